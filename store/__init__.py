@@ -1,0 +1,1 @@
+"""The HDF5 feature store: atomic, checksummed, self-describing files."""
