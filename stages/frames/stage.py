@@ -1,0 +1,128 @@
+"""The frames stage: decode, scale, count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
+from stages.frames.decode import Report, decode
+from stages.frames.picture import Fit, colour_of, geometry, to_rgb
+
+
+class FramesParams(Params):
+    """Parameters of the frames stage [3S §3.1]."""
+
+    width: int = Field(320, ge=16, le=4096, description="stored width, px")
+    height: int = Field(180, ge=16, le=4096, description="stored height, px")
+    fit: Fit = Field("pad", description="another aspect ratio is padded, cropped or stretched")
+    fps: float | None = Field(None, gt=0, le=100_000, description="frame rate, if the file's tag is wrong")
+    damaged: Literal["fail", "keep"] = Field("fail", description="keep = store what a damaged file gives")
+
+
+def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+    """Decode the file named by ``block.data["video"]``.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        One block; ``data["video"]`` is a 0-d array holding the path, ``stop - start`` the number
+        of frames to hand out at a time.
+    params : FramesParams
+    info : VideoInfo
+        Unused: nothing is known yet.
+
+    Yields
+    ------
+    dict
+        ``rgb`` (n, H, W, 3) uint8, ``time`` (n,) float64 seconds; the last one also ``_attrs``.
+
+    Raises
+    ------
+    StageError
+        No video, no frame, or damage (with ``damaged="keep"`` only recorded).
+    """
+    block = next(blocks)
+    path, batch = Path(str(block.data["video"])), block.stop - block.start
+    report = Report()
+    pictures: list[Array] = []
+    times: list[float] = []
+    attrs: dict[str, Any] = {}
+    plan = colour = None
+    size = (0, 0, "")
+    last = -np.inf
+    disordered = 0
+    for frame in decode(path, report):
+        if plan is None or colour is None or size != (frame.width, frame.height, frame.format.name):
+            if plan is not None:
+                report.faults.append(f"picture size or format changes at frame {report.frames - 1}")
+            size = (frame.width, frame.height, frame.format.name)
+            colour = colour_of(frame)
+            rotation = int(getattr(frame, "rotation", 0) or 0)
+            plan = geometry(
+                size[:2], (params.width, params.height), rotation, report.pixel_aspect, params.fit
+            )
+            attrs = {
+                "source_width": frame.width,
+                "source_height": frame.height,
+                "rotation": rotation,
+                "colour": colour.name,
+                "fit": plan.fit,
+                "picture_x_y_w_h": list(plan.place),
+            }
+        pictures.append(to_rgb(frame, plan, colour))
+        time = float(frame.pts * frame.time_base) if frame.pts is not None else np.nan
+        disordered += not time > last
+        last = time
+        times.append(time)
+        if len(pictures) == batch:
+            yield {"rgb": np.stack(pictures), "time": np.array(times)}
+            pictures, times = [], []
+    if report.frames == 0:
+        raise StageError(f"{path}: no frame could be decoded", "the file is damaged: copy it again")
+    if report.faults and params.damaged == "fail":
+        raise StageError(
+            f"{path}: damaged, {report.frames} frames decoded ({report.faults[0]})",
+            "copy it again from the camera, or set stages.frames.damaged: keep to use what is there",
+        )
+    fps = Fraction(params.fps).limit_denominator(1001) if params.fps else report.fps
+    if not fps:
+        raise StageError(f"{path}: states no frame rate", "set fps for this video in the manifest")
+    attrs |= {
+        "fps": float(fps),
+        "fps_num": fps.numerator,
+        "fps_den": fps.denominator,
+        "fps_from": "manifest" if params.fps else "container",
+        "codec": report.codec,
+        "pixel_format": report.pixel_format,
+        "frames_claimed": report.claimed,
+        "frames_hidden_by_edit_list": report.discarded,
+        "frames_interlaced": report.interlaced,
+        "timestamps_not_increasing": disordered,
+        "faults": report.faults,
+    }
+    rows = (len(pictures), params.height, params.width, 3)
+    yield {
+        "rgb": np.stack(pictures) if pictures else np.zeros(rows, np.uint8),
+        "time": np.array(times, np.float64),
+        "_attrs": np.array(attrs, object),
+    }
+
+
+STAGE = Stage(
+    name="frames",
+    version=1,
+    title="decode and scale to RGB frames",
+    params=FramesParams,
+    inputs=("video",),
+    outputs=(
+        ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="image", description="RGB, 0-255"),
+        ArraySpec("time", "float64", ("frame",), units="s", description="presentation time in the source"),
+    ),
+    compute=compute,
+)

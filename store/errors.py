@@ -1,0 +1,19 @@
+"""What can go wrong with a store, in words a user can act on."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base; the message says what, why and what to do."""
+
+
+class NoStoreError(StoreError):
+    """There is no store at that place, or what is there is something else."""
+
+
+class LockedError(StoreError):
+    """Another process holds the store in a way that excludes this one."""
+
+
+class DamagedError(StoreError):
+    """A file's bytes are not those that were published."""

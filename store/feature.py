@@ -1,0 +1,291 @@
+"""Feature files: one HDF5 file for one stage of one video.
+
+Written once, front to back, by :class:`FeatureWriter`; read by row ranges through
+:class:`FeatureReader`. The format is specified in docs/store-format.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from store.atomic import CheckedFile
+from store.errors import DamagedError, StoreError
+from store.layout import Layout, decode, encode
+
+FORMAT = "ttprep-feature"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One dataset to be written: name, dtype, layout and the attributes that explain it."""
+
+    name: str
+    dtype: str
+    layout: Layout
+    attrs: Mapping[str, Any]
+
+
+class FeatureWriter:
+    """Writes one feature file; nothing counts until :meth:`close` has returned.
+
+    Parameters
+    ----------
+    path : Path
+        A new file (the store passes a temporary name).
+    columns : sequence of Column
+    attrs : mapping
+        Root attributes; dictionaries and lists are stored as JSON text.
+    fmt : str
+        Value of the root attribute ``format``.
+    """
+
+    def __init__(
+        self, path: Path, columns: tuple[Column, ...], attrs: Mapping[str, Any], fmt: str = FORMAT
+    ) -> None:
+        self._raw = CheckedFile(path)
+        self._columns = {c.name: c for c in columns}
+        self._pending: dict[str, list[NDArray[Any]]] = {c.name: [] for c in columns}
+        self._written = dict.fromkeys(self._columns, 0)
+        # rdcc_nbytes=0: chunks are written whole, once; a cache would only delay errors
+        self._file = h5py.File(self._raw, "w", rdcc_nbytes=0, libver="v110")
+        self._file.attrs["format"] = fmt
+        self._file.attrs["format_version"] = FORMAT_VERSION
+        self.set_attrs(attrs)
+
+    def set_attrs(self, attrs: Mapping[str, Any]) -> None:
+        """Add root attributes; dictionaries, lists and tuples become JSON."""
+        for name, value in attrs.items():
+            plain = isinstance(value, str | int | float | bool | np.generic)
+            self._file.attrs[name] = value if plain else json.dumps(value, sort_keys=True)
+
+    def append(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Add rows to any of the datasets; whole chunks are written as they fill.
+
+        Raises
+        ------
+        OSError
+            The disk refused an earlier write.
+        """
+        for name, rows in arrays.items():
+            column = self._columns[name]
+            if rows.dtype != np.dtype(column.dtype):
+                raise StoreError(f"{name}: declared {column.dtype}, the stage gave {rows.dtype}")
+            if len(rows):
+                self._pending[name].append(rows)
+            elif name not in self._file:
+                self._create(column, rows.shape[1:])
+            self._drain(name, last=False)
+        if self._raw.failure is not None:
+            raise self._raw.failure
+
+    def _create(self, column: Column, row_shape: tuple[int, ...]) -> h5py.Dataset:
+        dataset = self._file.create_dataset(
+            column.name,
+            shape=(0, *row_shape),
+            maxshape=(None, *row_shape),
+            dtype=column.dtype,
+            chunks=column.layout.clipped(row_shape),
+            **column.layout.filters(),
+        )
+        for name, value in {**column.attrs, "encoding": column.layout.encoding}.items():
+            dataset.attrs[name] = list(value) if isinstance(value, tuple) else value
+        return dataset
+
+    def _drain(self, name: str, *, last: bool) -> None:
+        column, parts = self._columns[name], self._pending[name]
+        size, held = column.layout.chunk[0], sum(len(p) for p in parts)
+        if not held or (held < size and not last):
+            return
+        rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        dataset = self._file[name] if name in self._file else self._create(column, rows.shape[1:])
+        take = held if last else held - held % size
+        start = self._written[name]
+        dataset.resize(start + take, axis=0)
+        for at in range(0, take, size):
+            piece = rows[at : min(at + size, take)]
+            dataset[start + at : start + at + len(piece)] = encode(piece, column.layout.encoding)
+        self._written[name] = start + take
+        # a view would keep the whole block alive
+        self._pending[name] = [rows[take:].copy()] if take < held else []
+
+    def copy_rows(self, source: FeatureReader, name: str, start: int, stop: int) -> None:
+        """Append rows of another file as they are, compressed chunk by compressed chunk.
+
+        Both ``start`` and the rows written so far must lie on a chunk boundary, and the layouts
+        must agree; ``stop`` may cut the last chunk only at the end of the source.
+        """
+        column, theirs = self._columns[name], source.dataset(name)
+        mine = self._file[name] if name in self._file else self._create(column, theirs.shape[1:])
+        size, at = column.layout.chunk[0], self._written[name]
+        ragged = stop % size and stop != len(theirs)
+        if self._pending[name] or at % size or start % size or ragged or mine.chunks != theirs.chunks:
+            raise StoreError(f"{name}: rows {start}-{stop} do not lie on chunk boundaries")
+        mine.resize(at + stop - start, axis=0)
+        grid = [range(0, n, c) for n, c in zip(theirs.shape[1:], theirs.chunks[1:], strict=True)]
+        for offset in itertools.product(range(start, stop, size), *grid):
+            mask, data = theirs.id.read_direct_chunk(offset)
+            mine.id.write_direct_chunk((offset[0] - start + at, *offset[1:]), data, mask)
+        self._written[name] = at + stop - start
+        if self._raw.failure is not None:
+            raise self._raw.failure
+
+    def close(self, attrs: Mapping[str, Any] | None = None) -> dict[str, list[int]]:
+        """Write what is pending, mark the file complete, flush it to the disk.
+
+        Returns
+        -------
+        dict
+            Dataset name → shape.
+
+        Raises
+        ------
+        OSError
+            Any write failed (disk full, …); the file is then worthless.
+        StoreError
+            A declared dataset never got rows.
+        """
+        try:
+            for name in self._columns:
+                self._drain(name, last=True)
+            self.set_attrs(attrs or {})
+            missing = [n for n in self._columns if n not in self._file]
+            if missing and self._raw.failure is None:
+                raise StoreError(f"nothing was written to {', '.join(missing)}")
+            shapes = {n: list(self._file[n].shape) for n in self._columns if n in self._file}
+            self._file.attrs["complete"] = True
+        finally:
+            self._file.close()
+            if self._raw.failure is not None:
+                self._raw.close()
+                raise self._raw.failure
+        self._raw.finish()
+        return shapes
+
+    def abandon(self) -> None:
+        """Close without finishing; the caller removes the file."""
+        if not self._raw.closed:
+            self._raw.failure = self._raw.failure or OSError("abandoned")
+            self._file.close()
+            self._raw.close()
+
+
+class FeatureReader:
+    """Reads one feature file by row ranges; opens lazily, picklable, one per process.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: h5py.File | None = None
+        self._cache: dict[tuple[str, int], NDArray[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_file": None, "_cache": {}}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; it opens again when next used."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._cache = None, {}
+
+    @property
+    def file(self) -> h5py.File:
+        """The open h5py file.
+
+        Raises
+        ------
+        DamagedError
+            Not HDF5, or not marked complete.
+        """
+        if self._file is None:
+            try:
+                opened = h5py.File(self.path, "r", rdcc_nbytes=0)
+            except OSError as e:
+                raise DamagedError(f"{self.path}: cannot be read ({e})") from e
+            if not opened.attrs.get("complete", False):
+                opened.close()
+                raise DamagedError(f"{self.path}: was never completed")
+            self._file = opened
+        return self._file
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """The raw h5py dataset (still encoded)."""
+        found = self.file.get(name)
+        if not isinstance(found, h5py.Dataset):
+            raise DamagedError(f"{self.path}: holds no dataset {name!r}")
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the datasets."""
+        return [n for n, d in self.file.items() if isinstance(d, h5py.Dataset)]
+
+    def attrs(self) -> dict[str, Any]:
+        """Root attributes, JSON ones decoded."""
+        out: dict[str, Any] = {}
+        for name, value in self.file.attrs.items():
+            out[name] = value.item() if isinstance(value, np.generic) else value
+            if isinstance(value, str) and value[:1] in "[{":
+                try:
+                    out[name] = json.loads(value)
+                except ValueError:
+                    continue
+        return out
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Rows [start, stop) of a dataset, decoded.
+
+        Raises
+        ------
+        DamagedError
+            A chunk is missing or its checksum is wrong.
+        """
+        dataset = self.dataset(name)
+        stop = len(dataset) if stop is None else stop
+        if not 0 <= start <= stop <= len(dataset):
+            raise IndexError(f"{self.path.name}/{name}: rows {start}-{stop} of {len(dataset)}")
+        if start == stop:
+            return np.zeros((0, *dataset.shape[1:]), dataset.dtype)
+        size = dataset.chunks[0] if dataset.chunks else len(dataset)
+        first, last = start // size, (stop - 1) // size
+        parts = []
+        for index in range(first, last + 1):
+            rows = self._chunk(dataset, name, index, size)
+            low = index * size
+            parts.append(rows[max(start - low, 0) : stop - low])
+        self._cache = {k: v for k, v in self._cache.items() if k[0] != name or k[1] >= last}
+        return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
+
+    def _chunk(self, dataset: h5py.Dataset, name: str, index: int, size: int) -> NDArray[Any]:
+        # blocks with a halo ask for the same chunk twice in a row
+        rows = self._cache.get((name, index))
+        if rows is None:
+            try:
+                rows = dataset[index * size : (index + 1) * size]
+            except OSError as e:
+                raise DamagedError(f"{self.path}: {name}, rows from {index * size}: {e}") from e
+            rows = decode(rows, str(dataset.attrs.get("encoding", "none")))
+            self._cache[name, index] = rows
+        return rows
