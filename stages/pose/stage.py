@@ -1,0 +1,162 @@
+"""The detections stage: all people of every frame, found on the frame alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
+from stages.pose.architecture import Model, OutputStride, largest_stride
+from stages.pose.detector import PoseNet
+from stages.pose.pins import PUBLISHED
+from stages.pose.skeleton import KEYPOINTS
+from stages.pose.weights import ENVIRONMENT, Weights, resolve_weights
+
+#: Poses that a frame has room for.
+MAX_POSES = 10
+
+
+class PoseParams(Params):
+    """Parameters of the detections.
+
+    Attributes
+    ----------
+    model : {"0.50", "0.75", "1.0"}
+        Width of the MobileNet.
+    stride : {8, 16, 32}
+        Output stride in net pixels; 32 only with model 1.0.
+    scale : float
+        Net input over frame size: 1.6 makes 513×289 of 320×180.
+    max_poses : int
+        At most 10.
+    score_threshold : float
+        Least score of the keypoint that a pose grows from.
+    nms_radius : float
+        Distance in net pixels below which two equal parts are one.
+    min_pose_score : float
+        Poses below it are dropped.
+    weights_sha256 : str
+        Digest of the weights (`Weights.sha256`). The pipeline fills it in, so that other weights make
+        another result; where it is given, no other weights are accepted.
+    """
+
+    model: Model = "0.75"
+    stride: OutputStride = 16
+    scale: float = Field(1.6, gt=0)
+    max_poses: int = Field(10, ge=1, le=MAX_POSES)
+    score_threshold: float = Field(0.5, ge=0, le=1)
+    nms_radius: float = Field(20.0, ge=0)
+    min_pose_score: float = Field(0.25, ge=0, le=1)
+    weights_sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
+
+    @model_validator(mode="after")
+    def _stride_exists(self) -> PoseParams:
+        largest = largest_stride(self.model)
+        if self.stride > largest:
+            raise ValueError(f"model {self.model!r} has strides up to {largest}; choose 8 or {largest}")
+        return self
+
+
+def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+    """Detect the people of every frame; a frame's result depends on that frame alone.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        With ``frames.rgb``, (n, H, W, 3) uint8.
+    params : PoseParams
+    info : VideoInfo
+        Not used.
+
+    Yields
+    ------
+    dict
+        ``n_poses`` (n,) uint8, ``pose_scores`` (n, 10), ``keypoint_scores`` (n, 10, 17) and
+        ``keypoints`` (n, 10, 17, 2) float32, (x, y) in px of the frame; 0 from pose `n_poses` on.
+
+    Raises
+    ------
+    StageError
+        If there are no weights, or not those of `weights_sha256`. Never downloads.
+    """
+    weights = resolve_weights(None, params.model, download=False)
+    if params.weights_sha256 not in ("", weights.sha256):
+        raise StageError(
+            f"the PoseNet weights in {weights.path} are not those that this run was planned with",
+            f"restore them or run again; {ENVIRONMENT} says which folder is read",
+        )
+    net = _network(weights, params)
+    for block in blocks:
+        frames = block.rows("frames.rgb")
+        n = len(frames)
+        out: dict[str, Array] = {
+            "n_poses": np.zeros(n, np.uint8),
+            "pose_scores": np.zeros((n, MAX_POSES), np.float32),
+            "keypoint_scores": np.zeros((n, MAX_POSES, len(KEYPOINTS)), np.float32),
+            "keypoints": np.zeros((n, MAX_POSES, len(KEYPOINTS), 2), np.float32),
+        }
+        for i, frame in enumerate(frames):
+            poses = net.detect(frame)
+            found = len(poses)
+            out["n_poses"][i] = found
+            out["pose_scores"][i, :found] = poses.scores
+            out["keypoint_scores"][i, :found] = poses.keypoint_scores
+            out["keypoints"][i, :found] = poses.keypoints
+        yield out
+
+
+@lru_cache(maxsize=2)
+def _network(weights: Weights, params: PoseParams) -> PoseNet:
+    """One loaded network a process, for all blocks and videos that it is given."""
+    return PoseNet.load(
+        weights,
+        params.scale,
+        params.stride,
+        max_poses=params.max_poses,
+        score_threshold=params.score_threshold,
+        nms_radius=params.nms_radius,
+        min_pose_score=params.min_pose_score,
+    )
+
+
+def attributes(params: PoseParams, info: VideoInfo) -> dict[str, Any]:
+    """What the reader of the file should know: names, order, where the weights came from."""
+    return {
+        "keypoint_names": list(KEYPOINTS),
+        "coordinates": "x, y in pixels of the stored frame",
+        "pose_order": "by the score of the keypoint that the pose grew from",
+        "weights": "as published" if params.weights_sha256 == PUBLISHED.get(params.model) else "own",
+    }
+
+
+STAGE = Stage(
+    name="pose",
+    version=1,
+    title="people in every frame (PoseNet)",
+    params=PoseParams,
+    inputs=("frames.rgb",),
+    outputs=(
+        ArraySpec("n_poses", "uint8", ("frame",), description="people found in the frame, at most 10"),
+        ArraySpec("pose_scores", "float32", ("frame", "pose"), description="score of each pose, else 0"),
+        ArraySpec(
+            "keypoint_scores",
+            "float32",
+            ("frame", "pose", "keypoint"),
+            description="score of each of the 17 keypoints, else 0",
+        ),
+        ArraySpec(
+            "keypoints",
+            "float32",
+            ("frame", "pose", "keypoint", "xy"),
+            units="px",
+            description="x and y of each keypoint in the stored frame, else 0",
+        ),
+    ),
+    compute=compute,
+    splittable=True,
+    attrs=attributes,
+)
