@@ -138,6 +138,8 @@ class Stage:
         Number of output rows: n, n-1, or whatever the stage yields.
     optional : tuple of str
         Inputs that may be switched off in the manifest (modalities).
+    unit : {"blocks", "samples"}
+        Whether blocks run through the video in order, or each covers one annotated sample.
     attrs : callable
         Parameters, video → extra attributes for the file (units, conventions, derived constants).
     """
@@ -153,6 +155,7 @@ class Stage:
     halo: tuple[int, int] = (0, 0)
     rows: Literal["frames", "pairs", "free"] = "frames"
     optional: tuple[str, ...] = ()
+    unit: Literal["blocks", "samples"] = "blocks"
     attrs: Callable[[Any, VideoInfo], dict[str, Any]] = field(default=lambda params, info: {})
 
     @property

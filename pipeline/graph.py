@@ -1,0 +1,157 @@
+"""The graph: which stages a request needs, and the key of each result.
+
+A key is the sha256 of everything a result depends on: the video's content, the stage's name and
+version, its parameters, the keys of its inputs (and, for cuboids, the samples). Paths, times and
+machines are not part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import USAGE, UserError
+from pipeline.manifest import Manifest
+from pipeline.sources import Source
+from stages import registry
+from stages.base import Params, Stage
+from store import Slot
+
+#: the modality that each optional input belongs to
+MODALITY_OF = {"frames.rgb": "rgb", "flow.flow": "flow", "descriptor.joints": "pose"}
+#: stages that exist for one modality alone
+ONLY_FOR = {"pose": "pose", "descriptor": "pose"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage of one video, with its key.
+
+    Attributes
+    ----------
+    source : Source
+    stage : Stage
+    params : Params
+    inputs : dict of str to Node
+        Upstream stage → its node.
+    arrays : tuple of str
+        The ``stage.array`` inputs really read (modalities switched off are not among them).
+    samples : tuple of (int, int)
+        Begin and end of the samples to cut; for the cuboids alone.
+    """
+
+    source: Source
+    stage: Stage
+    params: Params
+    inputs: Mapping[str, Node]
+    arrays: tuple[str, ...]
+    samples: tuple[tuple[int, int], ...] = ()
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = json.dumps(self.parts(), sort_keys=True, separators=(",", ":"))
+        object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest())
+
+    def parts(self) -> dict[str, Any]:
+        """What the key is made of, as JSON values; kept in the receipt and shown by ``plan``."""
+        parts: dict[str, Any] = {
+            "stage": self.stage.name,
+            "version": self.stage.version,
+            "source": self.source.sha256,
+            "params": self.params.model_dump(mode="json"),
+            "inputs": {name: node.key for name, node in self.inputs.items()},
+            "arrays": list(self.arrays),
+        }
+        if self.stage.unit == "samples":
+            parts["samples"] = [list(s) for s in self.samples]
+        return parts
+
+    @property
+    def slot(self) -> Slot:
+        """Where the result lies in a store."""
+        return Slot(self.source.sha256, self.stage.name, self.key)
+
+
+def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
+    """Stages to run, inputs first.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    names : iterable of str
+        Requested stages; none: all that the manifest's modalities need.
+
+    Raises
+    ------
+    UserError
+        An unknown stage.
+    """
+    stages = registry()
+    names = list(names)
+    unknown = [n for n in names if n not in stages]
+    if unknown:
+        raise UserError(f"there is no stage {unknown[0]!r}; the stages are {', '.join(stages)}", USAGE)
+    goals = names or [n for n in stages if ONLY_FOR.get(n, "rgb") in (*manifest.modalities, "rgb")]
+    if not names and "pose" not in manifest.modalities:
+        goals = [n for n in goals if ONLY_FOR.get(n) != "pose"]
+    needed: set[str] = set()
+
+    def add(name: str) -> None:
+        if name not in needed:
+            needed.add(name)
+            for array in active_inputs(stages[name], manifest):
+                if array != "video":
+                    add(array.split(".")[0])
+
+    for name in goals:
+        add(name)
+    return [n for n in stages if n in needed]
+
+
+def active_inputs(stage: Stage, manifest: Manifest) -> tuple[str, ...]:
+    """A stage's inputs without those of modalities that are switched off."""
+    return tuple(a for a in stage.inputs if a not in stage.optional or MODALITY_OF[a] in manifest.modalities)
+
+
+def build(
+    source: Source,
+    manifest: Manifest,
+    names: Iterable[str],
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    samples: tuple[tuple[int, int], ...] = (),
+) -> dict[str, Node]:
+    """The nodes of one video, inputs first.
+
+    Parameters
+    ----------
+    source : Source
+    manifest : Manifest
+    names : iterable of str
+        Stages in registry order, closed under inputs.
+    overrides : mapping
+        Stage → parameters that something other than the manifest decides (the weights' digest).
+    samples : tuple of (int, int)
+        Samples of this video; without any there is no cuboids node.
+    """
+    nodes: dict[str, Node] = {}
+    for name in names:
+        stage = registry()[name]
+        if stage.unit == "samples" and not samples:
+            continue
+        values = {**manifest.stages.get(name, {}), **(overrides or {}).get(name, {})}
+        if name == "frames" and source.fps:
+            values["fps"] = source.fps
+        arrays = active_inputs(stage, manifest)
+        upstream = dict.fromkeys(a.split(".")[0] for a in arrays if a != "video")
+        nodes[name] = Node(
+            source,
+            stage,
+            stage.params(**values),
+            {u: nodes[u] for u in upstream},
+            arrays,
+            samples if stage.unit == "samples" else (),
+        )
+    return nodes

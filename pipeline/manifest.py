@@ -1,0 +1,200 @@
+"""The manifest ``data_manifest.yaml``: what to process and how; every default is the three-stream paper's."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.errors import USAGE, UserError
+from pipeline.yamlfile import Lines, load
+from stages import registry
+from stages.base import Params
+
+DEFAULT_NAME = "data_manifest.yaml"
+Modality = Literal["rgb", "flow", "pose"]
+
+TTSTROKE_21 = (
+    "Serve Forehand Backspin",
+    "Serve Forehand Loop",
+    "Serve Forehand Sidespin",
+    "Serve Forehand Topspin",
+    "Serve Backhand Backspin",
+    "Serve Backhand Loop",
+    "Serve Backhand Sidespin",
+    "Serve Backhand Topspin",
+    "Offensive Forehand Hit",
+    "Offensive Forehand Loop",
+    "Offensive Forehand Flip",
+    "Offensive Backhand Hit",
+    "Offensive Backhand Loop",
+    "Offensive Backhand Flip",
+    "Defensive Forehand Push",
+    "Defensive Forehand Block",
+    "Defensive Forehand Backspin",
+    "Defensive Backhand Push",
+    "Defensive Backhand Block",
+    "Defensive Backhand Backspin",
+    "Negative",
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class VideoEntry(_Part):
+    """One video of the manifest."""
+
+    path: Path = Field(description="relative to the manifest")
+    fps: float | None = Field(None, gt=0, description="if the file's own tag is wrong")
+    player: str = Field("", description="for splits by player")
+
+
+class Splits(_Part):
+    """How samples are divided."""
+
+    train: float = Field(0.7, ge=0, le=1)
+    validation: float = Field(0.2, ge=0, le=1)
+    test: float = Field(0.1, ge=0, le=1)
+    seed: int = Field(0, ge=0)
+    by: Literal["sample", "video", "player"] = "sample"
+
+    @field_validator("test")
+    @classmethod
+    def _sums_to_one(cls, test: float, info: Any) -> float:
+        total = test + info.data.get("train", 0) + info.data.get("validation", 0)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + validation + test must be 1, they are {total:g}")
+        return test
+
+
+class Manifest(_Part):
+    """A validated manifest.
+
+    Attributes
+    ----------
+    version : int
+        Of the manifest's form.
+    store : Path
+        Folder of the feature store.
+    videos : tuple of VideoEntry
+        Used where the command line names no PATH.
+    annotations : tuple of Path
+        Files and folders of annotations.
+    modalities : tuple of str
+        What cuboids hold.
+    pose_weights : Path or None
+        Folder of PoseNet weights.
+    classes : tuple of str
+    splits : Splits
+    stages : dict of str to dict
+        Parameters by stage, checked against each stage's own.
+    folder : Path
+        What relative paths are relative to.
+    """
+
+    version: Literal[1] = 1
+    store: Path = Path("ttprep-store")
+    videos: tuple[VideoEntry, ...] = ()
+    annotations: tuple[Path, ...] = ()
+    modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
+    pose_weights: Path | None = None
+    classes: tuple[str, ...] = TTSTROKE_21
+    splits: Splits = Splits()
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    folder: Path = Field(Path("."), exclude=True)
+
+    @field_validator("videos", mode="before")
+    @classmethod
+    def _paths_alone(cls, videos: Any) -> Any:
+        if isinstance(videos, list):
+            return tuple({"path": v} if isinstance(v, str) else v for v in videos)
+        return videos
+
+    @field_validator("classes", "modalities")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names) or not names:
+            raise ValueError("must name at least one, and none twice")
+        return names
+
+    def params(self, stage: str) -> Params:
+        """The typed parameters of one stage."""
+        return registry()[stage].params(**self.stages.get(stage, {}))
+
+    def resolve(self, path: Path) -> Path:
+        """A path of the manifest, relative to the manifest's folder."""
+        return path if path.is_absolute() else self.folder / path
+
+
+def read_manifest(path: Path | None) -> Manifest:
+    """Read and validate a manifest.
+
+    Parameters
+    ----------
+    path : Path or None
+        None: ``data_manifest.yaml`` of the working folder where there is one, else the defaults.
+
+    Raises
+    ------
+    UserError
+        Names file, line, what is wrong and the remedy (exit code 2).
+    """
+    if path is None:
+        path = Path(DEFAULT_NAME)
+        if not path.exists():
+            return Manifest()
+    value, lines = load(path)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise UserError(f"{path}:1: a manifest is a mapping of names to values; see `ttprep init`", USAGE)
+    problems = _stage_problems(value.get("stages"), lines)
+    manifest = None
+    try:
+        manifest = Manifest(**{**value, "folder": path.parent} if "folder" not in value else value)
+    except ValidationError as e:
+        problems += [_explain(err, (), lines, Manifest) for err in e.errors()]
+    if problems or manifest is None:
+        raise UserError("\n".join(f"{path}:{line}: {text}" for line, text in sorted(problems)), USAGE)
+    return manifest
+
+
+def _stage_problems(stages: Any, lines: Lines) -> list[tuple[int, str]]:
+    if not isinstance(stages, dict):
+        return []
+    problems: list[tuple[int, str]] = []
+    for name, params in stages.items():
+        at = ("stages", name)
+        if name not in registry():
+            hint = _nearest(name, registry())
+            problems.append((lines.get(at, 1), f"there is no stage {name!r}; {hint}"))
+        elif isinstance(params, dict):
+            try:
+                registry()[name].params(**params)
+            except ValidationError as e:
+                problems += [_explain(err, at, lines, registry()[name].params) for err in e.errors()]
+    return problems
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def _explain(error: Any, at: tuple[str | int, ...], lines: Lines, model: type[BaseModel]) -> tuple[int, str]:
+    where = (*at, *error["loc"])
+    known = where
+    while known and known not in lines:
+        known = known[:-1]
+    name = ".".join(str(p) for p in where)
+    if error["type"] == "extra_forbidden":
+        fields = [f for f in model.model_fields if f != "folder"] if len(error["loc"]) == 1 else []
+        hint = _nearest(str(where[-1]), fields) if fields else "remove it"
+        return lines.get(known, 1), f"unknown key {name!r}; {hint}"
+    got = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | bool) else ""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return lines.get(known, 1), f"{name}: {text[:1].lower()}{text[1:]}{got}"

@@ -1,0 +1,154 @@
+"""Cuboids: the annotated samples, cut around the ROI with room for augmentation [3S §2.2, §2.6].
+
+What is stored is the *window*: the crop plus the margin that rotation, translation and zoom may
+reach into, clipped to the image. At 320×180 the margin of a 120×120 crop reaches 186×186, so
+windows are 186×180: the trainer keeps its transforms inside them, and no pixel is ever invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.crop import augmentation_reach, cut, window_origin
+from stages.flow import FLOW_SCALE
+
+
+class CuboidParams(Params):
+    """Parameters of the cuboids."""
+
+    crop_width: int = Field(120, ge=2, description="what the network sees, px")
+    crop_height: int = Field(120, ge=2, description="px")
+    length: int = Field(100, ge=1, description="T, frames the network sees")
+    rotation: float = Field(10.0, ge=0, lt=45, description="augmentation the margin must allow, degrees")
+    translation: float = Field(0.1, ge=0, le=0.5, description="share of the crop")
+    zoom: float = Field(0.1, ge=0, lt=0.9, description="1 ± zoom")
+
+    def window(self, info: VideoInfo) -> tuple[int, int]:
+        """(width, height) of the stored window, px."""
+        reach = [
+            augmentation_reach(side, self.rotation, self.translation, self.zoom)
+            for side in (self.crop_width, self.crop_height)
+        ]
+        return min(max(reach), info.width), min(max(reach), info.height)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The frames stored for one sample.
+
+    Attributes
+    ----------
+    begin, end : int
+        Frames [begin, end) of the video.
+    repeat : int
+        How often the last of them is repeated behind, where the video ends too early.
+    """
+
+    begin: int
+    end: int
+    repeat: int
+
+    @property
+    def rows(self) -> int:
+        """Stored frames."""
+        return self.end - self.begin + self.repeat
+
+
+def span(begin: int, end: int, length: int, n_frames: int) -> Span:
+    """The frames to store for the stroke [begin, end).
+
+    A stroke shorter than T is extended evenly into its surroundings; where the video ends too early
+    the rest is taken from the other side, and a video shorter than T repeats its last frame.
+
+    Parameters
+    ----------
+    begin, end : int
+        The annotated interval, 0 ≤ begin < end ≤ n_frames.
+    length : int
+        T.
+    n_frames : int
+        Frames in the video.
+    """
+    missing = max(0, length - (end - begin))
+    first = max(0, begin - missing // 2)
+    last = min(n_frames, max(end, first + length))
+    first = max(0, min(first, last - length))
+    return Span(first, last, max(0, length - (last - first)))
+
+
+def repeat_last(rows: Array, times: int) -> Array:
+    """Append the last row ``times`` more times."""
+    return rows if not times else np.concatenate([rows, np.repeat(rows[-1:], times, axis=0)])
+
+
+def compute(blocks: Iterator[Block], params: CuboidParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+    """Cut one cuboid for each block.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        One a sample: ``start``, ``stop`` are the stored frames (see :func:`span`); ``roi.centre``
+        (n, 2) and, as far as the modality is on, ``frames.rgb`` (n, H, W, 3), ``flow.flow``
+        (n or n-1, H, W, 2), ``descriptor.joints`` (n, 14, 3).
+    params : CuboidParams
+    info : VideoInfo
+
+    Yields
+    ------
+    dict
+        Rows are stored frames: ``rgb`` (n, h, w, 3) uint8, ``flow`` (n, h, w, 2) int16, ``pose``
+        (n, 14, 3) float32 in px of the frame, ``roi`` (n, 2) float32 in px of the frame, ``window``
+        (n, 2) int16 and ``frame`` (n,) int32. Repeated frames have zero flow.
+    """
+    size = params.window(info)
+    for block in blocks:
+        centre = np.asarray(block.rows("roi.centre"))
+        n = len(centre)
+        repeat = max(0, params.length - n)
+        origin = window_origin(centre, size, (info.width, info.height))
+        frame: NDArray[np.int32] = np.arange(block.start, block.start + n, dtype=np.int32)
+        out: dict[str, Array] = {
+            "roi": repeat_last(centre.astype(np.float32), repeat),
+            "window": repeat_last(origin, repeat),
+            "frame": repeat_last(frame, repeat),
+        }
+        if "frames.rgb" in block.data:
+            out["rgb"] = repeat_last(cut(block.rows("frames.rgb"), origin, size), repeat)
+        if "flow.flow" in block.data:
+            flow = block.rows("flow.flow")
+            out["flow"] = np.zeros((n + repeat, size[1], size[0], 2), np.int16)
+            out["flow"][: len(flow)] = cut(flow, origin[: len(flow)], size)
+            if repeat:  # the last real frame is followed by itself
+                out["flow"][n - 1] = 0
+        if "descriptor.joints" in block.data:
+            out["pose"] = repeat_last(block.rows("descriptor.joints").astype(np.float32), repeat)
+        yield out
+
+
+STAGE = Stage(
+    name="cuboids",
+    version=1,
+    title="annotated samples around the ROI",
+    params=CuboidParams,
+    inputs=("frames.rgb", "flow.flow", "roi.centre", "descriptor.joints"),
+    outputs=(
+        ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="samples", description="RGB window"),
+        ArraySpec(
+            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", FLOW_SCALE, "masked flow"
+        ),
+        ArraySpec("pose", "float32", ("frame", "joint", "xys"), "px", description="x, y, score of 14 rows"),
+        ArraySpec("roi", "float32", ("frame", "xy"), "px", description="ROI centre in the frame"),
+        ArraySpec("window", "int16", ("frame", "xy"), "px", description="first pixel of the window"),
+        ArraySpec("frame", "int32", ("frame",), description="frame number in the video"),
+    ),
+    compute=compute,
+    rows="free",
+    unit="samples",
+    optional=("frames.rgb", "flow.flow", "descriptor.joints"),
+)

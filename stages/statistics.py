@@ -1,0 +1,91 @@
+"""Normalisation statistics [3S §2.4, eq. 3].
+
+Flow, each component apart: μ and σ of the per-frame maxima of |v|; v' = v/(μ+3σ), clipped to [−1, 1].
+The stage keeps the maxima of one video; :func:`summarise` makes μ and σ of any set of videos from
+them, so a new video never re-reads the old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.flow import FLOW_SCALE
+
+
+class StatisticsParams(Params):
+    """Parameters of the normalisation statistics."""
+
+    min_flow: float = Field(
+        0.0, ge=0, description="leave out frames whose maximum is below this, px (the authors' script: 5)"
+    )
+
+
+def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+    """Largest |vx| and |vy| of each flow field.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        ``flow.flow`` (pairs, H, W, 2) int16 in units of ``FLOW_SCALE`` px.
+    params : StatisticsParams
+    info : VideoInfo
+
+    Yields
+    ------
+    dict
+        ``flow_max`` (pairs, 2) float32, px.
+    """
+    for block in blocks:
+        flow = block.rows("flow.flow")
+        # int16 has no +32768: take extrema before the absolute value
+        low, high = flow.min(axis=(1, 2)).astype(np.float32), flow.max(axis=(1, 2)).astype(np.float32)
+        yield {"flow_max": np.maximum(-low, high) * np.float32(FLOW_SCALE)}
+
+
+def summarise(maxima: Iterable[NDArray[np.float32]], params: StatisticsParams) -> dict[str, Any]:
+    """μ, σ and the divisor μ+3σ over all given videos.
+
+    Parameters
+    ----------
+    maxima : iterable of (pairs, 2) float32
+        px, one array a video.
+    params : StatisticsParams
+
+    Returns
+    -------
+    dict
+        ``mean``, ``std``, ``divisor`` (each [x, y], px), ``frames`` used and ``frames_left_out``. Where
+        nothing moved at all the divisor is 1.
+    """
+    rows = np.concatenate([np.zeros((0, 2), np.float32), *maxima]).astype(np.float64)
+    used = rows[rows.max(axis=1, initial=0) >= params.min_flow] if len(rows) else rows
+    mean = used.mean(axis=0) if len(used) else np.zeros(2)
+    std = used.std(axis=0) if len(used) else np.zeros(2)
+    divisor = mean + 3 * std
+    return {
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+        "divisor": np.where(divisor > 0, divisor, 1.0).tolist(),
+        "frames": len(used),
+        "frames_left_out": len(rows) - len(used),
+    }
+
+
+STAGE = Stage(
+    name="statistics",
+    version=1,
+    title="per-frame flow maxima for normalisation",
+    params=StatisticsParams,
+    inputs=("flow.flow",),
+    outputs=(
+        ArraySpec("flow_max", "float32", ("pair", "component"), "px", description="max |vx|, max |vy|"),
+    ),
+    compute=compute,
+    rows="pairs",
+)

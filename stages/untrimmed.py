@@ -1,0 +1,67 @@
+"""ROI crops of whole videos, for sliding-window detection [3S §3.3]: no augmentation, so no margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+
+from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.crop import cut, window_origin
+from stages.flow import FLOW_SCALE
+
+
+class UntrimmedParams(Params):
+    """Parameters of the untrimmed crops."""
+
+    crop_width: int = Field(120, ge=2, description="px")
+    crop_height: int = Field(120, ge=2, description="px")
+
+
+def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+    """Cut the crop around the ROI out of every frame.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        ``roi.centre`` (n, 2) and, as far as the modality is on, ``frames.rgb`` (n, H, W, 3) and
+        ``flow.flow`` (n or n-1, H, W, 2).
+    params : UntrimmedParams
+    info : VideoInfo
+
+    Yields
+    ------
+    dict
+        ``rgb`` (n, h, w, 3) uint8, ``flow`` (n, h, w, 2) int16 (zero for the last frame, which has no
+        pair), ``window`` (n, 2) int16: x, y of the crop's first pixel in the frame.
+    """
+    size = (min(params.crop_width, info.width), min(params.crop_height, info.height))
+    for block in blocks:
+        origin = window_origin(block.rows("roi.centre"), size, (info.width, info.height))
+        out = {"window": origin}
+        if "frames.rgb" in block.data:
+            out["rgb"] = cut(block.rows("frames.rgb"), origin, size)
+        if "flow.flow" in block.data:
+            flow = block.rows("flow.flow")
+            out["flow"] = np.zeros((len(origin), size[1], size[0], 2), np.int16)
+            out["flow"][: len(flow)] = cut(flow, origin[: len(flow)], size)
+        yield out
+
+
+STAGE = Stage(
+    name="untrimmed",
+    version=1,
+    title="ROI crops of the whole video",
+    params=UntrimmedParams,
+    inputs=("frames.rgb", "flow.flow", "roi.centre"),
+    outputs=(
+        ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="samples", description="RGB crop"),
+        ArraySpec(
+            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", FLOW_SCALE, "masked flow crop"
+        ),
+        ArraySpec("window", "int16", ("frame", "xy"), "px", description="first pixel of the crop"),
+    ),
+    compute=compute,
+    optional=("frames.rgb", "flow.flow"),
+)
