@@ -18,7 +18,7 @@ Doubles = NDArray[np.float64]
 
 _WALKS = walks()
 #: Offsets of a 3×3 neighbourhood.
-_DY, _DX = (a.ravel() for a in np.mgrid[-1:2, -1:2])
+_DY, _DX = (a.reshape(9, 1) for a in np.mgrid[-1:2, -1:2])
 
 
 def decode(
@@ -63,12 +63,10 @@ def decode(
         (x, y) in net pixels, in the order in which the poses were taken: by root score.
     """
     part, row, column = local_maxima(heatmap, score_threshold)
-    displacement = np.concatenate(
-        [d.reshape(2, 16, -1) for d in (displacement_fwd, displacement_bwd)], axis=1
-    )
-    scores, points = _follow(heatmap, offset.reshape(2, 17, -1), displacement, part, row, column, stride)
+    displacement = np.concatenate([d.reshape(2, 16, -1) for d in (displacement_fwd, displacement_bwd)], 1)
+    scores, points = _follow(heatmap, offset, displacement, part, row, column, stride)
     taken, pose_scores = _select(scores, points, part, max_poses, nms_radius, min_pose_score)
-    return pose_scores, scores[taken], np.ascontiguousarray(points[::-1, taken].transpose(1, 2, 0))
+    return pose_scores, scores[taken], points[::-1, taken].transpose(1, 2, 0)
 
 
 def local_maxima(
@@ -81,11 +79,15 @@ def local_maxima(
     part, row, column : (K,) intp
         By falling score; equal scores in the order part, row, column.
     """
-    part, row, column = np.nonzero(heatmap >= threshold)
-    rows = np.clip(row[:, None] + _DY, 0, heatmap.shape[1] - 1)
-    columns = np.clip(column[:, None] + _DX, 0, heatmap.shape[2] - 1)
-    value = heatmap[part, row, column]
-    (peak,) = np.nonzero(heatmap[part[:, None], rows, columns].max(axis=1) == value)
+    _, height, width = heatmap.shape
+    flat = heatmap.ravel()
+    (cell,) = np.nonzero(flat >= threshold)
+    part, row, column = np.unravel_index(cell, heatmap.shape)
+    # at the border the window is clipped, which repeats cells that are in it anyway
+    rows = np.minimum(np.maximum(row + _DY, 0), height - 1)
+    columns = np.minimum(np.maximum(column + _DX, 0), width - 1)
+    value = flat[cell]
+    (peak,) = np.nonzero(flat[(part * height + rows) * width + columns].max(axis=0) == value)
     peak = peak[np.argsort(-value[peak], kind="stable")]
     return part[peak], row[peak], column[peak]
 
@@ -101,6 +103,15 @@ def _follow(
 ) -> tuple[Doubles, Doubles]:
     """Complete all K candidates at once, one depth of the tree after the other.
 
+    Parameters
+    ----------
+    heatmap, offset : (17, h, w), (34, h, w) float32
+    displacement : (2, 32, h·w) float32
+        y and x along the directed edges of `Walks`.
+    part, row, column : (K,) intp
+        The roots.
+    stride : int
+
     Returns
     -------
     scores : (K, 17) float64
@@ -108,25 +119,33 @@ def _follow(
         (y, x) in net pixels.
     """
     n, (height, width) = len(part), heatmap.shape[1:]
-    heat = heatmap.reshape(17, -1)
+    cells = height * width
+    heat, offset, displacement = heatmap.ravel(), offset.reshape(2, -1), displacement.reshape(2, -1)
+    first = 17 * np.arange(n)  # keypoint j of candidate k is at 17·k + j
+    source, target = _WALKS.source[:, part] + first, _WALKS.target[:, part] + first
+    plane, edge = _WALKS.target[:, part] * cells, _WALKS.edge[:, part] * cells
     limit = np.array([height - 1, width - 1], np.float64)[:, None, None]
-    each = np.arange(n)
-    scores = np.empty((n, 17))
-    points = np.empty((2, n, 17))
-    cell = row * width + column
-    scores[each, part] = heat[part, cell]
-    points[:, each, part] = np.stack([row, column]) * float(stride) + offset[:, part, cell]
-    each = each[:, None]
-    for edges, sources, targets in _WALKS:
-        source, target = sources[part], targets[part]
-        point = points[:, each, source]
-        at = np.clip(np.rint(point / stride), 0, limit).astype(np.intp)
-        point += displacement[:, edges[part], at[0] * width + at[1]]
-        at = np.clip(np.rint(point / stride), 0, limit).astype(np.intp)
-        cells = at[0] * width + at[1]
-        points[:, each, target] = at * float(stride) + offset[:, target, cells]
-        scores[each, target] = heat[target, cells]
-    return scores, points
+
+    def nearest(point: Doubles) -> Doubles:
+        """Rows and columns of the cells nearest to some points, as whole float64 numbers."""
+        at = np.rint(point / stride)
+        return np.minimum(np.maximum(at, 0, out=at), limit, out=at)
+
+    scores, points = np.empty(17 * n), np.empty((2, 17 * n))
+    cell = part * cells + row * width + column
+    scores[first + part] = heat[cell]
+    points[:, first + part] = np.array([row, column]) * float(stride) + offset[:, cell]
+    for depth in _WALKS.depths:
+        point = points.take(source[depth], axis=1)
+        at = nearest(point)
+        point += displacement.take((at[0] * width + at[1]).astype(np.intp) + edge[depth], axis=1)
+        at = nearest(point)
+        cell = (at[0] * width + at[1]).astype(np.intp) + plane[depth]
+        at *= stride
+        at += offset.take(cell, axis=1)
+        points[:, target[depth]] = at
+        scores[target[depth]] = heat.take(cell)
+    return scores.reshape(n, 17), points.reshape(2, n, 17)
 
 
 def _select(

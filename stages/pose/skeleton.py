@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,36 +48,45 @@ EDGES = (
 )
 
 
-def walks() -> list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
+@dataclass(frozen=True)
+class Walks:
     """The breadth-first walk through the tree from each of the 17 possible roots.
 
-    Returns
-    -------
-    list of (edge, source, target)
-        One entry a depth, each array (17 roots, widest root): the directed edges to follow, 0–15
-        parent → child and 16–31 child → parent, and the keypoints they join. A root with fewer edges
-        at that depth repeats one of its earlier ones, which finds the same keypoint again.
+    Attributes
+    ----------
+    edge, source, target : (steps, 17 roots) intp
+        The directed edge to follow at each step, 0–15 parent → child and 16–31 child → parent, and the
+        keypoints that it joins. A root with fewer steps at some depth repeats one of its earlier ones,
+        which finds the same keypoint again.
+    depths : tuple of slice
+        The steps of each depth; they depend only on those of smaller depths.
     """
+
+    edge: NDArray[np.intp]
+    source: NDArray[np.intp]
+    target: NDArray[np.intp]
+    depths: tuple[slice, ...]
+
+
+def walks() -> Walks:
+    """Tabulate the walks."""
     index = {name: i for i, name in enumerate(KEYPOINTS)}
     directed = [(e, index[a], index[b]) for e, (a, b) in enumerate(EDGES)]
     directed += [(e + len(EDGES), b, a) for e, a, b in directed]
-    levels: list[list[list[tuple[int, int, int]]]] = []
+    by_root: list[list[list[tuple[int, int, int]]]] = []  # root → depth → steps
     for root in range(len(KEYPOINTS)):
-        reached, frontier, depth = {root}, [root], 0
-        while step := [d for d in directed if d[1] in frontier and d[2] not in reached]:
-            if depth == len(levels):
-                levels.append([[] for _ in KEYPOINTS])
-            levels[depth][root] = step
-            frontier = [d[2] for d in step]
+        reached, frontier = {root}, [root]
+        by_root.append([])
+        while steps := [d for d in directed if d[1] in frontier and d[2] not in reached]:
+            by_root[root].append(steps)
+            frontier = [d[2] for d in steps]
             reached.update(frontier)
-            depth += 1
-    out = []
-    for depth, by_root in enumerate(levels):
-        width = max(map(len, by_root))
-        rows = []
-        for root, step in enumerate(by_root):
-            known = step or next(levels[d][root] for d in range(depth, -1, -1) if levels[d][root])
-            rows.append((step + known * width)[:width])
-        table = np.array(rows, np.intp)
-        out.append((table[:, :, 0].copy(), table[:, :, 1].copy(), table[:, :, 2].copy()))
-    return out
+    rows: list[list[tuple[int, int, int]]] = []
+    depths = []
+    for depth in range(max(map(len, by_root))):
+        steps_of = [root[depth] if depth < len(root) else root[0] for root in by_root]
+        width = max(map(len, steps_of))
+        depths.append(slice(len(rows), len(rows) + width))
+        rows += [[steps[i % len(steps)] for steps in steps_of] for i in range(width)]
+    edge, source, target = np.ascontiguousarray(np.array(rows, np.intp).transpose(2, 0, 1))
+    return Walks(edge, source, target, tuple(depths))
