@@ -6,17 +6,19 @@ modellers open must read right with plain h5py, so those use no encoding of ours
 
 from __future__ import annotations
 
-from store import Column, Layout
 from stages.base import ArraySpec, Stage
+from store import Column, Layout
 
 #: rows a part of a split video has: a multiple of every chunk length below
 PART_ROWS = 500
+#: rows that the samples of a cuboids file start on a multiple of: their chunk length
+SAMPLE_ROWS = 25
 
 _LAYOUTS = {
     "image": Layout((50, 90, 160), "zstd", 3, "temporal-delta"),
     "mask": Layout((50, 180, 320), "zstd", 3),
-    "vectors": Layout((25, 60, 64), "zstd", 3),
-    "samples": Layout((25, 60, 64), "zstd", 3),
+    "vectors": Layout((SAMPLE_ROWS, 60, 64), "zstd", 3),
+    "samples": Layout((SAMPLE_ROWS, 60, 64), "zstd", 3),
     "table": Layout((500,), "zstd", 3),
 }
 

@@ -6,39 +6,16 @@ import difflib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import USAGE, UserError
 from pipeline.yamlfile import Lines, load
 from stages import registry
+from stages.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
 from stages.base import Params
 
 DEFAULT_NAME = "data_manifest.yaml"
 Modality = Literal["rgb", "flow", "pose"]
-
-TTSTROKE_21 = (
-    "Serve Forehand Backspin",
-    "Serve Forehand Loop",
-    "Serve Forehand Sidespin",
-    "Serve Forehand Topspin",
-    "Serve Backhand Backspin",
-    "Serve Backhand Loop",
-    "Serve Backhand Sidespin",
-    "Serve Backhand Topspin",
-    "Offensive Forehand Hit",
-    "Offensive Forehand Loop",
-    "Offensive Forehand Flip",
-    "Offensive Backhand Hit",
-    "Offensive Backhand Loop",
-    "Offensive Backhand Flip",
-    "Defensive Forehand Push",
-    "Defensive Forehand Block",
-    "Defensive Forehand Backspin",
-    "Defensive Backhand Push",
-    "Defensive Backhand Block",
-    "Defensive Backhand Backspin",
-    "Negative",
-)
 
 
 class _Part(BaseModel):
@@ -89,6 +66,13 @@ class Manifest(_Part):
     pose_weights : Path or None
         Folder of PoseNet weights.
     classes : tuple of str
+        Stroke names of the taxonomy ``strokes``, in index order.
+    taxonomy : str
+        The view that labels are read in.
+    taxonomies : tuple of Taxonomy
+        Further views.
+    annotation_options : AnnotationOptions
+    cleaning : CleaningParams
     splits : Splits
     stages : dict of str to dict
         Parameters by stage, checked against each stage's own.
@@ -102,7 +86,11 @@ class Manifest(_Part):
     annotations: tuple[Path, ...] = ()
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
     pose_weights: Path | None = None
-    classes: tuple[str, ...] = TTSTROKE_21
+    classes: tuple[str, ...] = (*STROKES, NEGATIVE)
+    taxonomy: str = "strokes"
+    taxonomies: tuple[Taxonomy, ...] = ()
+    annotation_options: AnnotationOptions = AnnotationOptions()
+    cleaning: CleaningParams = CleaningParams()
     splits: Splits = Splits()
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
     folder: Path = Field(Path("."), exclude=True)
@@ -120,6 +108,23 @@ class Manifest(_Part):
         if len(set(names)) != len(names) or not names:
             raise ValueError("must name at least one, and none twice")
         return names
+
+    @model_validator(mode="after")
+    def _taxonomy_exists(self) -> Manifest:
+        known = {"strokes", *TAXONOMIES, *(t.name for t in self.taxonomies)}
+        if self.taxonomy not in known:
+            raise ValueError(f"taxonomy {self.taxonomy!r} is unknown; known: {', '.join(sorted(known))}")
+        return self
+
+    @property
+    def view(self) -> Taxonomy:
+        """The taxonomy in use."""
+        for taxonomy in self.taxonomies:
+            if taxonomy.name == self.taxonomy:
+                return taxonomy
+        if self.taxonomy == "strokes":
+            return Taxonomy(name="strokes", classes={c: (c,) for c in self.classes})
+        return TAXONOMIES[self.taxonomy]
 
     def params(self, stage: str) -> Params:
         """The typed parameters of one stage."""

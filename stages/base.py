@@ -134,12 +134,12 @@ class Stage:
         (a background model).
     halo : (int, int)
         Frames needed before the first and after the last row of a block.
-    rows : {"frames", "pairs", "free"}
-        Number of output rows: n, n-1, or whatever the stage yields.
+    rows : {"frames", "pairs"}
+        Number of output rows: one a frame (n), or one a pair of frames (n-1).
     optional : tuple of str
         Inputs that may be switched off in the manifest (modalities).
     unit : {"blocks", "samples"}
-        Whether blocks run through the video in order, or each covers one annotated sample.
+        Whether blocks run through the whole video in order, or through its annotated samples.
     attrs : callable
         Parameters, video → extra attributes for the file (units, conventions, derived constants).
     """
@@ -153,10 +153,14 @@ class Stage:
     compute: Compute
     splittable: bool = False
     halo: tuple[int, int] = (0, 0)
-    rows: Literal["frames", "pairs", "free"] = "frames"
+    rows: Literal["frames", "pairs"] = "frames"
     optional: tuple[str, ...] = ()
     unit: Literal["blocks", "samples"] = "blocks"
     attrs: Callable[[Any, VideoInfo], dict[str, Any]] = field(default=lambda params, info: {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # by name: a worker must hold the same version, or nothing it makes is what the key says
+        return _installed, (self.name, self.version)
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -170,6 +174,18 @@ class Stage:
             if spec.name == name:
                 return spec
         raise KeyError(f"stage {self.name} declares no output {name!r}")
+
+
+def _installed(name: str, version: int) -> Stage:
+    from stages import registry
+
+    stage = registry().get(name)
+    if stage is None or stage.version != version:
+        have = f"version {stage.version}" if stage else "none"
+        raise RuntimeError(
+            f"stage {name} version {version} is needed, here is {have}: install the same ttprep"
+        )
+    return stage
 
 
 class StageError(Exception):

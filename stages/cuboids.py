@@ -7,11 +7,10 @@ windows are 186×180: the trainer keeps its transforms inside them, and no pixel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
@@ -82,52 +81,57 @@ def span(begin: int, end: int, length: int, n_frames: int) -> Span:
     return Span(first, last, max(0, length - (last - first)))
 
 
-def repeat_last(rows: Array, times: int) -> Array:
-    """Append the last row ``times`` more times."""
-    return rows if not times else np.concatenate([rows, np.repeat(rows[-1:], times, axis=0)])
+def padding(last: Mapping[str, Array], times: int) -> dict[str, Array]:
+    """Rows that continue a cuboid behind its last frame: the frame repeated, its flow zero.
+
+    Parameters
+    ----------
+    last : mapping of str to array
+        The outputs for the frames before, at least one row each.
+    times : int
+    """
+    rows = {name: np.repeat(values[-1:], times, axis=0) for name, values in last.items()}
+    if "flow" in rows:
+        rows["flow"] = np.zeros_like(rows["flow"])
+    return rows
 
 
 def compute(blocks: Iterator[Block], params: CuboidParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
-    """Cut one cuboid for each block.
+    """Cut the window around the ROI out of every frame of the samples.
 
     Parameters
     ----------
     blocks : iterator of Block
-        One a sample: ``start``, ``stop`` are the stored frames (see :func:`span`); ``roi.centre``
-        (n, 2) and, as far as the modality is on, ``frames.rgb`` (n, H, W, 3), ``flow.flow``
-        (n or n-1, H, W, 2), ``descriptor.joints`` (n, 14, 3).
+        Runs of frames of the samples (see :func:`span`); ``roi.centre`` (n, 2) and, as far as the
+        modality is on, ``frames.rgb`` (n, H, W, 3), ``flow.flow`` (n or n-1, H, W, 2),
+        ``descriptor.joints`` (n, 14, 3).
     params : CuboidParams
     info : VideoInfo
 
     Yields
     ------
     dict
-        Rows are stored frames: ``rgb`` (n, h, w, 3) uint8, ``flow`` (n, h, w, 2) int16, ``pose``
-        (n, 14, 3) float32 in px of the frame, ``roi`` (n, 2) float32 in px of the frame, ``window``
-        (n, 2) int16 and ``frame`` (n,) int32. Repeated frames have zero flow.
+        ``rgb`` (n, h, w, 3) uint8, ``flow`` (n, h, w, 2) int16 (zero for a video's last frame, which
+        has no pair), ``pose`` (n, 14, 3) float32 in px of the frame, ``roi`` (n, 2) float32 in px of
+        the frame, ``window`` (n, 2) int16 and ``frame`` (n,) int32.
     """
     size = params.window(info)
     for block in blocks:
-        centre = np.asarray(block.rows("roi.centre"))
-        n = len(centre)
-        repeat = max(0, params.length - n)
+        centre = np.asarray(block.rows("roi.centre"), np.float32)
         origin = window_origin(centre, size, (info.width, info.height))
-        frame: NDArray[np.int32] = np.arange(block.start, block.start + n, dtype=np.int32)
         out: dict[str, Array] = {
-            "roi": repeat_last(centre.astype(np.float32), repeat),
-            "window": repeat_last(origin, repeat),
-            "frame": repeat_last(frame, repeat),
+            "roi": centre,
+            "window": origin,
+            "frame": np.arange(block.start, block.stop, dtype=np.int32),
         }
         if "frames.rgb" in block.data:
-            out["rgb"] = repeat_last(cut(block.rows("frames.rgb"), origin, size), repeat)
+            out["rgb"] = cut(block.rows("frames.rgb"), origin, size)
         if "flow.flow" in block.data:
             flow = block.rows("flow.flow")
-            out["flow"] = np.zeros((n + repeat, size[1], size[0], 2), np.int16)
+            out["flow"] = np.zeros((len(origin), size[1], size[0], 2), np.int16)
             out["flow"][: len(flow)] = cut(flow, origin[: len(flow)], size)
-            if repeat:  # the last real frame is followed by itself
-                out["flow"][n - 1] = 0
         if "descriptor.joints" in block.data:
-            out["pose"] = repeat_last(block.rows("descriptor.joints").astype(np.float32), repeat)
+            out["pose"] = block.rows("descriptor.joints").astype(np.float32)
         yield out
 
 
@@ -148,7 +152,6 @@ STAGE = Stage(
         ArraySpec("frame", "int32", ("frame",), description="frame number in the video"),
     ),
     compute=compute,
-    rows="free",
     unit="samples",
     optional=("frames.rgb", "flow.flow", "descriptor.joints"),
 )

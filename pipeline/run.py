@@ -1,0 +1,305 @@
+"""The main job: find videos, plan, execute, account."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.cluster import Session, Where
+from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
+from pipeline.execute import execute
+from pipeline.graph import Node, build, wanted_stages
+from pipeline.jobs import Outcome
+from pipeline.manifest import Manifest
+from pipeline.plan import Planned, plan_nodes
+from pipeline.progress import RunProgress
+from pipeline.samples import gather, intervals
+from pipeline.sources import Source, find_videos, identify
+from stages import registry
+from stages.base import StageError
+from stages.pose import PoseParams, resolve_weights
+from stages.pose.pins import PUBLISHED
+from stages.pose.weights import ENVIRONMENT
+from store import Receipt, Store
+from store.gc import leftovers
+
+
+@dataclass
+class Request:
+    """What the command line asks for.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    store_root : Path
+    paths : tuple of Path
+        Videos and folders; empty: the manifest's.
+    stages : tuple of str
+        Empty: all.
+    where : Where
+    report : Path or None
+    pose_weights : Path or None
+        Takes precedence over the manifest's.
+    """
+
+    manifest: Manifest
+    store_root: Path
+    paths: tuple[Path, ...] = ()
+    stages: tuple[str, ...] = ()
+    where: Where = field(default_factory=Where)
+    report: Path | None = None
+    pose_weights: Path | None = None
+
+
+@dataclass
+class Overview:
+    """All videos of a request with their plans.
+
+    Attributes
+    ----------
+    sources : list of Source
+        Usable videos.
+    problems : list of str
+        One line for each path that cannot be used.
+    plans : dict of str to list of Planned
+        By the video's sha256, inputs first.
+    overrides : dict
+        Parameters decided outside the manifest.
+    unavailable : str
+        Why there are no weights for the pose stages; empty where there are.
+    environment : dict of str to str
+        For the workers.
+    notes : list of str
+        Worth saying, no failure: duplicates, annotation findings.
+    """
+
+    sources: list[Source]
+    problems: list[str]
+    plans: dict[str, list[Planned]]
+    overrides: dict[str, dict[str, Any]]
+    unavailable: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Result:
+    """What a run did.
+
+    Attributes
+    ----------
+    overview : Overview
+    outcomes : list of Outcome
+    code : int
+        Exit code.
+    """
+
+    overview: Overview
+    outcomes: list[Outcome]
+    code: int
+
+
+def survey(request: Request, store: Store | None, console: Console) -> Overview:
+    """Find and identify the videos and plan everything that can be planned now.
+
+    Parameters
+    ----------
+    request : Request
+    store : Store or None
+        None: nothing has been computed yet.
+    console : Console
+        stderr, for the progress of hashing.
+
+    Raises
+    ------
+    UserError
+        No video at all, an unknown stage.
+    """
+    manifest = request.manifest
+    names = wanted_stages(manifest, request.stages)
+    entries = {manifest.resolve(e.path): e for e in manifest.videos}
+    paths = request.paths or tuple(entries)
+    if not paths:
+        raise UserError("no video given; name videos or folders, or list them in the manifest", USAGE)
+    videos, problems = find_videos(paths, request.store_root)
+    if not videos and not problems:
+        listed = ", ".join(str(p) for p in paths)
+        raise UserError(
+            f"{listed}: no video file found there; give a video or a folder that holds some", FAILED
+        )
+    sources = _identify(videos, store, console)
+    by_place = {path.resolve(): entry for path, entry in entries.items()}
+    for source in sources:
+        for path in (source.path, *source.also):
+            entry = by_place.get(path.resolve())
+            if entry is not None:
+                source.fps, source.player = entry.fps, entry.player
+    problems += [f"{s.name}: {s.problem}" for s in sources if s.problem]
+    usable = [s for s in sources if not s.problem]
+    overview = Overview(usable, problems, {}, {}, names=names)
+    overview.notes += [f"{also}: same content as {s.name}; processed once" for s in usable for also in s.also]
+    if "pose" in names:
+        _weights(request, overview, download=False)
+    for source in usable:
+        plain = [n for n in names if registry()[n].unit == "blocks"]
+        overview.plans[source.sha256] = plan_nodes(
+            build(source, manifest, plain, overview.overrides).values(), store
+        )
+    plan_samples(request, store, overview)
+    return overview
+
+
+def _identify(videos: list[Path], store: Store | None, console: Console) -> list[Source]:
+    sizes = sum(p.stat().st_size for p in videos if p.exists())
+    bar = Progress(
+        TextColumn("reading videos"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal or sizes < 10**9,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=sizes)
+        return identify(videos, store, lambda n: bar.advance(task, n))
+
+
+def _weights(request: Request, overview: Overview, *, download: bool) -> None:
+    """Decide which PoseNet weights count, by content; note why where there are none."""
+    params = request.manifest.params("pose")
+    assert isinstance(params, PoseParams)
+    explicit = request.pose_weights
+    if explicit is None and request.manifest.pose_weights is not None:
+        explicit = request.manifest.resolve(request.manifest.pose_weights)
+    try:
+        weights = resolve_weights(explicit, params.model, download=download)
+    except StageError as e:
+        overview.unavailable = str(e)
+        if explicit is None and params.model in PUBLISHED:  # the key is known without having the files
+            overview.overrides["pose"] = {"weights_sha256": PUBLISHED[params.model]}
+        return
+    overview.unavailable = ""
+    overview.overrides["pose"] = {"weights_sha256": weights.sha256}
+    overview.environment[ENVIRONMENT] = str(Path(weights.path).resolve())
+
+
+def _needs_weights(plan: list[Planned]) -> bool:
+    return any(p.node.stage.name == "pose" and p.state != "done" for p in plan)
+
+
+def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
+    found = []
+    for source in overview.sources:
+        receipt = overview.plans[source.sha256][0].receipt
+        if receipt is not None:
+            found.append((source, receipt))
+    return found
+
+
+def plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
+    """Add the stages that cut annotated samples, for videos whose frames are counted."""
+    names = [n for n in overview.names if registry()[n].unit == "samples"]
+    if not names or not request.manifest.annotations:
+        return
+    annotations, cleaned, by_video = gather(request.manifest, _frames(overview))
+    for issue in (*annotations.issues, *cleaned.issues):
+        text = f"annotations: {issue}"
+        if text not in overview.notes:
+            overview.notes.append(text)
+    for source in overview.sources:
+        nodes = build(
+            source, request.manifest, overview.names, overview.overrides,
+            intervals(by_video.get(source.sha256, ())),
+        )  # fmt: skip
+        overview.plans[source.sha256] = plan_nodes(nodes.values(), store)
+
+
+def run(request: Request, console: Console) -> Result:
+    """Make everything that is asked for and not there yet.
+
+    Raises
+    ------
+    UserError, StoreError
+        Nothing could be done at all.
+    KeyboardInterrupt
+        Passed on; finished files stay.
+    """
+    store = Store.create(request.store_root)
+    with store.lock("run"):
+        for path in leftovers(store):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        overview = survey(request, store, console)
+        if overview.unavailable and any(_needs_weights(plan) for plan in overview.plans.values()):
+            _weights(request, overview, download=True)
+        for problem in overview.problems:
+            console.print(f"[red]failed[/red] {problem}", soft_wrap=True, highlight=False, markup=True)
+        outcomes: list[Outcome] = []
+        with Session(request.where, store.root, overview.environment, request.report) as session:
+            for _ in range(2):  # the second round has the samples that frame counts decided
+                ready = [_without_pose(plan, overview, outcomes) for plan in overview.plans.values()]
+                ready = [_not_failed(plan, outcomes) for plan in ready]
+                if any(p.state != "done" for plan in ready for p in plan):
+                    with RunProgress(console, _totals(ready)) as progress:
+                        outcomes += execute(ready, store, session, progress.listen)
+                overview.plans = {
+                    v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()
+                }
+                plan_samples(request, store, overview)
+    failed = bool(overview.problems) or any(o.state != "done" for o in outcomes)
+    done = any(o.state == "done" for o in outcomes) or any(
+        p.state == "done" for plan in overview.plans.values() for p in plan
+    )
+    code = OK if not failed else SOME_FAILED if done or overview.sources or overview.problems else FAILED
+    return Result(overview, outcomes, code)
+
+
+def _without_pose(plan: list[Planned], overview: Overview, outcomes: list[Outcome]) -> list[Planned]:
+    """Leave out what needs weights that cannot be had, once with a failure."""
+    if not overview.unavailable:
+        return plan
+    barred: set[str] = set()
+    kept = []
+    for planned in plan:
+        node = planned.node
+        lacks = node.stage.name == "pose" or any(u in barred for u in node.inputs)
+        if planned.state != "done" and lacks:
+            barred.add(node.stage.name)
+            first = node.stage.name == "pose"
+            reason = f"{node.source.name}: {overview.unavailable}" if first else "pose failed"
+            outcome = Outcome(
+                f"{node.stage.name} of {node.source.name}", node.source.sha256, node.stage.name,
+                "failed" if first else "skipped", reason,
+            )  # fmt: skip
+            if outcome not in outcomes:
+                outcomes.append(outcome)
+        else:
+            kept.append(planned)
+    return kept
+
+
+def _not_failed(plan: list[Planned], outcomes: Iterable[Outcome]) -> list[Planned]:
+    """Drop what failed in the first round, and what hangs on it: once a run is enough."""
+    failed = {(o.video, o.stage) for o in outcomes if o.state != "done"}
+    return [p for p in plan if (p.node.source.sha256, p.node.stage.name) not in failed]
+
+
+def _totals(plans: Iterable[list[Planned]]) -> Mapping[str, tuple[int, int]]:
+    totals: dict[str, tuple[int, int]] = {}
+    for plan in plans:
+        receipt = plan[0].receipt if plan else None
+        frames = receipt.shapes["rgb"][0] if receipt else 0
+        for planned in plan:
+            if planned.state != "done":
+                files, rows = totals.get(planned.node.stage.name, (0, 0))
+                totals[planned.node.stage.name] = (files + 1, rows + _rows(planned.node, frames))
+    return totals
+
+
+def _rows(node: Node, frames: int) -> int:
+    if node.stage.unit == "samples":
+        return sum(end - begin for begin, end in node.samples)
+    return max(0, frames - 1) if node.stage.rows == "pairs" else frames
