@@ -34,7 +34,7 @@ def run(data: dict[str, Array]) -> dict[str, Array]:
 
 def test_joints_are_the_first_thirteen_keypoints_of_the_method() -> None:
     assert len(JOINTS) == 13
-    assert JOINTS == KEYPOINTS[:13]
+    assert KEYPOINTS[:13] == JOINTS
     assert JOINTS[0] == "nose"
     assert JOINTS[-1] == "right_hip"
 

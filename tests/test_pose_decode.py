@@ -140,6 +140,16 @@ def test_equal_scores_keep_a_fixed_order_and_a_plateau_is_all_maxima() -> None:
     heat[2, 2, 3] = 0.8  # beside a higher one: no maximum
     found = [tuple(map(int, t)) for t in zip(*local_maxima(heat, 0.5), strict=True)]
     assert found == [(2, 2, 2), (1, 3, 4), (3, 0, 0), (3, 0, 1)]
+    flat = [tuple(map(int, t)) for t in zip(*local_maxima(np.ones((17, 4, 5), np.float32), 1.0), strict=True)]
+    assert flat == [(p, y, x) for p in range(17) for y in range(4) for x in range(5)]
+
+
+def test_both_thresholds_include_their_value() -> None:
+    tensors = {k: np.zeros_like(t) for k, t in random_tensors(0, 1, 1, 1.0).items()}
+    tensors["heatmap"] += np.float32(0.5)
+    assert decode(**tensors, score_threshold=0.5, min_pose_score=0.5)[0].tolist() == [0.5]
+    assert len(decode(**tensors, score_threshold=0.5, min_pose_score=0.51)[0]) == 0
+    assert len(decode(**tensors, score_threshold=0.51, min_pose_score=0.5)[0]) == 0
 
 
 def test_a_walk_reaches_every_keypoint_from_every_root_by_an_edge_from_a_known_one() -> None:

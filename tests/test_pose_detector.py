@@ -130,7 +130,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     for wrong in (np.zeros((90, 160), np.uint8), np.zeros((90, 160, 4), np.uint8), np.zeros((90, 160, 3))):
         with pytest.raises(ValueError, match=r"RGB picture is \(height, width, 3\) uint8"):
             net.detect(wrong)
-    with pytest.raises(ValueError, match="9x90 picture at scale 1.6"):
+    with pytest.raises(ValueError, match=r"9x90 picture at scale 1\.6"):
         net.detect(np.zeros((90, 9, 3), np.uint8))
     with pytest.raises(ValueError, match=r"stride 32 with MobileNet 0\.50"):
         PoseNet.load(write_checkpoint(tmp_path / "v", "0.50"), stride=32)

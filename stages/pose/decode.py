@@ -162,16 +162,15 @@ def _select(
     free = np.ones(len(part), bool)  # roots that no pose taken so far claims
     taken: list[int] = []
     pose_scores: list[float] = []
-    start = 0
     while len(taken) < max_poses:
-        means = own[start:].sum(axis=1) / 17
-        (fit,) = np.nonzero(free[start:] & (means >= min_pose_score))
+        # what is refused once stays so, because own scores only fall: the first that fits is the next
+        means = own.sum(axis=1) / 17
+        (fit,) = np.nonzero(free & (means >= min_pose_score))
         if not len(fit):
             break
-        best = start + int(fit[0])
+        best = int(fit[0])
         taken.append(best)
-        pose_scores.append(float(means[fit[0]]))
-        start = best + 1
+        pose_scores.append(float(means[best]))
         apart = points - points[:, best : best + 1]
         near = np.square(apart, out=apart).sum(axis=0) <= nms_radius**2
         own[near] = 0.0
