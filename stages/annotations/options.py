@@ -1,0 +1,219 @@
+"""What a manifest may say about reading annotations."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from stages.base import Params
+
+#: name endings that are cut off before a video's name is compared
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".wmv", ".ts", ".flv"}
+)
+
+
+class LabelPart(Params):
+    """One part of a label that is composed of several columns (CSV) or attributes (CVAT).
+
+    Attributes
+    ----------
+    column : str
+        Column of the CSV, or attribute of the CVAT track; ``label`` is the CVAT track's own label.
+    values : dict of str to str, optional
+        Translation, compared without regard to case and outer blanks; an empty translation leaves
+        the part out. Without it the cell stands as it is. Empty cells are left out.
+    """
+
+    column: str
+    values: dict[str, str] | None = None
+
+    def translate(self, cell: str) -> str | None:
+        """The part for a cell; None where there is no translation for it."""
+        cell = cell.strip()
+        if self.values is None or not cell:
+            return cell
+        table = {key.strip().casefold(): value for key, value in self.values.items()}
+        return table.get(cell.casefold())
+
+
+def _parts(value: Any) -> Any:
+    """A column name stands for a part without translation, one part for a list of one."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return [{"column": item} if isinstance(item, str) else item for item in items]
+
+
+class CsvColumns(Params):
+    """Which column holds what. The defaults of ``label``, ``video``, ``annotator`` and ``player``
+    may be absent from a file; a column that the manifest names must be there.
+
+    Attributes
+    ----------
+    begin, end : str
+    label : tuple of LabelPart
+        Joined with blanks. A part may be given as the bare name of its column.
+    video : str
+    annotator : str
+    player : str
+    """
+
+    begin: str = "begin"
+    end: str = "end"
+    label: tuple[LabelPart, ...] = (LabelPart(column="label"),)
+    video: str = "video"
+    annotator: str = "annotator"
+    player: str = "player"
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _label(cls, value: Any) -> Any:
+        return _parts(value)
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Columns without which the mapping does not fit a file."""
+        names = {self.begin, self.end}
+        names.update(getattr(self, f) for f in ("video", "annotator", "player") if f in self.model_fields_set)
+        if "label" in self.model_fields_set:
+            names.update(part.column for part in self.label)
+        return frozenset(names)
+
+
+class CsvMapping(Params):
+    """How one kind of CSV is read.
+
+    Attributes
+    ----------
+    columns : CsvColumns
+    delimiter : str or None
+        None: the one of ``, ; tab |`` with which the header has the mapped columns.
+    encoding : str
+        ``utf-8`` (with or without byte order mark), ``latin-1`` or ``cp1252``.
+    unit : {"frames", "seconds"}
+        Of ``begin`` and ``end``. Seconds become the nearest frame (halves go up).
+    first_frame : int
+        Number of a video's first frame, for frames.
+    end_inclusive : bool
+        Whether ``end`` is the last frame of the interval rather than the first after it.
+    """
+
+    columns: CsvColumns = CsvColumns()
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    unit: Literal["frames", "seconds"] = "frames"
+    first_frame: int = Field(default=0, ge=0, le=1)
+    end_inclusive: bool = False
+
+    @model_validator(mode="after")
+    def _frames_only(self) -> CsvMapping:
+        if self.unit == "seconds" and (self.first_frame or self.end_inclusive):
+            raise ValueError("first_frame and end_inclusive are for unit: frames; leave them out for seconds")
+        return self
+
+
+class OpenTTGamesOptions(Params):
+    """How events become intervals.
+
+    Attributes
+    ----------
+    before, after : float
+        Seconds before and after the event's frame that the stroke is taken to last. The event
+        marks the hit; the default of 0.3 + 0.3 s is the shortest stroke that the siamese paper
+        keeps, because the strokes of a rally follow each other every 0.4 to 0.6 s.
+    fps : float
+        Frame rate that is assumed for a video that is not known.
+    strokes : dict of str to str
+        Stroke name → label; ``{hand}`` becomes Forehand or Backhand. A stroke that is not listed
+        is labelled with its hand and its name.
+    events : tuple of str
+        Values, side taken off, that are no stroke.
+    """
+
+    before: float = Field(default=0.3, ge=0, le=10)
+    after: float = Field(default=0.3, ge=0, le=10)
+    fps: float = Field(default=120.0, gt=0)
+    strokes: dict[str, str] = Field(
+        default={
+            "serve": "Serve {hand}",
+            "loop": "Offensive {hand} Loop",
+            "smash": "Offensive {hand} Hit",
+            "flick": "Offensive {hand} Flip",
+            "push": "Defensive {hand} Push",
+            "block": "Defensive {hand} Block",
+            "lob": "Defensive {hand} Lob",
+        }
+    )
+    events: tuple[str, ...] = (
+        "bounce",
+        "net",
+        "empty_event",
+        "play",
+        "pause",
+        "point",
+        "other",
+        "out",
+        "winner",
+        "double_bounce",
+        "not_hitting_ball",
+        "miss_on_own_side",
+    )
+
+
+class CvatOptions(Params):
+    """How tracks become intervals.
+
+    Attributes
+    ----------
+    label : tuple of LabelPart
+        Track label and attributes that make up the label, joined with blanks; a change of it
+        within a track begins a new interval.
+    player : str
+        Attribute that names the player; empty: none does.
+    bridge_outside : bool
+        Take a track from its first to its last visible frame as one interval. By default each
+        visible stretch is one: ``outside`` says that the stroke is over.
+    """
+
+    label: tuple[LabelPart, ...] = (LabelPart(column="label"),)
+    player: str = ""
+    bridge_outside: bool = False
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _label(cls, value: Any) -> Any:
+        return _parts(value)
+
+
+class AnnotationOptions(Params):
+    """All that a manifest may say about reading annotations.
+
+    Attributes
+    ----------
+    csv : tuple of CsvMapping
+        Tried in order; the first whose columns a file has is used, the default mapping last.
+    openttgames : OpenTTGamesOptions
+    cvat : CvatOptions
+    labels : dict of str to (str or None)
+        Translation of whole labels, compared in the canonical spelling, in every format; None: the
+        interval is a stroke that nobody named.
+    videos : dict of str to str
+        Pattern of a file's path or name → its video, for files that do not name it themselves.
+    annotators : dict of str to str
+        Likewise for who annotated a file.
+    max_bytes : int
+        Files above this size are refused.
+    """
+
+    csv: tuple[CsvMapping, ...] = ()
+    openttgames: OpenTTGamesOptions = OpenTTGamesOptions()
+    cvat: CvatOptions = CvatOptions()
+    labels: dict[str, str | None] = Field(default_factory=dict)
+    videos: dict[str, str] = Field(default_factory=dict)
+    annotators: dict[str, str] = Field(default_factory=dict)
+    max_bytes: int = Field(default=64 << 20, gt=0)
+
+    @field_validator("csv", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, dict) else value
