@@ -195,7 +195,7 @@ def _write(
     made = 0
     with writing_file(path, columns(node.stage, set(first)), file_attrs(node, info)) as writer:
         for out in itertools.chain([first], outputs):
-            attrs = out.pop("attrs", None)
+            attrs = out.pop("_attrs", None)
             found |= attrs.item() if attrs is not None else {}
             writer.append(out)
             rows = len(next(iter(out.values())))

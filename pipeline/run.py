@@ -269,7 +269,7 @@ def _without_pose(plan: list[Planned], overview: Overview, outcomes: list[Outcom
         if planned.state != "done" and lacks:
             barred.add(node.stage.name)
             first = node.stage.name == "pose"
-            reason = f"{node.source.name}: {overview.unavailable}" if first else "pose failed"
+            reason = overview.unavailable if first else "pose failed"
             outcome = Outcome(
                 f"{node.stage.name} of {node.source.name}", node.source.sha256, node.stage.name,
                 "failed" if first else "skipped", reason,

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
 from stages.crop import augmentation_reach, cut, window_origin
-from stages.flow import FLOW_SCALE
+from stages.flow.quantise import QUANTUM
 
 
 class CuboidParams(Params):
@@ -144,7 +144,7 @@ STAGE = Stage(
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="samples", description="RGB window"),
         ArraySpec(
-            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", FLOW_SCALE, "masked flow"
+            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", QUANTUM, "masked flow"
         ),
         ArraySpec("pose", "float32", ("frame", "joint", "xys"), "px", description="x, y, score of 14 rows"),
         ArraySpec("roi", "float32", ("frame", "xy"), "px", description="ROI centre in the frame"),

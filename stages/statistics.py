@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
-from stages.flow import FLOW_SCALE
+from stages.flow.quantise import QUANTUM
 
 
 class StatisticsParams(Params):
@@ -32,7 +32,7 @@ def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) 
     Parameters
     ----------
     blocks : iterator of Block
-        ``flow.flow`` (pairs, H, W, 2) int16 in units of ``FLOW_SCALE`` px.
+        ``flow.flow`` (pairs, H, W, 2) int16 in units of ``QUANTUM`` px.
     params : StatisticsParams
     info : VideoInfo
 
@@ -45,7 +45,7 @@ def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) 
         flow = block.rows("flow.flow")
         # int16 has no +32768: take extrema before the absolute value
         low, high = flow.min(axis=(1, 2)).astype(np.float32), flow.max(axis=(1, 2)).astype(np.float32)
-        yield {"flow_max": np.maximum(-low, high) * np.float32(FLOW_SCALE)}
+        yield {"flow_max": np.maximum(-low, high) * np.float32(QUANTUM)}
 
 
 def summarise(maxima: Iterable[NDArray[np.float32]], params: StatisticsParams) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
 from stages.crop import cut, window_origin
-from stages.flow import FLOW_SCALE
+from stages.flow.quantise import QUANTUM
 
 
 class UntrimmedParams(Params):
@@ -58,7 +58,7 @@ STAGE = Stage(
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="samples", description="RGB crop"),
         ArraySpec(
-            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", FLOW_SCALE, "masked flow crop"
+            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", QUANTUM, "masked flow crop"
         ),
         ArraySpec("window", "int16", ("frame", "xy"), "px", description="first pixel of the crop"),
     ),

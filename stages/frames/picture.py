@@ -207,7 +207,7 @@ def to_rgb(frame: Any, plan: Geometry, colour: Colour) -> NDArray[np.uint8]:
             sx, sy = round(frame.width / plane.width), round(frame.height / plane.height)
             part = _plane(plane)[y // sy : -(-(y + h) // sy), x // sx : -(-(x + w) // sx)]
             planes.append(_shrink(part, size))
-        rgb = cv2.transform(cv2.merge(planes), colour.to_rgb())
+        rgb = np.asarray(cv2.transform(cv2.merge(planes), colour.to_rgb()), np.uint8)
     if plan.quarter_turns:
         rgb = np.rot90(rgb, plan.quarter_turns)
     if (pw, ph) == (plan.width, plan.height):

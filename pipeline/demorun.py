@@ -1,0 +1,102 @@
+"""``ttprep demo``: render clips, run the main job on them, say where everything is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.cluster import Where, cores
+from pipeline.demo import make_demo
+from pipeline.errors import OK, USAGE, UserError
+from pipeline.manifest import read_manifest
+from pipeline.output import print_result
+from pipeline.preview import preview
+from pipeline.run import Request, run
+from stages.base import StageError
+from stages.pose import resolve_weights
+from stages.roi import RoiParams
+from store import Store
+from store.atomic import write_bytes
+
+_MANIFEST = """\
+# Made by `ttprep demo`; see data_manifest.yaml of the project for every setting.
+version: 1
+store: store
+videos: [clips]
+annotations: [clips]
+modalities: [{modalities}]
+"""
+
+
+def run_demo(
+    folder: Path,
+    clips: int,
+    strokes: int,
+    size: str,
+    seed: int,
+    workers: int | None,
+    pose_weights: Path | None,
+    render_only: bool,
+    stderr: Console,
+    stdout: Console,
+) -> int:
+    """Render, run and show; returns the exit code.
+
+    Raises
+    ------
+    UserError
+        A size that cannot be, a folder that cannot be used.
+    """
+    match = re.fullmatch(r"(\d{3,4})x(\d{3,4})", size)
+    if not match:
+        raise UserError(f"--size {size}: give WIDTHxHEIGHT, e.g. 1920x1080", USAGE)
+    workers = workers or cores()
+    bar = Progress(
+        TextColumn("rendering frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=stderr, disable=not stderr.is_terminal,
+    )  # fmt: skip
+    try:
+        with bar:
+            task = bar.add_task("", total=None)
+            made = make_demo(
+                folder / "clips", clips=clips, strokes_per_clip=strokes, seed=seed, workers=workers,
+                size=(int(match[1]), int(match[2])),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )  # fmt: skip
+    except ValueError as e:
+        raise UserError(f"the demo cannot be rendered so: {e}", USAGE) from e
+    stdout.print(
+        f"clips: {folder / 'clips'} ({len(made.videos)} videos, {made.n_frames} frames)", markup=False
+    )
+    modalities = "rgb, flow, pose"
+    try:
+        resolve_weights(pose_weights)
+    except StageError as e:
+        modalities = "rgb, flow"
+        stdout.print(f"going on without pose: {e}", markup=False, soft_wrap=True)
+    manifest = folder / "data_manifest.yaml"
+    write_bytes(manifest, _MANIFEST.format(modalities=modalities).encode())
+    if render_only:
+        return OK
+    request = Request(
+        read_manifest(manifest), folder / "store", (), where=Where(workers=workers), pose_weights=pose_weights
+    )
+    result = run(request, stderr)
+    print_result(result, stdout)
+    store = Store.open(folder / "store")
+    for plan in result.overview.plans.values():
+        source = plan[0].node.source
+        picture = folder / "pictures" / f"{source.path.stem}.png"
+        preview(store, plan, RoiParams(), picture)
+        stdout.print(f"picture: {picture}", markup=False, soft_wrap=True)
+        for planned in plan:
+            if planned.node.stage.name == "cuboids" and planned.state == "done":
+                n = len(planned.node.samples)
+                stdout.print(
+                    f"cuboids: {store.path(planned.node.slot)} ({n} samples)", markup=False, soft_wrap=True
+                )
+    stdout.print(f"store: {store.root}\nmanifest: {manifest}", markup=False, soft_wrap=True)
+    return result.code

@@ -1,0 +1,151 @@
+"""Drawing the results of one frame, for the eyes of a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.base import Array
+from stages.descriptor import JOINTS
+from stages.pose import EDGES, KEYPOINTS
+
+Picture = NDArray[np.uint8]
+_ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
+_DRAWN = 0.15  # joints with a lower score are guesses and only clutter the picture
+
+
+def flow_colours(flow: Array, largest: float) -> Picture:
+    """A flow field on the colour wheel: hue is the direction, saturation the length.
+
+    Parameters
+    ----------
+    flow : (H, W, 2) float
+        px.
+    largest : float
+        Length in px that gets full saturation.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        RGB; no motion is white.
+    """
+    vx, vy = flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32)
+    length, angle = cv2.cartToPolar(vx, vy, angleInDegrees=True)
+    hsv = np.empty((*flow.shape[:2], 3), np.uint8)
+    hsv[..., 0] = angle / 2
+    hsv[..., 1] = np.clip(length / max(largest, 1e-6), 0, 1) * 255
+    hsv[..., 2] = 255
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
+
+
+def wheel(size: int) -> Picture:
+    """The colour wheel itself, as a legend: a disc whose rim is full length."""
+    y, x = np.mgrid[:size, :size].astype(np.float32) - (size - 1) / 2
+    flow = np.stack([x, y], axis=2) / ((size - 1) / 2)
+    disc = flow_colours(flow, 1.0)
+    disc[np.hypot(flow[..., 0], flow[..., 1]) > 1] = 255
+    return disc
+
+
+def overlay_mask(rgb: Picture, mask: Array) -> Picture:
+    """Background dimmed, outline of the foreground in orange."""
+    out = np.where(mask[..., None] > 0, rgb, rgb // 4).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(out, outlines, -1, _ORANGE, 1)
+    return out
+
+
+def draw_box(picture: Picture, centre: Array, size: tuple[int, int], zoom: int) -> None:
+    """The ROI's crop and centre, in place; ``centre`` and ``size`` in px of the frame."""
+    x, y = (float(c) * zoom for c in centre)
+    w, h = (s * zoom / 2 for s in size)
+    corners = (round(x - w), round(y - h)), (round(x + w), round(y + h))
+    cv2.rectangle(picture, *corners, _ORANGE, zoom, cv2.LINE_AA)
+    cv2.drawMarker(picture, (round(x), round(y)), _ORANGE, cv2.MARKER_CROSS, 6 * zoom, zoom)
+
+
+def draw_others(picture: Picture, keypoints: Array, scores: Array, zoom: int) -> None:
+    """People who were not chosen, faintly, in place."""
+    index = {name: i for i, name in enumerate(KEYPOINTS)}
+    for points, score in zip(keypoints, scores, strict=True):
+        for a, b in EDGES:
+            if min(score[index[a]], score[index[b]]) > _DRAWN:
+                cv2.line(
+                    picture, _at(points[index[a]], zoom), _at(points[index[b]], zoom), _GREY, 1, cv2.LINE_AA
+                )
+
+
+def draw_player(picture: Picture, joints: Array, zoom: int) -> None:
+    """The chosen player's 13 joints, in place; nothing where nobody was found.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8
+    joints : (14, 3)
+        Descriptor: pose, then joints; x, y in px of the frame, score.
+    zoom : int
+        Picture pixels per frame pixel.
+    """
+    if joints[0, 2] <= 0:
+        return
+    index = {name: i + 1 for i, name in enumerate(JOINTS)}
+    for a, b in EDGES:
+        if a in index and b in index and min(joints[index[a], 2], joints[index[b], 2]) > _DRAWN:
+            start, end = _at(joints[index[a]], zoom), _at(joints[index[b]], zoom)
+            cv2.line(picture, start, end, _GREEN, zoom + 1, cv2.LINE_AA)
+    for joint in joints[1:]:
+        if joint[2] > _DRAWN:
+            cv2.circle(picture, _at(joint, zoom), zoom + 1, _RED, -1, cv2.LINE_AA)
+
+
+def _at(point: Array, zoom: int) -> tuple[int, int]:
+    return round(float(point[0]) * zoom), round(float(point[1]) * zoom)
+
+
+def enlarge(picture: Picture, zoom: int) -> Picture:
+    """Larger by a whole factor, pixels kept square."""
+    return np.ascontiguousarray(picture.repeat(zoom, axis=0).repeat(zoom, axis=1))
+
+
+def caption(width: int, text: str, height: int = 22) -> Picture:
+    """A dark strip with white text."""
+    strip = np.full((height, width, 3), 30, np.uint8)
+    cv2.putText(strip, text, (6, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    return strip
+
+
+def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int = 1) -> Picture:
+    """One frame's panels side by side: frame, foreground, flow, ROI and joints.
+
+    Parameters
+    ----------
+    frame : dict
+        ``rgb`` and, as far as they are there, ``mask``, ``flow`` (px), ``centre``, ``joints``,
+        ``keypoints`` and ``keypoint_scores`` of the people not chosen; ``title``.
+    crop : (int, int)
+        ROI crop, px.
+    largest : float
+        Flow length of full colour, px.
+    zoom : int
+    """
+    rgb = frame["rgb"]
+    missing = np.full_like(rgb, 60)
+    mask = overlay_mask(rgb, frame["mask"]) if "mask" in frame else missing
+    flow = flow_colours(frame["flow"], largest) if "flow" in frame else missing
+    panels = [enlarge(p, zoom) for p in (rgb, mask, flow, rgb)]
+    if "flow" in frame:
+        size = 36 * zoom
+        panels[2][-size:, -size:] = wheel(size)
+    if "keypoints" in frame:
+        draw_others(panels[3], frame["keypoints"], frame["keypoint_scores"], zoom)
+    if "centre" in frame:
+        draw_box(panels[3], frame["centre"], crop, zoom)
+    if "joints" in frame:
+        draw_player(panels[3], frame["joints"], zoom)
+    names = ["frame", "foreground", f"flow (full colour {largest:.1f} px)", "ROI and joints"]
+    width = panels[0].shape[1]
+    heads = [caption(width, f"{frame['title']}  {names[0]}"), *(caption(width, n) for n in names[1:])]
+    return np.hstack([np.vstack([h, p]) for h, p in zip(heads, panels, strict=True)])
