@@ -212,10 +212,10 @@ def _download(model: Model, pins: dict[str, str], folder: Path, storage: str) ->
             store.fetch(name, downloader=fetch)
         except requests.exceptions.HTTPError as error:
             status = error.response.status_code if error.response is not None else "an error"
-            raise _unavailable(model, f"{store.get_url(name)} answered {status}") from error
+            raise _unavailable(model, f"{store.get_url(name)} answered {status}") from None
         except requests.exceptions.RequestException as error:
-            raise _unavailable(model, f"{storage} cannot be reached ({type(error).__name__})") from error
+            raise _unavailable(model, f"{storage} cannot be reached ({type(error).__name__})") from None
         except ValueError as error:
-            raise _unavailable(model, f"{store.get_url(name)} is not the file that was pinned") from error
+            raise _unavailable(model, f"{store.get_url(name)} is not the file that was pinned") from None
         except OSError as error:
             raise _unavailable(model, f"cannot write {folder} ({error.strerror})") from error
