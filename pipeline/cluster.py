@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -106,8 +108,8 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
                     {"distributed.nanny.pre-spawn-environ": single, "logging.distributed": "critical"}
                 )
             )
-            cluster = stack.enter_context(
-                LocalCluster(
+            with _uninterrupted():
+                cluster = LocalCluster(
                     n_workers=where.workers or cores(),
                     threads_per_worker=1,
                     processes=True,
@@ -115,11 +117,27 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                 )
-            )
+            stack.enter_context(cluster)
             client = stack.enter_context(Client(cluster))
         _check_workers(client, where, root)
         client.register_plugin(Prepare({**environment, "PYTHONWARNINGS": "ignore"}))
         yield client
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started meanwhile ignore ^C for good (an ignored signal stays so across exec).
+
+    A terminal sends ^C to the whole group: the workers must not die under our hands but be closed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Session:

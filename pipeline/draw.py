@@ -95,10 +95,10 @@ def draw_player(picture: Picture, joints: Array, zoom: int) -> None:
     for a, b in EDGES:
         if a in index and b in index and min(joints[index[a], 2], joints[index[b], 2]) > _DRAWN:
             start, end = _at(joints[index[a]], zoom), _at(joints[index[b]], zoom)
-            cv2.line(picture, start, end, _GREEN, zoom + 1, cv2.LINE_AA)
+            cv2.line(picture, start, end, _GREEN, zoom, cv2.LINE_AA)
     for joint in joints[1:]:
         if joint[2] > _DRAWN:
-            cv2.circle(picture, _at(joint, zoom), zoom + 1, _RED, -1, cv2.LINE_AA)
+            cv2.circle(picture, _at(joint, zoom), zoom, _RED, -1, cv2.LINE_AA)
 
 
 def _at(point: Array, zoom: int) -> tuple[int, int]:
@@ -117,7 +117,7 @@ def caption(width: int, text: str, height: int = 22) -> Picture:
     return strip
 
 
-def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int = 1) -> Picture:
+def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int) -> Picture:
     """One frame's panels side by side: frame, foreground, flow, ROI and joints.
 
     Parameters

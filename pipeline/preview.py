@@ -145,7 +145,7 @@ def preview(
             if out.suffix.lower() in (".png", ".jpg", ".jpeg"):
                 largest = results.largest_flow()
                 shown = frames or results.lively(STILLS)
-                rows = [row(results.frame(t, _title(t, fps)), crop, largest) for t in shown]
+                rows = [row(results.frame(t, _title(t, fps)), crop, largest, 2) for t in shown]
                 _write_picture(out, np.vstack(rows))
             elif out.suffix.lower() == ".mp4":
                 _write_film(out, _film(results, crop), fps)
@@ -163,7 +163,7 @@ def _title(t: int, fps: Fraction) -> str:
 def _film(results: Results, crop: tuple[int, int]) -> Iterator[Picture]:
     largest = results.largest_flow()
     for t in range(results.info.n_frames):
-        yield row(results.frame(t, _title(t, results.info.fps)), crop, largest)
+        yield row(results.frame(t, _title(t, results.info.fps)), crop, largest, 1)
 
 
 def _write_picture(out: Path, picture: Picture) -> None:

@@ -42,13 +42,15 @@ def temp_owner_alive(path: Path) -> bool:
 
 
 def pid_alive(pid: int) -> bool:
-    """Whether a process of this host exists."""
+    """Whether a process of this host exists and runs (a zombie does not)."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    with contextlib.suppress(OSError, IndexError):  # no /proc: nothing more to learn
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     return True
 
 

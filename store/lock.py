@@ -48,9 +48,9 @@ class StoreLock:
         write_json(self.path, mine)
         # ours is visible before we look, so of two that start together at least one gives way
         for other in sorted(self.folder.glob("*.json")):
-            if other == self.path or "gc" not in (self.kind, other.name.split("-")[0]):
+            if other == self.path or (holder := self._alive(other)) is None:
                 continue
-            if (holder := self._alive(other)) is not None:
+            if "gc" in (self.kind, other.name.split("-")[0]):
                 self.path.unlink(missing_ok=True)
                 raise LockedError(
                     f"{self.folder.parent}: in use by ttprep {holder['kind']} "
