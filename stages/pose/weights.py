@@ -215,7 +215,7 @@ def _download(model: Model, pins: dict[str, str], folder: Path, storage: str) ->
             raise _unavailable(model, f"{store.get_url(name)} answered {status}") from None
         except requests.exceptions.RequestException as error:
             raise _unavailable(model, f"{storage} cannot be reached ({type(error).__name__})") from None
-        except ValueError as error:
+        except ValueError:
             raise _unavailable(model, f"{store.get_url(name)} is not the file that was pinned") from None
         except OSError as error:
             raise _unavailable(model, f"cannot write {folder} ({error.strerror})") from error
