@@ -168,9 +168,7 @@ def clean(
         sized = [_sample(a, videos[a.video]) for a in agreed]
         chosen = find_negatives(strokes, sized, videos, params.negatives, params.same_action)
         gaps = chosen.samples
-        steps.append(
-            Step("negatives", "negatives", len(gaps), {negative: len(gaps)}, {}, chosen.dropped)
-        )
+        steps.append(Step("negatives", "negatives", len(gaps), {negative: len(gaps)}, {}, chosen.dropped))
     return Cleaned(
         samples=tuple(sorted([*samples, *gaps], key=lambda s: (s.video, s.begin, s.end, s.id))),
         actions=tuple(actions),
@@ -261,36 +259,49 @@ def group_actions(
     return sorted(actions, key=lambda a: (a.video, a.begin, a.end, annotation_order(a.members[0])))
 
 
+@dataclass(slots=True)
+class _Group:
+    """Spans of one action so far, with the players they name and the last of their ends."""
+
+    end: int
+    spans: list[tuple[int, int, frozenset[str]]]
+
+    def has_same(self, begin: int, end: int, players: frozenset[str], share: float) -> bool:
+        """Whether one of the spans is the same action as this one."""
+        return any(
+            is_same(begin, end, other_begin, other_end, share)
+            and not (players and others and players.isdisjoint(others))
+            for other_begin, other_end, others in reversed(self.spans)
+        )
+
+
 def _components(members: Iterable[Annotation], share: float) -> list[list[Annotation]]:
     """Connected components of "is the same action", each in a fixed order."""
-    spans: dict[tuple[int, int], list[Annotation]] = defaultdict(list)
+    by_span: dict[tuple[int, int], list[Annotation]] = defaultdict(list)
     for a in sorted(members, key=annotation_order):
-        spans[a.begin, a.end].append(a)
-    order = sorted(spans)
-    parent = {span: span for span in order}
-
-    def root(span: tuple[int, int]) -> tuple[int, int]:
-        while parent[span] != span:
-            parent[span] = span = parent[parent[span]]
-        return span
-
-    active: list[tuple[int, int]] = []
-    for span in order:
-        active = [other for other in active if other[1] > span[0]]
-        for other in active:
-            if is_same(*span, *other, share) and not _players_differ(spans[span], spans[other]):
-                parent[root(span)] = root(other)
-        active.append(span)
-    groups: dict[tuple[int, int], list[Annotation]] = defaultdict(list)
-    for span in order:
-        groups[root(span)] += spans[span]
-    return list(groups.values())
-
-
-def _players_differ(a: Iterable[Annotation], b: Iterable[Annotation]) -> bool:
-    """Whether both name their players and none of them is the same."""
-    one, other = ({m.player for m in group} - {""} for group in (a, b))
-    return bool(one and other and not one & other)
+        by_span[a.begin, a.end].append(a)
+    done: list[_Group] = []
+    open_: list[_Group] = []
+    for begin, end in sorted(by_span):
+        players = frozenset(a.player for a in by_span[begin, end]) - {""}
+        joined: list[_Group] = []
+        apart: list[_Group] = []
+        for group in open_:
+            if group.end <= begin:
+                done.append(group)
+            else:
+                (joined if group.has_same(begin, end, players, share) else apart).append(group)
+        # the small ones go into the largest, so that even a crowd costs little
+        home = max(joined, key=lambda g: len(g.spans), default=_Group(end, []))
+        for group in joined:
+            if group is not home:
+                home.spans += group.spans
+                home.end = max(home.end, group.end)
+        home.spans.append((begin, end, players))
+        home.end = max(home.end, end)
+        open_ = [*apart, home]
+    found = [sorted(span[:2] for span in group.spans) for group in done + open_]
+    return [[a for span in spans for a in by_span[span]] for spans in found]
 
 
 def _median(values: list[int]) -> int:
@@ -311,12 +322,11 @@ def _lines(action: Action) -> str:
 
 def _chained(actions: Iterable[Action], share: float) -> Iterable[Issue]:
     for action in actions:
-        spans = sorted({(m.begin, m.end) for m in action.members})
-        pairs = ((a, b) for i, a in enumerate(spans) for b in spans[i + 1 :])
-        if any(not is_same(*a, *b, share) for a, b in pairs):
-            yield Issue(
-                *_where(action), "chained", f"one action only by intervals in between: {_lines(action)}"
-            )
+        first = min(action.members, key=lambda m: (m.end, m.begin))
+        last = max(action.members, key=lambda m: (m.begin, m.end))
+        if not is_same(first.begin, first.end, last.begin, last.end, share):
+            message = f"one action only by what lies between its ends: {_lines(action)}"
+            yield Issue(*_where(action), "chained", message)
 
 
 def _disagreement(action: Action) -> Issue:

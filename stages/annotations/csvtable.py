@@ -53,20 +53,23 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _rows(text: str, delimiter: str, out: Collector) -> Iterator[tuple[int, int, list[str]]]:
-    """Rows with the lines that they begin and end on."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _rows(text: str, delimiter: str, out: Collector) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line that they begin on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
             row = next(reader, None)
         except csv.Error as error:
-            out.issue(line, "malformed", f"the row cannot be read: {error}")
+            span = (
+                f", up to line {reader.line_num}; is a quotation mark open?" if reader.line_num > line else ""
+            )
+            out.issue(line, "malformed", f"the row cannot be read: {error}{span}")
             continue
         if row is None:
             return
         if any(cell.strip() for cell in row):
-            yield line, reader.line_num, row
+            yield line, row
 
 
 def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Collector) -> None:
@@ -86,19 +89,19 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Collector) -
         The file is no text in the mapping's encoding, or two of its columns have one name.
     """
     rows = _rows(decode(data, mapping.encoding), delimiter, out)
-    header = [cell.strip() for cell in next(rows)[2]]
+    first = next(rows, None)
+    if first is None:
+        raise Refused("broken-file", "the header cannot be read; is a quotation mark open?", 1)
+    header = [cell.strip() for cell in first[1]]
     twice = {name for name in header if header.count(name) > 1 and name in mapping.columns.required}
     if twice:
         raise Refused("broken-file", f"two columns are named {shown(sorted(twice)[0])}", 1)
-    empty = True
-    for line, last, row in rows:
-        empty = False
+    for line, row in rows:
         if len(row) != len(header):
-            span = f" in a row up to line {last}; is a quotation mark open?" if last > line else ""
-            out.issue(line, "malformed", f"{len(row)} cells under {len(header)} columns{span}")
+            out.issue(line, "malformed", f"{len(row)} cells under {len(header)} columns")
             continue
         _row(line, dict(zip(header, (cell.strip() for cell in row), strict=True)), mapping, out)
-    if empty:
+    if not out.annotations and not out.issues:
         out.issue(0, "empty", "the table has a header and no rows")
 
 

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 
 from stages.annotations.collect import Collector
 from stages.annotations.options import VIDEO_SUFFIXES
+from stages.annotations.records import NEGATIVE
+from stages.annotations.taxonomy import STROKES, canonical
 from stages.annotations.xmlnodes import Element
 
 #: folders of the classification task, whose sub-folders are the classes
@@ -67,8 +69,13 @@ def _action(action: Element, key: str, out: Collector) -> None:
 
 
 def clip_class(path: PurePosixPath) -> str | None:
-    """The class folder of ``…/{train,validation,test}/<class>/<clip>``, None for other paths."""
-    parts = path.parts
-    if path.suffix.lower() in VIDEO_SUFFIXES and len(parts) >= 3 and parts[-3].lower() in SETS:
-        return parts[-2]
-    return None
+    """The class folder of ``…/{train,validation,test}/<class>/<clip>``, None for other paths.
+
+    Lest every video in a folder of a folder named ``test`` be taken for a clip, the class must be
+    one of the 21, or a folder above must be called classification-something.
+    """
+    *above, group, label, _ = ("", "", "", *path.parts)
+    if path.suffix.lower() not in VIDEO_SUFFIXES or group.lower() not in SETS:
+        return None
+    known = canonical(label) in (*STROKES, NEGATIVE)
+    return label if known or any("classification" in folder.lower() for folder in above) else None
