@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -39,13 +39,12 @@ class Splits(_Part):
     seed: int = Field(0, ge=0)
     by: Literal["sample", "video", "player"] = "sample"
 
-    @field_validator("test")
-    @classmethod
-    def _sums_to_one(cls, test: float, info: Any) -> float:
-        total = test + info.data.get("train", 0) + info.data.get("validation", 0)
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Splits:
+        total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-6:
             raise ValueError(f"train + validation + test must be 1, they are {total:g}")
-        return test
+        return self
 
 
 class Manifest(_Part):
@@ -187,7 +186,9 @@ def _stage_problems(stages: Any, lines: Lines) -> list[tuple[int, str]]:
 
 def _nearest(name: str, known: Any) -> str:
     close = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known)}" if known else "remove it"
 
 
 def _explain(error: Any, at: tuple[str | int, ...], lines: Lines, model: type[BaseModel]) -> tuple[int, str]:
@@ -197,9 +198,22 @@ def _explain(error: Any, at: tuple[str | int, ...], lines: Lines, model: type[Ba
         known = known[:-1]
     name = ".".join(str(p) for p in where)
     if error["type"] == "extra_forbidden":
-        fields = [f for f in model.model_fields if f != "folder"] if len(error["loc"]) == 1 else []
-        hint = _nearest(str(where[-1]), fields) if fields else "remove it"
+        hint = _nearest(str(where[-1]), _fields(model, error["loc"])) if error["loc"] else "remove it"
         return lines.get(known, 1), f"unknown key {name!r}; {hint}"
     got = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | bool) else ""
     text = str(error["msg"]).removeprefix("Value error, ")
     return lines.get(known, 1), f"{name}: {text[:1].lower()}{text[1:]}{got}"
+
+
+def _fields(model: type[BaseModel], at: tuple[str | int, ...]) -> list[str]:
+    """Names that are known where an unknown one stood."""
+    for step in at[:-1]:
+        if isinstance(step, str) and step in model.model_fields:
+            kind = model.model_fields[step].annotation
+            inner = next(
+                (t for t in (kind, *get_args(kind)) if isinstance(t, type) and issubclass(t, BaseModel)), None
+            )
+            if inner is None:
+                return []
+            model = inner
+    return [f for f in model.model_fields if f not in ("folder", "weights_sha256")]
