@@ -137,7 +137,7 @@ def test_waterfall_by_hand() -> None:
     assert steps["0.6-2.3 s"].dropped == {"too-long": 1, "too-short": 2}
     assert steps["agreed labels"].dropped == {"labels-disagree": 1}
     assert steps["kept"].dropped == {"unknown-label": 1}
-    assert steps["negatives"].dropped == {"video with fewer than 11 actions": 3}
+    assert steps["negatives"].dropped == {"in videos with fewer than 11 actions": 3}
     assert steps["read"].by_annotator == {"ann": 6, "bob": 5, "cy": 1}
     assert steps["0.6-2.3 s"].by_annotator == {"ann": 3, "bob": 2, "cy": 1}
     assert steps["grouped into actions"].by_annotator == {"ann": 3, "bob": 2, "cy": 1}
@@ -280,6 +280,13 @@ def test_action_whose_labels_disagree_still_bounds_gaps() -> None:
     rows = [*rally(), note(250, 350, HIT), note(250, 350, PUSH)]
     # 200-250 and 350-400 are too short now: 70 frames with the neighbours' ten each
     assert negatives(rows) == [(190 + i * 300, 410 + i * 300) for i in range(1, 10)]
+
+
+def test_gap_begins_where_the_last_of_two_players_ends() -> None:
+    rows = [*rally(), note(120, 195, player="right"), note(400, 500, player="right")]
+    rows[0] = note(100, 260, player="left")
+    rows[1] = note(400, 500, player="left")
+    assert negatives(rows)[0] == (250, 410)
 
 
 def test_cap_is_twice_the_mean_class_size() -> None:

@@ -301,29 +301,10 @@ def test_openttgames_stroke_that_nobody_listed_keeps_its_name() -> None:
 
 # CSV
 
-FRENCH = yaml.safe_load("""
-csv:
-  - columns:
-      begin: debut
-      end: fin
-      player: joueur_frappe
-      label:
-        - {column: type_service, values: {lat_droit: Serve, lat_gauche: Serve}}
-        - {column: type_coup, values: {offensif: Offensive, defensif: Defensive,
-                                       intermediaire: Intermediate}}
-        - {column: lateralite, values: {coup_droit: Forehand, revers: Backhand}}
-        - {column: type_service, values: {lat_droit: Sidespin, lat_gauche: Sidespin}}
-        - {column: effet_coup, values: {topspin: Loop, poussette: Push, bloc: Block,
-                                        flip: Flip, coupe: Backspin}}
-    end_inclusive: true
-labels:
-  Intermediate Forehand Loop: Offensive Forehand Loop
-  Intermediate Backhand Loop: Offensive Backhand Loop
-  Intermediate Forehand Flip: Offensive Forehand Flip
-  Intermediate Backhand Flip: Offensive Backhand Flip
-  Intermediate Forehand Block: Defensive Forehand Block
-  Intermediate Backhand Block: Defensive Backhand Block
-""")
+DOCS = Path(__file__).parents[1] / "docs" / "annotations.md"
+
+#: the mapping of the documentation
+FRENCH = yaml.safe_load(DOCS.read_text().split("<!-- french")[1].split("```")[1].removeprefix("yaml"))
 
 
 def test_composed_and_translated_labels() -> None:

@@ -116,7 +116,7 @@ def find_negatives(
     found: list[Sample] = []
     for video, intervals in sorted(by_video.items()):
         if len(intervals) < params.min_actions:
-            dropped[f"video with fewer than {params.min_actions} actions"] += len(intervals) - 1
+            dropped[f"in videos with fewer than {params.min_actions} actions"] += len(intervals) - 1
             continue
         for begin, end in _gaps(intervals, params.overlap):
             begin, end = max(begin, 0), min(end, videos[video].n_frames)

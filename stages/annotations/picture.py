@@ -84,7 +84,8 @@ def _step(image: Array, y: int, step: Step, before: Step | None, largest: int) -
     _text(image, step.name, (_MARGIN, y + 20), 0.5)
     _text(image, step.unit, (_MARGIN, y + 38), 0.4, _FAINT)
     left, width = _LEFT, _length(step.count, largest)
-    if before is not None and step.unit != "negatives":
+    # grouping loses nothing, though it leaves fewer actions than there were annotations
+    if before is not None and before.unit == step.unit:
         cv2.rectangle(image, (left, y + 6), (left + _length(before.count, largest), y + 30), _LOST, -1)
     if width:
         cv2.rectangle(image, (left, y + 6), (left + width, y + 30), _COLOURS[step.unit], -1)
