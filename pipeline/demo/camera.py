@@ -66,7 +66,7 @@ class Camera:
 
 
 def make_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
-    """Draw a camera that frames a standing player at about two thirds of the picture height.
+    """Draw a camera that frames a standing player at about 0.7 of the picture height.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def make_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
         Width, height in px.
     """
     width, height = size
-    # the player with a stretched arm needs 2.2 m across, so a tall picture is limited by its width
-    unit = min(float(height), 0.8 * width)
-    focal = 2.25 * unit * rng.uniform(0.97, 1.04)
+    # the player with a stretched arm needs 2 m across, so a tall picture is limited by its width
+    unit = min(float(height), 0.72 * width)
+    focal = 2.5 * unit * rng.uniform(0.97, 1.04)
     x, y, z = rng.uniform(-0.35, 0.35), rng.uniform(1.82, 2.02), rng.uniform(4.1, 4.4)
     per_metre = focal / (z - PLAYER_Z)
     cx = 0.5 * width + per_metre * x + rng.uniform(-0.03, 0.03) * unit

@@ -60,8 +60,11 @@ class Figure:
         self._shirt = draw_shirt(self._p2, self._scale, yaw, look)
         self._head = draw_head(self._p2, self._scale[:, POINT["head"]], look)
         self._arms = {side: self._make_arm(side) for side in ("left", "right")}
+        self._forearms = {side: self._make_forearm(side, with_upper=False) for side in ("left", "right")}
+        self._fingers = {side: self._make_fingers(side) for side in ("left", "right")}
         self._rackets = {shows: self._make_racket(handle, face, shows) for shows in (True, False)}
-        groups = [self._legs, self._shirt, self._head, *self._arms.values(), *self._rackets.values()]
+        groups = [self._legs, self._shirt, self._head, *self._rackets.values()]
+        groups += [*self._arms.values(), *self._fingers.values()]
         limits = np.stack([g.bounds() for g in groups])
         self.bounds = np.concatenate([limits[..., :2].min(0), limits[..., 2:].max(0)], axis=1)
 
@@ -89,30 +92,33 @@ class Figure:
         g.tube(shorts, look.shorts)
         return g
 
-    def _make_arm(self, side: str) -> Group:
+    def _make_forearm(self, side: str, *, with_upper: bool) -> Group:
+        """Forearm and hand, alone or in one shading with the upper arm."""
         g, look = Group(), self._look
-        shoulder, elbow = f"{side}_shoulder", f"{side}_elbow"
-        wrist, hand = f"{side}_wrist", f"{side}_hand"
-        upper, fore = self._limb(shoulder, elbow, 0.052, 0.043), self._limb(elbow, wrist, 0.043, 0.029)
-        g.tube([upper, fore, self._limb(wrist, hand, 0.031, 0.038)], look.skin)
-        at = self._at(hand)
-        way = _direction(self._at(wrist), at) * self._px(hand, 1.0)[:, None]
+        elbow, wrist, hand = f"{side}_elbow", f"{side}_wrist", f"{side}_hand"
+        upper = self._limb(f"{side}_shoulder", elbow, 0.052, 0.043)
+        lower = [self._limb(elbow, wrist, 0.043, 0.029), self._limb(wrist, hand, 0.031, 0.038)]
+        g.tube([upper, *lower] if with_upper else lower, look.skin)
+        return g
+
+    def _make_fingers(self, side: str) -> Group:
+        g, look, hand = Group(), self._look, f"{side}_hand"
+        at, r = self._at(hand), self._px(hand, 0.010)
+        way = _direction(self._at(f"{side}_wrist"), at) * self._px(hand, 1.0)[:, None]
         across = np.stack([-way[:, 1], way[:, 0]], -1)
-        r = self._px(hand, 0.010)
         for k in (-1, 0, 1):
             if side == "left":  # an open hand
                 root = at + 0.017 * k * across
-                g.stick(
-                    root,
-                    root + 0.062 * way + 0.010 * k * across,
-                    1.3 * r,
-                    0.9 * r,
-                    look.skin,
-                    0.95 + 0.08 * k,
-                )
-            else:  # fingers closed round the handle
+                tip = root + 0.062 * way + 0.010 * k * across
+                g.stick(root, tip, 1.3 * r, 0.9 * r, look.skin, 0.95 + 0.08 * k)
+            else:  # closed round the handle
                 middle = at + 0.020 * k * way
-                g.stick(middle - 0.026 * across, middle + 0.026 * across, r, r, look.skin, 0.84 + 0.07 * k)
+                g.stick(middle - 0.026 * across, middle + 0.026 * across, r, r, look.skin, 0.88 + 0.07 * k)
+        return g
+
+    def _make_arm(self, side: str) -> Group:
+        g, look = self._make_forearm(side, with_upper=True), self._look
+        shoulder, elbow = f"{side}_shoulder", f"{side}_elbow"
         s, e = self._at(shoulder), self._at(elbow)
         cuff = s + 0.52 * (e - s)
         g.tube([(s, cuff, self._px(shoulder, 0.061), self._px(elbow, 0.057))], look.shirt)
@@ -151,13 +157,15 @@ class Figure:
         """Draw the rest of frame i, from back to front."""
         z = self._p3[i, :, 2]
         racket = self._rackets[bool(self._forehand_shows[i])]
-        arm = self._arms["right"]
-        # the closed hand covers the handle unless the blade comes towards us past it
-        blade_behind = z[POINT["blade"]] < z[POINT["right_wrist"]] + 0.05
-        limbs = {
-            "left": [self._arms["left"]],
-            "right": [racket, arm] if blade_behind else [arm, racket],
-        }
+        limbs = {}
+        for side, arm in self._arms.items():
+            # a forearm that comes towards us covers the sleeve
+            ahead = z[POINT[f"{side}_wrist"]] > z[POINT[f"{side}_elbow"]] + 0.06
+            limbs[side] = [arm, self._forearms[side]] if ahead else [arm]
+        blade_ahead = z[POINT["blade"]] > z[POINT["right_wrist"]] + 0.05
+        limbs["right"].insert(len(limbs["right"]) if blade_ahead else 0, racket)
+        for side, fingers in self._fingers.items():
+            limbs[side].append(fingers)
         depth = {s: 0.5 * (z[POINT[f"{s}_elbow"]] + z[POINT[f"{s}_wrist"]]) for s in limbs}
         order = sorted(limbs, key=depth.__getitem__)
         behind = [g for s in order if depth[s] < z[POINT["chest"]] for g in limbs[s]]

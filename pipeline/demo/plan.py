@@ -180,7 +180,7 @@ def _ball(
         motion = MOTIONS[s.move]
         forehand_ahead = np.sign(face[s.contact, 2]) or 1.0
         meet = points[s.contact, POINT["blade"]] + 0.02 * forehand_ahead * face[s.contact]
-        landing = np.array([rng.uniform(-0.5, 0.5), TABLE_TOP + 0.02, rng.uniform(0.45, 1.1)])
+        landing = np.array([rng.uniform(-0.5, 0.5), TABLE_TOP + 0.02, rng.uniform(0.75, 1.2)])
         after = np.array([landing[0] * 1.5, 0.95, 2.3])
         if motion.serve:
             release = s.begin + 0.28 * (s.contact - s.begin)
@@ -194,8 +194,8 @@ def _ball(
         else:
             origin = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.95, 1.1), 1.35])
             own = np.array([0.7 * meet[0] + 0.3 * origin[0], TABLE_TOP + 0.02, rng.uniform(-1.0, -0.7)])
-            fly(s.contact - 0.50 * fps, s.contact - 0.18 * fps, origin, own)
-            fly(s.contact - 0.18 * fps, s.contact, own, meet)
+            fly(s.contact - 0.42 * fps, s.contact - 0.15 * fps, origin, own)
+            fly(s.contact - 0.15 * fps, s.contact, own, meet)
             fly(s.contact, s.contact + motion.flight * fps, meet, landing)
         landed = s.contact + motion.flight * fps
         fly(landed, landed + 0.28 * fps, landing, after)

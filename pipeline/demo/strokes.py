@@ -90,7 +90,7 @@ class Motion:
             free = [(-0.30, 0.98, 0.22), (-0.34, 1.00, 0.20), (-0.38, 1.04, 0.22)]
             elbow = (0.75, 0.55, 0.45)
         if self.serve:
-            free = [(-0.18, 1.42, 0.40), (-0.30, 1.18, 0.34), (-0.32, 1.04, 0.28)]
+            free = [(-0.20, 1.56, 0.36), (-0.34, 1.24, 0.32), (-0.30, 1.00, 0.30)]
         # a short follow-through (block, push) leaves the blade as it met the ball
         through = min(1.0, float(np.linalg.norm(np.subtract(self.follow, self.hit))) / 0.35)
         handles[2] = _mix(handles[1], handles[2], through)
@@ -124,7 +124,7 @@ def _backhand(back: Vec, hit: Vec, follow: Vec, turn: float = 1.0, **more: Any) 
     return Motion("backhand", back, hit, follow, (0.50 * turn, 0.12 * turn, -0.30 * turn), **more)
 
 
-_SERVE: dict[str, Any] = {"serve": True, "when": (0.42, 0.57, 0.71), "flight": 0.42}
+_SERVE: dict[str, Any] = {"serve": True, "when": (0.40, 0.58, 0.71), "flight": 0.42}
 _LOOP: dict[str, Any] = {"tilt": -0.8, "when": (0.38, 0.54, 0.70), "crouch": (0.20, 0.10, 0.02)}
 _FLIP: dict[str, Any] = {"tilt": -0.3, "when": (0.40, 0.50, 0.60), "step": 0.22}
 _PUSH: dict[str, Any] = {"tilt": 0.8, "when": (0.30, 0.54, 0.72), "step": 0.10, "flight": 0.46}
