@@ -1,0 +1,50 @@
+"""Files that are either the old or the new version, whatever interrupts the writing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+
+def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
+    """Write a file beside its place and move it there once it is safely on the disk.
+
+    Parameters
+    ----------
+    path : Path
+    fill : callable
+        Writes the content to the open file.
+
+    Raises
+    ------
+    OSError
+        The old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, atomically."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write(path, lambda file: _put(file, text.encode()))
+
+
+def _put(file: IO[bytes], content: bytes) -> None:
+    file.write(content)

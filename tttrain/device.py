@@ -1,0 +1,107 @@
+"""The device, its precision, and several of them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from tttrain.errors import USAGE, TrainError
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together, one a GPU, as ``torchrun`` starts them.
+
+    Attributes
+    ----------
+    rank, size, local_rank : int
+        This process, their number, its number on this machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes files and messages."""
+        return self.rank == 0
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum over all processes, in place."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def join_world(device: torch.device) -> World:
+    """Join the processes that ``torchrun`` describes in the environment; alone without it."""
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        return World()
+    world = World(*(int(os.environ.get(k, 0)) for k in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+    if world.size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return world
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The named device; by default this process's GPU where there is one, else the CPU.
+
+    Raises
+    ------
+    TrainError
+        No such device here.
+    """
+    if name is None:
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise TrainError(f"device {name!r} cannot be used here ({first}); try --device cpu", USAGE) from None
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def choose_precision(device: torch.device, wanted: str) -> str:
+    """Arithmetic of convolutions and products: ``fp32``, ``tf32`` or ``bf16``.
+
+    Parameters
+    ----------
+    device : torch.device
+    wanted : {"auto", "fp32", "tf32", "bf16"}
+        auto: bf16 on a GPU that has it, else TF32 on a GPU, else fp32.
+    """
+    if wanted != "auto":
+        return wanted
+    if device.type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "tf32"
+
+
+def set_precision(device: torch.device, precision: str) -> None:
+    """Allow or forbid TF32; bf16 keeps it for what stays in float32."""
+    if device.type == "cuda":
+        allowed = precision != "fp32"
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+        torch.backends.cudnn.benchmark = True
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """Context in which a model is evaluated."""
+    if precision != "bf16":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)

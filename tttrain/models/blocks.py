@@ -1,0 +1,95 @@
+"""Blocks that the networks share, in one (time) or three (time, y, x) dimensions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tttrain.errors import TrainError
+from tttrain.models.attention import AttentionBlock
+
+_CONV: dict[int, type[nn.Conv1d] | type[nn.Conv3d]] = {1: nn.Conv1d, 3: nn.Conv3d}
+_POOL: dict[int, type[nn.MaxPool1d] | type[nn.MaxPool3d]] = {1: nn.MaxPool1d, 3: nn.MaxPool3d}
+
+#: filters of the three convolutions, and features after the fully connected layer [SSTC §IV-A]
+FILTERS = (30, 60, 80)
+FEATURES = 500
+
+
+class Branch(nn.Module):
+    """One stream: three times convolution, ReLU, max-pooling, perhaps attention; then 500 features.
+
+    Convolutions are 3 wide with stride and padding 1, pools 2 wide in every dimension; an attention
+    block follows a pooling [3S §2.5], [ATT §III-A]. The fully connected layer is followed by a ReLU.
+
+    Parameters
+    ----------
+    channels : int
+    volume : tuple of int
+        (T, H, W), or (T,) for a branch of one dimension.
+    attention : int
+        Attention blocks, after the first so many poolings.
+
+    Raises
+    ------
+    TrainError
+        The input is too small for three poolings.
+    """
+
+    def __init__(self, channels: int, volume: tuple[int, ...], attention: int = 0) -> None:
+        super().__init__()
+        dims = len(volume)
+        after = tuple(side // 8 for side in volume)
+        if min(after) < 1:
+            text = "×".join(str(side) for side in reversed(volume))
+            raise TrainError(
+                f"an input of {text} is gone after three poolings; "
+                "every side, and the number of frames, must be 8 or more"
+            )
+        layers: list[nn.Module] = []
+        for i, filters in enumerate(FILTERS):
+            layers += [_CONV[dims](channels, filters, 3, padding=1), nn.ReLU(inplace=True), _POOL[dims](2)]
+            if i < attention:
+                layers.append(AttentionBlock(filters, dims))
+            channels = filters
+        self.features = nn.Sequential(*layers)
+        self.fc = nn.Linear(channels * math.prod(after), FEATURES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, *volume) → (N, 500)."""
+        return functional.relu(self.fc(self.features(x).flatten(1)))
+
+
+class BilinearFusion(nn.Module):
+    """``y = x₁ᵀ A x₂ + b`` for each class [3S §2.5], [ATT §III-A]; always in float32.
+
+    Parameters
+    ----------
+    classes : int
+    features : int
+    """
+
+    def __init__(self, classes: int, features: int = FEATURES) -> None:
+        super().__init__()
+        self.bilinear = nn.Bilinear(features, features, classes)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """(N, F), (N, F) → (N, classes)."""
+        # products of two features overflow and vanish in reduced precision
+        with torch.autocast(a.device.type, enabled=False):
+            out: Tensor = self.bilinear(a.float(), b.float())
+        return out
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """Trainable parameters: all, and without the fully connected (linear and bilinear) layers."""
+    dense: set[Any] = set()
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Bilinear):
+            dense.update(module.parameters())
+    everything = [p for p in model.parameters() if p.requires_grad]
+    return sum(p.numel() for p in everything), sum(p.numel() for p in everything if p not in dense)

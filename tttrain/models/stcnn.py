@@ -1,0 +1,76 @@
+"""One spatio-temporal branch with a classifier: RGB, Flow, early fusion; and their late fusion [SSTC]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tttrain.models.blocks import FEATURES, Branch
+from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+
+
+class SingleStream(nn.Module):
+    """A branch and a fully connected layer on the given modalities, stacked as channels.
+
+    One modality: the RGB or Flow model [SSTC §IV-D]; both: its early fusion model (5 channels).
+
+    Parameters
+    ----------
+    modalities : sequence of {"rgb", "flow"}
+    shape : InputShape
+    classes : int
+    attention : int
+        Attention blocks, 0–3.
+    """
+
+    def __init__(self, modalities: Sequence[str], shape: InputShape, classes: int, attention: int) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.branch = Branch(sum(CHANNELS[m] for m in modalities), shape.volume, attention)
+        self.classify = nn.Linear(FEATURES, classes)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Inputs of (N, C, T, H, W) → logits (N, classes)."""
+        pixels = [inputs[m] for m in self.modalities]
+        out: Tensor = self.classify(self.branch(pixels[0] if len(pixels) == 1 else torch.cat(pixels, dim=1)))
+        return out
+
+
+class LateFusion(nn.Module):
+    """Classifiers side by side, each trained on its own loss; their scores are added [SSTC §V].
+
+    Parameters
+    ----------
+    models : sequence of torch.nn.Module
+        Each returns (N, classes).
+    """
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits (N, K, classes)."""
+        return torch.stack([model(inputs) for model in self.models], dim=1)
+
+
+def rgb_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
+    """RGB model."""
+    return SingleStream(("rgb",), shape, classes, options.attention)
+
+
+def flow_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
+    """Flow model."""
+    return SingleStream(("flow",), shape, classes, options.attention)
+
+
+def early_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
+    """RGB and flow as five channels of one branch."""
+    return SingleStream(("rgb", "flow"), shape, classes, options.attention)
+
+
+def late_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
+    """RGB and Flow model, scores added."""
+    return LateFusion([SingleStream((m,), shape, classes, options.attention) for m in ("rgb", "flow")])

@@ -1,0 +1,41 @@
+"""RGB, flow and pose, fused two by two [3S §2.5]."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from tttrain.models.blocks import BilinearFusion, Branch
+from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+
+
+class ThreeStreamOptions(AttentionOptions):
+    """Options of the three-stream network; the paper's † has 3 and 3 blocks, its * 3 and 0."""
+
+    pose_attention: int = Field(0, ge=0, le=3, description="attention blocks in the pose branch")
+
+
+class ThreeStream(nn.Module):
+    """Three branches; a bilinear layer on every pair of them, summed.
+
+    Parameters
+    ----------
+    shape : InputShape
+    classes : int
+    options : ThreeStreamOptions
+    """
+
+    def __init__(self, shape: InputShape, classes: int, options: ThreeStreamOptions) -> None:
+        super().__init__()
+        self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention)
+        self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention)
+        self.pose = Branch(3 * shape.joints, (shape.length,), options.pose_attention)
+        self.rgb_flow = BilinearFusion(classes)
+        self.rgb_pose = BilinearFusion(classes)
+        self.flow_pose = BilinearFusion(classes)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Inputs (N, C, T, H, W), pose (N, 3·J, T) → logits (N, classes)."""
+        rgb, flow, pose = (getattr(self, name)(inputs[name]) for name in ("rgb", "flow", "pose"))
+        out: Tensor = self.rgb_flow(rgb, flow) + self.rgb_pose(rgb, pose) + self.flow_pose(flow, pose)
+        return out

@@ -1,0 +1,54 @@
+"""Two branches, RGB and flow: fused by one fully connected layer [SSTC] or a bilinear one [ATT]."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tttrain.models.blocks import FEATURES, BilinearFusion, Branch
+from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+
+
+class TwinOptions(AttentionOptions):
+    """Options of the twin network."""
+
+    fusion: Literal["bilinear", "fc"] = Field(
+        "bilinear", description="bilinear layer on both branches [ATT], or one FC layer on both [SSTC]"
+    )
+
+
+class Twin(nn.Module):
+    """RGB and flow branch with a common classifier.
+
+    Parameters
+    ----------
+    shape : InputShape
+    classes : int
+    options : TwinOptions
+    """
+
+    def __init__(self, shape: InputShape, classes: int, options: TwinOptions) -> None:
+        super().__init__()
+        self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention)
+        self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention)
+        self.fuse = BilinearFusion(classes) if options.fusion == "bilinear" else None
+        self.classify = nn.Linear(2 * FEATURES, classes) if options.fusion == "fc" else None
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Inputs of (N, C, T, H, W) → logits (N, classes)."""
+        a, b = self.rgb(inputs["rgb"]), self.flow(inputs["flow"])
+        out: Tensor
+        if self.fuse is not None:
+            out = self.fuse(a, b)
+        else:
+            assert self.classify is not None
+            out = self.classify(torch.cat([a, b], dim=1))
+        return out
+
+
+def siamese(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
+    """The network of [SSTC]."""
+    return Twin(shape, classes, TwinOptions(attention=options.attention, fusion="fc"))
