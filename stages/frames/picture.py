@@ -2,7 +2,8 @@
 
 Down-scaling is done on the Y, U and V planes with an area filter and the colour matrix is applied
 to the small picture: twice as fast as converting at full size, and without the bias of
-swscale's 8-bit path (docs/design.md, "Decoding"). Matrix and range come from the stream's tags.
+swscale's 8-bit path (docs/design.md, "Decoding"). Deeper pictures keep their 10 to 16 bits until
+then. Matrix and range come from the stream's tags.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.base import StageError
 
 Fit = Literal["pad", "crop", "stretch"]
 
@@ -28,17 +31,24 @@ _COEFFICIENTS = {
     10: (0.2627, 0.0593),
 }
 MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-_PLANAR = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}
+#: matrix numbers that say nothing: identity (of pictures that are no RGB), unspecified, reserved
+_SILENT = {0, 2, 3}
+RGB, GREY = 0, -1
+_GREY_FORMATS = ("gray", "mono", "ya8", "ya16")
+#: (width, height) that 8×8 luma samples leave to chroma -> name of the sub-sampling
+_SUBSAMPLING = {(8, 8): "444", (4, 8): "422", (4, 4): "420", (8, 4): "440", (2, 8): "411", (2, 2): "410"}
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How a stream's YUV is to be read.
+    """How a stream's samples are to be read.
 
     Attributes
     ----------
     matrix : int
-        ITU-T H.273 matrix number; 0 for pictures that are RGB or grey already.
+        ITU-T H.273 matrix number; ``RGB`` or ``GREY`` for pictures that need none.
     full_range : bool
         0–255 instead of 16–235.
     assumed : bool
@@ -53,16 +63,35 @@ class Colour:
     @property
     def name(self) -> str:
         """For the file's attributes, e.g. ``bt709/limited (assumed)``."""
-        if not self.matrix:
+        if self.matrix == RGB:
             return "rgb"
-        text = f"{MATRIX_NAMES[self.matrix]}/{'full' if self.full_range else 'limited'}"
+        name = "grey" if self.matrix == GREY else MATRIX_NAMES[self.matrix]
+        text = f"{name}/{'full' if self.full_range else 'limited'}"
         return text + " (assumed)" if self.assumed else text
 
-    def to_rgb(self) -> NDArray[np.float64]:
-        """The 3×4 affine matrix from 8-bit (Y, U, V, 1) to 8-bit RGB (ITU-T H.273 §8.3)."""
+    def to_rgb(self, bits: int = 8) -> NDArray[np.float64]:
+        """The affine matrix from samples to 8-bit RGB (ITU-T H.273 §8.3).
+
+        Parameters
+        ----------
+        bits : int
+            Depth of the samples.
+
+        Returns
+        -------
+        (3, 4) float64
+            For (Y, U, V, 1); (3, 2) for (Y, 1) of grey pictures.
+        """
+        step = 2.0 ** (bits - 8)
+        if self.full_range:
+            luma = chroma = 255 / (2**bits - 1)
+            black = 0.0
+        else:
+            luma, chroma, black = 255 / 219 / step, 255 / 224 / step, 16 * step
+        if self.matrix == GREY:
+            return np.tile([luma, -luma * black], (3, 1))
         kr, kb = _COEFFICIENTS[self.matrix]
         kg = 1 - kr - kb
-        luma, chroma, black = (1.0, 1.0, 0.0) if self.full_range else (255 / 219, 255 / 224, 16.0)
         m = np.array(
             [
                 [luma, 0, 2 * (1 - kr) * chroma],
@@ -70,7 +99,7 @@ class Colour:
                 [luma, 2 * (1 - kb) * chroma, 0],
             ]
         )
-        return np.column_stack([m, -m @ [black, 128, 128]])
+        return np.column_stack([m, -m @ [black, 128 * step, 128 * step]])
 
 
 def colour_of(frame: Any) -> Colour:
@@ -83,13 +112,25 @@ def colour_of(frame: Any) -> Colour:
     Returns
     -------
     Colour
+
+    Raises
+    ------
+    StageError
+        The tag names a matrix that is not understood: the colours would be wrong.
     """
-    name = frame.format.name
-    if name.startswith(("rgb", "bgr", "gbr", "gray", "pal", "argb", "abgr", "0rgb", "0bgr", "mono")):
-        return Colour(0, True, False)
-    tagged = frame.colorspace in _COEFFICIENTS
-    matrix = int(frame.colorspace) if tagged else (1 if frame.height >= 720 else 5)
-    return Colour(matrix, frame.color_range == 2 or name.startswith("yuvj"), not tagged)
+    name, tag, tagged_range = frame.format.name, int(frame.colorspace), int(frame.color_range)
+    if name.startswith(_GREY_FORMATS):
+        return Colour(GREY, tagged_range != 1, False)  # untagged grey is full by convention
+    if frame.format.is_rgb or frame.format.has_palette or frame.format.is_bayer:
+        return Colour(RGB, True, False)
+    full = tagged_range == 2 or name.startswith("yuvj")
+    if tag in _COEFFICIENTS:
+        return Colour(tag, full, False)
+    if tag not in _SILENT:
+        raise StageError(
+            f"its colour matrix (number {tag} of ITU-T H.273) is not supported", "re-encode it as BT.709"
+        )
+    return Colour(1 if frame.height >= 720 else 5, full, True)
 
 
 @dataclass(frozen=True)
@@ -159,24 +200,39 @@ def geometry(
     if swap:
         part = (part[1], part[0])
     # even sizes and offsets keep the sub-sampled chroma planes aligned
-    cw, ch = (max(2, round(s * p / 2) * 2) for s, p in zip(source, part, strict=True))
+    cw, ch = (
+        s if p == 1 else min(s, max(2, round(s * p / 2) * 2)) for s, p in zip(source, part, strict=True)
+    )
     crop = ((source[0] - cw) // 4 * 2, (source[1] - ch) // 4 * 2, cw, ch)
     return Geometry(w, h, turns, crop, (0, 0, w, h), "crop")
 
 
-def _plane(plane: Any) -> NDArray[np.uint8]:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
+def _planes(frame: Any, grey: bool) -> tuple[list[Samples], int]:
+    """A picture's Y, U, V planes (Y alone of a grey one) and their depth in bits."""
+    form = frame.format
+    bits = form.components[0].bits
+    wanted = "gray" if grey else f"yuv{_SUBSAMPLING[form.chroma_width(8), form.chroma_height(8)]}p"
+    wanted += "" if bits == 8 else f"{bits}le"
+    if not (form.name.startswith("gray") if grey else len(frame.planes) >= 3) or form.name.endswith("be"):
+        # interleaved or big-endian samples: the same values in another order
+        given = {} if grey else {"src_color_range": 2, "dst_color_range": 2}
+        frame = frame.reformat(format=wanted, **given)
+        bits = frame.format.components[0].bits
+    dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    planes = []
+    for plane in frame.planes[: 1 if grey else 3]:
+        rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
+        planes.append(rows[: plane.height, : plane.width])
+    return planes, bits
 
 
-def _shrink(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    # INTER_AREA enlarges like nearest-neighbour; pictures smaller than the store want bilinear
-    shrinking = image.shape[1] >= size[0] and image.shape[0] >= size[1]
-    return np.asarray(
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR), np.uint8
-    )
+def _shrink(image: Any, size: tuple[int, int]) -> Any:
+    """Area average where a side shrinks, bilinear where it grows (there INTER_AREA repeats pixels)."""
+    smaller = min(image.shape[1], size[0]), min(image.shape[0], size[1])
+    for aim, method in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if (image.shape[1], image.shape[0]) != aim:
+            image = cv2.resize(image, aim, interpolation=method)
+    return image
 
 
 def to_rgb(frame: Any, plan: Geometry, colour: Colour) -> NDArray[np.uint8]:
@@ -196,18 +252,16 @@ def to_rgb(frame: Any, plan: Geometry, colour: Colour) -> NDArray[np.uint8]:
     x, y, w, h = plan.crop
     px, py, pw, ph = plan.place
     size = (ph, pw) if plan.quarter_turns % 2 else (pw, ph)
-    if not colour.matrix:
+    if colour.matrix == RGB:
         # swscale only permutes channels here; no matrix is involved
         rgb = _shrink(frame.to_ndarray(format="rgb24")[y : y + h, x : x + w], size)
     else:
-        if frame.format.name not in _PLANAR:
-            frame = frame.reformat(format="yuv444p")
-        planes = []
-        for plane in frame.planes:
-            sx, sy = round(frame.width / plane.width), round(frame.height / plane.height)
-            part = _plane(plane)[y // sy : -(-(y + h) // sy), x // sx : -(-(x + w) // sx)]
-            planes.append(_shrink(part, size))
-        rgb = np.asarray(cv2.transform(cv2.merge(planes), colour.to_rgb()), np.uint8)
+        planes, bits = _planes(frame, colour.matrix == GREY)
+        for i, plane in enumerate(planes):
+            sx, sy = round(frame.width / plane.shape[1]), round(frame.height / plane.shape[0])
+            planes[i] = _shrink(plane[y // sy : -(-(y + h) // sy), x // sx : -(-(x + w) // sx)], size)
+        # rounds and saturates at the samples' own depth
+        rgb = np.minimum(cv2.transform(cv2.merge(planes), colour.to_rgb(bits)), 255)
     if plan.quarter_turns:
         rgb = np.rot90(rgb, plan.quarter_turns)
     if (pw, ph) == (plan.width, plan.height):

@@ -25,6 +25,21 @@ class FramesParams(Params):
     damaged: Literal["fail", "keep"] = Field("fail", description="keep = store what a damaged file gives")
 
 
+def _frame_rate(nominal: Fraction, times: list[float]) -> tuple[Fraction, str]:
+    """The rate to work with and where it comes from.
+
+    Containers that keep milliseconds (phones, browsers, screen recorders) claim rates such as 1000/s,
+    interlaced streams their field rate: where the claim is more than a tenth off what most pairs of
+    consecutive timestamps say, the mean rate of the timestamps is taken.
+    """
+    steps = np.diff(np.array(times))
+    if len(steps) and np.isfinite(steps).all() and (steps > 0).all():
+        median, mean = 1 / float(np.median(steps)), len(steps) / float(steps.sum())
+        if not nominal or abs(float(nominal) / median - 1) > 0.1:
+            return Fraction(mean).limit_denominator(1001), "timestamps"
+    return nominal, "container"
+
+
 def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
     """Decode the file named by ``block.data["video"]``.
 
@@ -52,6 +67,7 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     report = Report()
     pictures: list[Array] = []
     times: list[float] = []
+    every_time: list[float] = []
     attrs: dict[str, Any] = {}
     plan = colour = None
     size = (0, 0, "")
@@ -60,10 +76,13 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     for frame in decode(path, report):
         if plan is None or colour is None or size != (frame.width, frame.height, frame.format.name):
             if plan is not None:
-                report.faults.append(f"picture size or format changes at frame {report.frames - 1}")
+                report.fault(f"picture size or format changes at frame {report.frames - 1}")
             size = (frame.width, frame.height, frame.format.name)
-            colour = colour_of(frame)
-            rotation = int(getattr(frame, "rotation", 0) or 0)
+            try:
+                colour = colour_of(frame)
+            except StageError as e:
+                raise StageError(f"{path}: {e.reason}", e.remedy) from None
+            rotation = int(frame.rotation)
             plan = geometry(
                 size[:2], (params.width, params.height), rotation, report.pixel_aspect, params.fit
             )
@@ -80,6 +99,7 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
         disordered += not time > last
         last = time
         times.append(time)
+        every_time.append(time)
         if len(pictures) == batch:
             yield {"rgb": np.stack(pictures), "time": np.array(times)}
             pictures, times = [], []
@@ -90,14 +110,16 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
             f"{path}: damaged, {report.frames} frames decoded ({report.faults[0]})",
             "copy it again from the camera, or set stages.frames.damaged: keep to use what is there",
         )
-    fps = Fraction(params.fps).limit_denominator(1001) if params.fps else report.fps
+    fps, origin = _frame_rate(report.fps, every_time)
+    if params.fps:
+        fps, origin = Fraction(params.fps).limit_denominator(1001), "manifest"
     if not fps:
         raise StageError(f"{path}: states no frame rate", "set fps for this video in the manifest")
     attrs |= {
         "fps": float(fps),
         "fps_num": fps.numerator,
         "fps_den": fps.denominator,
-        "fps_from": "manifest" if params.fps else "container",
+        "fps_from": origin,
         "codec": report.codec,
         "pixel_format": report.pixel_format,
         "frames_claimed": report.claimed,
