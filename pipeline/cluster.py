@@ -113,7 +113,7 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
                     n_workers=where.workers or cores(),
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                 )

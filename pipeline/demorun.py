@@ -28,6 +28,7 @@ store: store
 videos: [clips]
 annotations: [clips]
 modalities: [{modalities}]
+untrimmed: true
 """
 
 

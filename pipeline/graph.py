@@ -82,7 +82,7 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
     ----------
     manifest : Manifest
     names : iterable of str
-        Requested stages; none: all that the manifest's modalities need.
+        Requested stages; none: all that the manifest switches on.
 
     Raises
     ------
@@ -94,9 +94,7 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
     unknown = [n for n in names if n not in stages]
     if unknown:
         raise UserError(f"there is no stage {unknown[0]!r}; the stages are {', '.join(stages)}", USAGE)
-    goals = names or [n for n in stages if ONLY_FOR.get(n, "rgb") in (*manifest.modalities, "rgb")]
-    if not names and "pose" not in manifest.modalities:
-        goals = [n for n in goals if ONLY_FOR.get(n) != "pose"]
+    goals = names or [n for n in stages if _switched_on(n, manifest)]
     needed: set[str] = set()
 
     def add(name: str) -> None:
@@ -109,6 +107,12 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
     for name in goals:
         add(name)
     return [n for n in stages if n in needed]
+
+
+def _switched_on(stage: str, manifest: Manifest) -> bool:
+    if stage == "untrimmed":
+        return manifest.untrimmed
+    return stage not in ONLY_FOR or ONLY_FOR[stage] in manifest.modalities
 
 
 def active_inputs(stage: Stage, manifest: Manifest) -> tuple[str, ...]:

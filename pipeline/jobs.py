@@ -107,11 +107,21 @@ def run_job(job: Job, *upstream: Outcome, progress: Progress = lambda stage, row
         else:
             rows, attrs = make(store, job.node, progress)
     except Exception as e:
+        if _done_meanwhile(job):
+            return Outcome(job.label, video, name, "done")
         reason = explain(e, job)
         _note_failure(job, reason)
         return Outcome(job.label, video, name, "failed", reason)
     wall, core = time.perf_counter() - wall, time.process_time() - core
     return Outcome(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
+
+
+def _done_meanwhile(job: Job) -> bool:
+    # another run on the same store may finish a file first, and takes its parts away with it
+    try:
+        return Store.open(job.root).receipt(job.node.slot) is not None
+    except (StoreError, OSError):
+        return False
 
 
 def _note_failure(job: Job, reason: str) -> None:

@@ -153,7 +153,7 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
     with ExitStack() as stack:
         info = VideoInfo()
         if node.stage.name == "frames":
-            blocks = iter([Block(0, BLOCK_ROWS, 0, {"video": np.array(str(node.source.path.resolve()))})])
+            blocks = iter([Block(0, BLOCK_ROWS, 0, {"video": np.array(str(node.source.path))})])
         else:
             info = read_info(store, node)
             inputs = Inputs(store, node, info, stack)
@@ -227,7 +227,7 @@ def part_done(store: Store, node: Node, rows: tuple[int, int]) -> bool:
 def make_part(store: Store, node: Node, rows: tuple[int, int], progress: Progress) -> int:
     """Make one part of a node; returns the rows made (0 where an earlier run left it)."""
     info = read_info(store, node)
-    if part_done(store, node, rows):
+    if part_done(store, node, rows) or store.receipt(node.slot) is not None:
         progress(node.stage.name, rows[1] - rows[0])
         return 0
     path = part_path(store, node, rows)

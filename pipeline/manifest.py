@@ -62,6 +62,8 @@ class Manifest(_Part):
         Files and folders of annotations.
     modalities : tuple of str
         What cuboids hold.
+    untrimmed : bool
+        Whether whole videos are cut to the ROI too, for sliding-window detection.
     pose_weights : Path or None
         Folder of PoseNet weights.
     classes : tuple of str
@@ -84,6 +86,7 @@ class Manifest(_Part):
     videos: tuple[VideoEntry, ...] = ()
     annotations: tuple[Path, ...] = ()
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
+    untrimmed: bool = False
     pose_weights: Path | None = None
     classes: tuple[str, ...] = (*STROKES, NEGATIVE)
     taxonomy: str = "strokes"

@@ -27,7 +27,7 @@ from stages.pose import PoseParams, resolve_weights
 from stages.pose.pins import PUBLISHED
 from stages.pose.weights import ENVIRONMENT
 from store import Receipt, Store
-from store.gc import leftovers
+from store.gc import leftovers, spent_parts
 
 
 @dataclass
@@ -229,9 +229,7 @@ def run(request: Request, console: Console) -> Result:
     """
     store = Store.create(request.store_root)
     with store.lock("run"):
-        for path in leftovers(store):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        _sweep(store)
         overview = survey(request, store, console)
         if overview.unavailable and any(_needs_weights(plan) for plan in overview.plans.values()):
             _weights(request, overview, download=True)
@@ -249,12 +247,19 @@ def run(request: Request, console: Console) -> Result:
                     v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()
                 }
                 plan_samples(request, store, overview)
+        _sweep(store)  # what workers left that died on the way
     failed = bool(overview.problems) or any(o.state != "done" for o in outcomes)
     done = any(o.state == "done" for o in outcomes) or any(
         p.state == "done" for plan in overview.plans.values() for p in plan
     )
     code = OK if not failed else SOME_FAILED if done or overview.sources or overview.problems else FAILED
     return Result(overview, outcomes, code)
+
+
+def _sweep(store: Store) -> None:
+    for path in (*leftovers(store), *spent_parts(store)):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _without_pose(plan: list[Planned], overview: Overview, outcomes: list[Outcome]) -> list[Planned]:

@@ -110,7 +110,7 @@ def identify(
     """
     sources: dict[str, Source] = {}
     for path in paths:
-        source = Source(path, str(path))
+        source = Source(path.absolute(), str(path))  # workers have other working folders
         try:
             stat = path.stat()
             with path.open("rb"):

@@ -34,6 +34,9 @@ annotations: []
 # What cuboids hold. Without pose, PoseNet is not needed.
 modalities: [rgb, flow, pose]
 
+# Whether whole videos are cut to the ROI too, for sliding-window detection (about 25 kB a frame).
+untrimmed: false
+
 # Folder of PoseNet weights; null: TTPREP_POSENET_WEIGHTS, the cache, a download.
 pose_weights: null
 

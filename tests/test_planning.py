@@ -37,11 +37,13 @@ def test_every_parameter_changes_the_keys_downstream_and_no_others(stage: str) -
     before = keys(Manifest(), samples=samples)
     defaults = registry()[stage].params().model_dump(mode="json")
     other = {
-        "method": "dis", "fit": "crop", "damaged": "keep", "smoothing": "siamese", "model": "1.0", "fps": 60.0,
-        "weights_sha256": "a" * 64, "stride": 8, "max_poses": 9, "learning_rate": 0.5,
+        "method": "dis", "fit": "crop", "damaged": "keep", "smoothing": "siamese", "model": "1.0",
+        "fps": 60.0, "weights_sha256": "a" * 64, "stride": 8, "max_poses": 9, "learning_rate": 0.5,
     }  # fmt: skip
     for name, value in defaults.items():
-        step = {bool: 1, float: -0.25 if name == "alpha" and stage == "roi" else 0.05, int: 2}.get(type(value), 0)
+        step = {bool: 1, float: -0.25 if name == "alpha" and stage == "roi" else 0.05, int: 2}.get(
+            type(value), 0
+        )
         changed = other[name] if name in other else value + step
         manifest = Manifest(stages={stage: {name: changed}})
         after = keys(manifest, samples=samples)
@@ -57,7 +59,9 @@ def test_a_stage_brings_its_inputs() -> None:
 
 
 def test_modalities_leave_inputs_out() -> None:
-    both = build(SOURCE, Manifest(modalities=("rgb", "flow")), ["frames", "foreground", "flow", "roi", "untrimmed"])
+    both = build(
+        SOURCE, Manifest(modalities=("rgb", "flow")), ["frames", "foreground", "flow", "roi", "untrimmed"]
+    )
     flow = build(SOURCE, Manifest(modalities=("flow",)), ["frames", "foreground", "flow", "roi", "untrimmed"])
     assert "frames.rgb" in both["untrimmed"].arrays
     assert "frames.rgb" not in flow["untrimmed"].arrays
@@ -85,7 +89,12 @@ def test_plan_names_what_a_change_touches_and_nothing_for_a_touch_or_a_new_name(
 
     manifest.write_text(FAST.replace("alpha: 0.012", "alpha: 0.02"))
     plan = as_json(ttprep("plan", *common, "--json", cwd=tmp_path))
-    assert {p["stage"] for p in plan["to_do"]} == downstream("flow") & {"flow", "roi", "statistics", "untrimmed"}
+    assert {p["stage"] for p in plan["to_do"]} == downstream("flow") & {
+        "flow",
+        "roi",
+        "statistics",
+        "untrimmed",
+    }
     flow = next(p for p in plan["to_do"] if p["stage"] == "flow")
     assert [(r["kind"], r["name"], r["old"], r["new"]) for r in flow["reasons"]] == [
         ("parameter", "flow.alpha", 0.012, 0.02)
