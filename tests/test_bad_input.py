@@ -207,7 +207,7 @@ def test_without_weights_the_rest_completes(folder: Path) -> None:
     assert done.stdout.count("failed: ") == 1
     assert "weights" in done.stdout
     names = {Path(p).name.split("-")[0] for p in stage_files(folder / "store")}
-    assert names == {"frames", "foreground", "flow", "roi", "statistics", "untrimmed"}
+    assert names == {"frames", "foreground", "flow", "roi", "statistics"}
 
 
 @pytest.fixture

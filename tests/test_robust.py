@@ -39,7 +39,7 @@ def run(folder: Path, store: str, *more: object):
 @pytest.fixture(scope="module")
 def undisturbed(folder: Path) -> dict[str, str]:
     files = run(folder, "one", "--workers", 1)
-    assert len(files) == 4 * 6
+    assert len(files) == 4 * 5
     assert not debris(folder / "one")
     return files
 
