@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     int w, h;
     int stride;   /* floats from one row to the next */
-    size_t plane; /* floats from one channel to the next; one row more than h, finite values */
+    size_t plane; /* floats from one channel to the next; two rows more than h, finite values */
     /* how this level is made from a finer one: smoothed by `kernel`, then resampled */
     int source, radius;
     float kernel[2 * IRLS_MAX_RADIUS + 1];

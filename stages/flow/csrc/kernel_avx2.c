@@ -10,9 +10,7 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #endif
-#define FUSED 2
 #include "simd_avx2.h"
-#include "warp_avx2.h"
 #include "kernel.h"
 #if defined(__clang__)
 #pragma clang attribute pop

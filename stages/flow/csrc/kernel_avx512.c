@@ -10,9 +10,7 @@
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")
 #endif
-#define FUSED 2
 #include "simd_avx512.h"
-#include "warp_avx512.h"
 #include "kernel.h"
 #if defined(__clang__)
 #pragma clang attribute pop

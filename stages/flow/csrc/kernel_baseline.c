@@ -2,8 +2,6 @@
 #include "engine.h"
 #include <string.h>
 #include "fpmode.h"
-#define FUSED 2
 #include "simd_baseline.h"
-#include "warp_baseline.h"
 #include "kernel.h"
 const irls_kernel irls_baseline = {"baseline", LANES, load, solve};

@@ -3,6 +3,7 @@
 
 #define LANES 8
 typedef __m256 V;
+typedef __m256 M;
 
 static inline V v_load(const float *p) { return _mm256_load_ps(p); }
 static inline V v_loadu(const float *p) { return _mm256_loadu_ps(p); }
@@ -23,6 +24,21 @@ static inline V v_lane_down(V cur, V next)
     __m256i c = _mm256_castps_si256(cur);
     __m256i t = _mm256_permute2x128_si256(c, _mm256_castps_si256(next), 0x21);
     return _mm256_castsi256_ps(_mm256_alignr_epi8(t, c, 4));
+}
+
+static inline V v_iota(void) { return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7); }
+static inline V v_floor(V a) { return _mm256_floor_ps(a); }
+static inline M m_ge(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
+static inline M m_eq(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline M m_and(M a, M b) { return _mm256_and_ps(a, b); }
+static inline M m_or(M a, M b) { return _mm256_or_ps(a, b); }
+static inline M m_without(M a, M b) { return _mm256_andnot_ps(b, a); }
+static inline unsigned m_bits(M a) { return (unsigned)_mm256_movemask_ps(a); }
+static inline V v_blend(V no, V yes, M m) { return _mm256_blendv_ps(no, yes, m); }
+static inline float v_first(V a, M m)
+{
+    __m256i lane = _mm256_set1_epi32(__builtin_ctz(m_bits(m)));
+    return _mm256_cvtss_f32(_mm256_permutevar8x32_ps(a, lane));
 }
 
 static inline V v_rsqrt_guess(V x)

@@ -3,6 +3,7 @@
 
 #define LANES 16
 typedef __m512 V;
+typedef __mmask16 M; /* one truth value a lane */
 
 static inline V v_load(const float *p) { return _mm512_load_ps(p); }
 static inline V v_loadu(const float *p) { return _mm512_loadu_ps(p); }
@@ -21,6 +22,22 @@ static inline V v_lane_down(V cur, V next)
 {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(next), _mm512_castps_si512(cur), 1));
 }
+
+static inline V v_iota(void)
+{
+    return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+static inline V v_floor(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+/* Comparisons are false for NaN. */
+static inline M m_ge(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
+static inline M m_eq(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline M m_and(M a, M b) { return a & b; }
+static inline M m_or(M a, M b) { return a | b; }
+static inline M m_without(M a, M b) { return a & (M)~b; }
+static inline unsigned m_bits(M a) { return a; }
+static inline V v_blend(V no, V yes, M m) { return _mm512_mask_mov_ps(no, m, yes); }
+/* The value of the first lane that is true; one must be. */
+static inline float v_first(V a, M m) { return _mm512_cvtss_f32(_mm512_maskz_compress_ps(m, a)); }
 
 /* First guess of 1/sqrt(x) by its exponent: the same bits in every variant. */
 static inline V v_rsqrt_guess(V x)

@@ -1,11 +1,10 @@
 /* Four floats a vector in plain vector extensions: SSE2 on x86-64, NEON on arm64, whatever the compiler
  * makes of it elsewhere. See simd_avx512.h for what each function means. */
-#include <string.h>
-
 #define LANES 4
 typedef float V __attribute__((vector_size(16), may_alias));
 typedef float VU __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t VI __attribute__((vector_size(16), may_alias));
+typedef VI M;
 typedef uint32_t VW __attribute__((vector_size(16), may_alias));
 
 static inline V v_load(const float *p) { return *(const V *)p; }
@@ -25,6 +24,28 @@ static inline V v_fnma(V a, V b, V c) { return c - a * b; }
 
 static inline V v_lane_up(V prev, V cur) { return V_SHUFFLE(prev, cur, 3, 4, 5, 6); }
 static inline V v_lane_down(V cur, V next) { return V_SHUFFLE(cur, next, 1, 2, 3, 4); }
+
+static inline V v_iota(void) { return (V){0, 1, 2, 3}; }
+static inline V v_floor(V a)
+{
+    V b = __builtin_convertvector(__builtin_convertvector(a, VI), V);
+    return b + __builtin_convertvector((VI)(b > a), V); /* true is -1 */
+}
+static inline M m_ge(V a, V b) { return (M)(a >= b); }
+static inline M m_eq(V a, V b) { return (M)(a == b); }
+static inline M m_and(M a, M b) { return a & b; }
+static inline M m_or(M a, M b) { return a | b; }
+static inline M m_without(M a, M b) { return a & ~b; }
+static inline unsigned m_bits(M a)
+{
+    return ((unsigned)a[0] & 1) | ((unsigned)a[1] & 2) | ((unsigned)a[2] & 4) | ((unsigned)a[3] & 8);
+}
+static inline V v_blend(V no, V yes, M m) { return (V)((m & (VI)yes) | (~m & (VI)no)); }
+static inline float v_first(V a, M m)
+{
+    unsigned bits = m_bits(m);
+    return a[bits & 1 ? 0 : bits & 2 ? 1 : bits & 4 ? 2 : 3];
+}
 
 static inline V v_rsqrt_guess(V x)
 {

@@ -72,65 +72,108 @@ static void unskew_band(const irls_level *lv, int band, float *u, float *v, int 
     }
 }
 
-/* One sweep over blocks lo..hi of diagonal d. */
-static inline void sweep_diagonal(const irls_level *lv, int d, int lo, int hi)
+/* Keep a value in its register: compilers love to load it twice instead, and loads are what binds. */
+#define HOLD(x) __asm__("" : "+v"(x))
+
+/* An increment, or its weighted value, of one block. */
+typedef struct {
+    V u, v;
+} vec2;
+
+static inline vec2 weigh(V phi, vec2 a) { return (vec2){phi * a.u, phi * a.v}; }
+
+static inline vec2 inc_load(const float *p) { return (vec2){v_load(p), v_load(p + LANES)}; }
+
+/* What flows in from the left and from above, given the weighted increments of the diagonal before. */
+static inline vec2 behind(vec2 previous, vec2 current)
 {
-    const V keep = v_set(1 - 1.8f);
-    const float *c = coef_at(lv, d, lo), *left = coef_at(lv, d - 1, lo);
-    const float *before = inc_at(lv, d - 1, lo), *after = inc_at(lv, d + 1, lo);
-    float *inc = inc_at(lv, d, lo);
-    V p_prev = v_load(left - COEF_BLOCK + PHI * LANES);
-    V u_prev = v_load(before - INC_BLOCK), v_prev = v_load(before - INC_BLOCK + LANES);
-    V u_right = v_load(after), v_right = v_load(after + LANES);
-
-    for (int b = lo; b <= hi; b++) {
-        const V phi = v_load(c + PHI * LANES), a12 = v_load(c + A12 * LANES);
-        const V p_left = v_load(left + PHI * LANES), p_up = v_lane_up(p_prev, p_left);
-        const V u_left = v_load(before), v_left = v_load(before + LANES);
-        const V u_up = v_lane_up(u_prev, u_left), v_up = v_lane_up(v_prev, v_left);
-        const V u_next = v_load(after + INC_BLOCK), v_next = v_load(after + INC_BLOCK + LANES);
-        const V u_down = v_lane_down(u_right, u_next), v_down = v_lane_down(v_right, v_next);
-        V du = v_load(inc), dv = v_load(inc + LANES);
-
-        V s = v_fnma(a12, dv, v_load(c + B1 * LANES));
-        V r = v_fma(phi, v_right + v_down, v_load(c + B2 * LANES));
-        s = v_fma(phi, u_right + u_down, s);
-        s = v_fma(p_up, u_up, s);
-        r = v_fma(p_up, v_up, r);
-        s = v_fma(p_left, u_left, s);
-        r = v_fma(p_left, v_left, r);
-        du = v_fma(v_load(c + INV1 * LANES), s, keep * du);
-        r = v_fnma(a12, du, r);
-        dv = v_fma(v_load(c + INV2 * LANES), r, keep * dv);
-        v_store(inc, du);
-        v_store(inc + LANES, dv);
-
-        p_prev = p_left;
-        u_prev = u_left;
-        v_prev = v_left;
-        u_right = u_next;
-        v_right = v_next;
-        c += COEF_BLOCK;
-        left += COEF_BLOCK;
-        before += INC_BLOCK;
-        after += INC_BLOCK;
-        inc += INC_BLOCK;
-    }
+    return (vec2){current.u + v_lane_up(previous.u, current.u), current.v + v_lane_up(previous.v, current.v)};
 }
 
-/* `sweeps` sweeps, FUSED at a time: sweep s may do diagonal d as soon as sweep s-1 has done d+1, so it
- * follows two diagonals behind and finds the coefficients still in the cache. */
+/* New increments of a block from its own old ones, those on the next diagonal (`right`, and `next` of the
+ * block below it) and what flows in from behind. */
+static inline vec2 relax(const float *c, V phi, vec2 self, vec2 right, vec2 next, vec2 inflow)
+{
+    const V keep = v_set(1 - 1.8f);
+    V a12 = v_load(c + A12 * LANES);
+    HOLD(a12);
+    V s = v_fnma(a12, self.v, v_load(c + B1 * LANES));
+    V r = v_fma(phi, right.v + v_lane_down(right.v, next.v), v_load(c + B2 * LANES));
+    s = v_fma(phi, right.u + v_lane_down(right.u, next.u), s);
+    s = s + inflow.u;
+    r = r + inflow.v;
+    const V du = v_fma(v_load(c + INV1 * LANES), s, keep * self.u);
+    r = v_fnma(a12, du, r);
+    return (vec2){du, v_fma(v_load(c + INV2 * LANES), r, keep * self.v)};
+}
+
+/* One sweep over `count` blocks of diagonals d and d+1, given their first blocks of d. Taking two diagonals
+ * together leaves the second one's left and upper neighbours in registers. */
+static inline void sweep_pair(const irls_level *lv, const float *c, float *inc, int count)
+{
+    const ptrdiff_t cs = (ptrdiff_t)lv->diagonal_blocks * COEF_BLOCK, is = (ptrdiff_t)lv->diagonal_blocks * INC_BLOCK;
+    const float *c_before = c - cs, *c1 = c + cs, *before = inc - is, *after = inc + 2 * is;
+    float *inc1 = inc + is;
+    vec2 q_left = weigh(v_load(c_before - COEF_BLOCK), inc_load(before - INC_BLOCK));
+    vec2 q1_left = weigh(v_load(c - COEF_BLOCK), inc_load(inc - INC_BLOCK));
+    vec2 self1 = inc_load(inc1), right1 = inc_load(after);
+
+    do {
+        V phi = v_load(c + PHI * LANES), phi_before = v_load(c_before + PHI * LANES);
+        HOLD(phi);
+        HOLD(phi_before);
+        vec2 self = inc_load(inc);
+        HOLD(self.u);
+        HOLD(self.v);
+        const vec2 q = weigh(phi_before, inc_load(before));
+        const vec2 next = inc_load(inc1 + INC_BLOCK);
+        const vec2 new0 = relax(c, phi, self, self1, next, behind(q_left, q));
+        v_store(inc, new0.u);
+        v_store(inc + LANES, new0.v);
+        q_left = q;
+
+        const vec2 q1 = weigh(phi, new0);
+        V phi1 = v_load(c1 + PHI * LANES);
+        HOLD(phi1);
+        const vec2 next1 = inc_load(after + INC_BLOCK);
+        const vec2 new1 = relax(c1, phi1, self1, right1, next1, behind(q1_left, q1));
+        v_store(inc1, new1.u);
+        v_store(inc1 + LANES, new1.v);
+        q1_left = q1;
+        self1 = next;
+        right1 = next1;
+
+        c += COEF_BLOCK, c1 += COEF_BLOCK, c_before += COEF_BLOCK;
+        before += INC_BLOCK, inc += INC_BLOCK, inc1 += INC_BLOCK, after += INC_BLOCK;
+    } while (--count);
+}
+
+/* Sweep s may do diagonal d as soon as sweep s-1 has done d+1. So a run of a few diagonals is taken through
+ * many sweeps, each two diagonals behind the one before: what one sweep has loaded is still in the first
+ * level of the cache for the next, and all that the sweeps need together in the second. Where diagonals are
+ * short, runs are short and sweeps few, so that more of the work at hand is independent. */
 static void sor(const irls_level *lv, int sweeps)
 {
-    for (; sweeps > 0; sweeps -= FUSED) {
-        const int fused = sweeps < FUSED ? sweeps : FUSED;
-        for (int front = 0; front < lv->diagonals + 2 * (fused - 1); front++)
-            for (int s = 0; s < fused; s++) {
-                const int d = front - 2 * s;
-                if (d < 0 || d >= lv->diagonals)
-                    continue;
-                const int top = d < lv->w ? 0 : d - lv->w + 1, bottom = d < lv->h ? d : lv->h - 1;
-                sweep_diagonal(lv, d, top / LANES, bottom / LANES);
+    const int bytes = (int)(lv->diagonal_blocks * (COEF_BLOCK + INC_BLOCK) * sizeof(float));
+    int run = 28672 / bytes & ~1, fused;
+    if (run >= 8) {
+        run = 2;
+        fused = 24576 / bytes < 8 ? 24576 / bytes : 8;
+    } else {
+        run = run < 2 ? 2 : run;
+        fused = (524288 / bytes - run) / 2;
+        fused = fused < 2 ? 2 : fused;
+    }
+    for (; sweeps > 0; sweeps -= fused) {
+        const int now = sweeps < fused ? sweeps : fused;
+        for (int front = 0; front < lv->diagonals + 2 * (now - 1); front += run)
+            for (int s = 0; s < now; s++) {
+                int d = front - 2 * s, end = d + run < lv->diagonals ? d + run : lv->diagonals;
+                for (d = d < 0 ? 0 : d; d < end; d += 2) {
+                    const int top = d < lv->w ? 0 : d - lv->w + 1, bottom = d + 1 < lv->h ? d + 1 : lv->h - 1;
+                    sweep_pair(lv, coef_at(lv, d, top / LANES), inc_at(lv, d, top / LANES),
+                               bottom / LANES - top / LANES + 1);
+                }
             }
     }
 }

@@ -19,6 +19,9 @@ uint64_t irls_now(void)
 
 static int round_up(int n, int to) { return (n + to - 1) / to * to; }
 
+/* From one image row to the next: whole vectors and the pads. */
+static int row_floats(int width) { return round_up(width, 16) + 2 * IRLS_PAD; }
+
 /* Zeroed memory on a cache line; every pad in the engine relies on the zeros. */
 static void *allocate(irls_workspace *ws, size_t bytes)
 {
@@ -66,8 +69,8 @@ static void sizes(irls_workspace *ws)
             for (int i = 0; i <= 2 * lv->radius; i++)
                 lv->kernel[i] = (float)(tap[i] / sum);
         }
-        lv->stride = round_up(lv->w, 16) + 2 * IRLS_PAD;
-        lv->plane = (size_t)lv->stride * (size_t)(lv->h + 1);
+        lv->stride = row_floats(lv->w);
+        lv->plane = (size_t)lv->stride * (size_t)(lv->h + 2);
         const int lanes = ws->kernel->lanes;
         lv->bands = (lv->h + lanes - 1) / lanes;
         lv->diagonals = lv->w + lv->h - 1;
@@ -127,6 +130,12 @@ static int axes(irls_workspace *ws)
     return 0;
 }
 
+/* Diagonals from -1 on; bands are written in whole vectors, and sweeps look three diagonals ahead. */
+static size_t stored_diagonals(const irls_level *lv, int lanes)
+{
+    return (size_t)(1 + lanes * (lv->bands - 1) + round_up(lv->w + lanes - 1, lanes) + 4);
+}
+
 static int planes(irls_workspace *ws)
 {
     const int lanes = ws->kernel->lanes;
@@ -134,9 +143,7 @@ static int planes(irls_workspace *ws)
     for (int k = 0; k < ws->levels; k++) {
         irls_level *lv = &ws->level[k];
         per_frame += lv->plane * (size_t)(ws->channels + 2 * ws->features);
-        /* diagonals -1 .. last, and the bands are written in whole vectors */
-        size_t d = (size_t)(lanes * (lv->bands - 1) + round_up(lv->w + lanes - 1, lanes) + 2);
-        system += d * lv->diagonal_blocks * (size_t)lanes * (IRLS_COEFS + 2);
+        system += stored_diagonals(lv, lanes) * lv->diagonal_blocks * (size_t)lanes * (IRLS_COEFS + 2);
     }
     for (int f = 0; f < 2; f++) {
         float *at = allocate(ws, per_frame * sizeof(float));
@@ -155,8 +162,7 @@ static int planes(irls_workspace *ws)
         return -1;
     for (int k = 0; k < ws->levels; k++) {
         irls_level *lv = &ws->level[k];
-        size_t d = (size_t)(lanes * (lv->bands - 1) + round_up(lv->w + lanes - 1, lanes) + 2);
-        size_t blocks = d * lv->diagonal_blocks * (size_t)lanes;
+        size_t blocks = stored_diagonals(lv, lanes) * lv->diagonal_blocks * (size_t)lanes;
         lv->coef = at;
         lv->inc = at += blocks * IRLS_COEFS;
         at += blocks * 2;
@@ -175,11 +181,10 @@ static int planes(irls_workspace *ws)
 }
 
 /* Rows for assemble.h: rings of 5 for two kinds of feature rows and of 3 for the time derivative,
- * one warped row, two rows of phi, one of neighbour counts, and a band of the linear system. */
+ * one warped row, two rows of phi, one of zeros, one of neighbour counts, and a band of the system. */
 size_t irls_scratch_floats(int width, int lanes)
 {
-    const size_t stride = (size_t)(round_up(width, 16) + 2 * IRLS_PAD);
-    return stride * (size_t)((5 + 5 + 3 + 1) * IRLS_MAX_FEATURES + 4 + IRLS_COEFS * lanes);
+    return (size_t)row_floats(width) * (size_t)((5 + 5 + 3 + 1) * IRLS_MAX_FEATURES + 4 + IRLS_COEFS * lanes);
 }
 
 int irls_workspace_init(irls_workspace *ws, const irls_kernel *kernel, int width, int height, int channels,
