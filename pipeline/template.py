@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from typing import Any
-
-from pydantic.fields import FieldInfo
 
 from pipeline.manifest import Manifest
 from stages import registry
+from stages.base import Params
 
 _HEAD = """\
 # ttprep manifest: what to process, and how. Every value here is the default (the three-stream
@@ -78,13 +79,22 @@ def template() -> str:
             continue
         stages.append(f"  {stage.name}:  # {stage.title}")
         values = stage.params().model_dump(mode="json")
-        stages += [_setting(name, field, values[name]) for name, field in fields.items()]
+        documented = _documented(stage.params)
+        for name, field in fields.items():
+            text = field.description or documented.get(name, "")
+            stages.append(f"    {name}: {_scalar(values[name])}" + (f"  # {text}" if text else ""))
     return "\n".join([*lines, "stages:", *stages]) + "\n"
 
 
-def _setting(name: str, field: FieldInfo, value: Any) -> str:
-    text = f"    {name}: {_scalar(value)}"
-    return f"{text}  # {field.description}" if field.description else text
+def _documented(params: type[Params]) -> dict[str, str]:
+    """First sentences of the attributes in numpydoc docstrings, of the class and its bases."""
+    found: dict[str, str] = {}
+    for cls in params.__mro__:
+        text = inspect.getdoc(cls) if cls.__module__.startswith("stages.") else None
+        for name, body in re.findall(r"^(\w+) : .*\n((?:    .+\n?)+)", text or "", re.M):
+            sentence = re.split(r"(?<=[.;]) ", " ".join(body.split()))[0]
+            found.setdefault(name, sentence.rstrip(".;"))
+    return found
 
 
 def _scalar(value: Any) -> str:
