@@ -40,11 +40,15 @@ def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
         os.close(folder)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8, atomically."""
+
+    def fill(file: IO[bytes]) -> None:
+        file.write(text.encode())
+
+    write(path, fill)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, atomically."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write(path, lambda file: _put(file, text.encode()))
-
-
-def _put(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

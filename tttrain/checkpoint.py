@@ -27,10 +27,13 @@ class Checkpoints:
     ----------
     folder : Path
         Exists.
+    write : bool
+        False in all but one of several processes: they follow the names only.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, write: bool = True) -> None:
         self.folder = folder
+        self._write = write
         self.names = self._read_pointer()
 
     def _read_pointer(self) -> dict[str, str]:
@@ -50,12 +53,14 @@ class Checkpoints:
     def commit(self, state: dict[str, Any], epoch: int) -> None:
         """Write the last state and make it, and the best one, count."""
         self.names = {**self.names, "last": self._save("last", state, epoch)}
+        if not self._write:
+            return
         atomic.write_json(self.folder / POINTER, self.names)
         for path in self.folder.glob("*.pt"):
             if path.name not in self.names.values():
                 path.unlink(missing_ok=True)
 
-    def load(self, kind: str, device: torch.device) -> dict[str, Any]:
+    def load(self, kind: str, device: torch.device, *, mmap: bool = False) -> dict[str, Any]:
         """Read a state.
 
         Parameters
@@ -63,6 +68,8 @@ class Checkpoints:
         kind : {"last", "best"}
         device : torch.device
             Where tensors go.
+        mmap : bool
+            Map the file instead of reading all of it.
 
         Raises
         ------
@@ -73,7 +80,7 @@ class Checkpoints:
             raise TrainError(f"{self.folder}: no checkpoint yet; `tttrain fit` makes one after each epoch")
         path = self.folder / self.names[kind]
         try:
-            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True, mmap=True)
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
         except FileNotFoundError:
             raise TrainError(f"{path}: is missing; start the run over with --force") from None
         except Exception as error:
@@ -82,7 +89,8 @@ class Checkpoints:
 
     def _save(self, kind: str, state: dict[str, Any], epoch: int) -> str:
         name = f"{kind}-{epoch:05d}.pt"
-        atomic.write(self.folder / name, lambda file: torch.save(state, file))
+        if self._write:
+            atomic.write(self.folder / name, lambda file: torch.save(state, file))
         return name
 
 

@@ -235,3 +235,25 @@ def loader(
         multiprocessing_context=start_method if workers else None,
         generator=torch.Generator(),
     )
+
+
+def batches(source: DataLoader[Clip]) -> Iterator[Clip]:
+    """Batches of a loader; what goes wrong in a worker is told as it would be told here.
+
+    Raises
+    ------
+    TrainError
+        The file cannot be read, or a worker was killed.
+    """
+    try:
+        yield from source
+    except TrainError as error:
+        # a worker's error comes wrapped in its traceback
+        raise TrainError(str(error).rsplit("TrainError: ", 1)[-1].strip()) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainError(
+            f"a data worker was killed ({str(error).splitlines()[0]}); too little memory, or too small a "
+            "/dev/shm: use fewer --workers"
+        ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from tttrain.errors import USAGE, TrainError
 
@@ -105,3 +105,9 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
     if precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def place(model: nn.Module, device: torch.device) -> nn.Module:
+    """Move a model to a device, its 3D convolutions in channels-last order: faster on GPU and CPU."""
+    moved: nn.Module = model.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return moved

@@ -26,8 +26,8 @@ class Preparer:
     window : (int, int), optional
         (width, height) of the stored windows, px; default: those of ``/cuboids``. For
         ``/untrimmed`` it is the crop.
-    train_statistics : bool
-        Normalise flow by the training videos' divisor instead of all videos' [3S §2.4].
+    flow_divisor : (float, float), optional
+        x, y; px; default: that over all videos [3S §2.4].
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class Preparer:
         device: torch.device,
         *,
         window: tuple[int, int] | None = None,
-        train_statistics: bool = False,
+        flow_divisor: tuple[float, float] | None = None,
     ) -> None:
         self.view = view
         self.device = device
         self.window = window or info.window
-        divisor = info.flow_divisor_train if train_statistics else info.flow_divisor
+        divisor = flow_divisor or info.flow_divisor
         self._flow_unit = torch.tensor([info.flow_scale / d for d in divisor], device=device)
         self._frame = torch.tensor([*info.frame_size, 1], dtype=torch.float32, device=device)
         self._mirrored = torch.from_numpy(mirrored_rows(info.joints)).to(device)

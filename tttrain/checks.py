@@ -1,0 +1,61 @@
+"""What is looked at before a training starts, so that it does not fail, or mislead, hours later."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tttrain.config import RunConfig
+from tttrain.dataset import DatasetInfo
+from tttrain.errors import TrainError
+
+
+def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = False) -> list[str]:
+    """See that what is to be recognised can be learnt.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+    config : RunConfig
+    allow_absent : bool
+        Go on although validation or test has a class that training has not.
+
+    Returns
+    -------
+    list of str
+        Notes: classes that occur nowhere.
+
+    Raises
+    ------
+    TrainError
+        A split without samples, or a class absent from training.
+    """
+    train = info.rows_of(config.train_split)
+    for split, rows in (
+        (config.train_split, train),
+        (config.validation_split, info.rows_of(config.validation_split)),
+    ):
+        if not len(rows):
+            raise TrainError(
+                f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}; add videos, or "
+                "name other splits (--train, --validation)"
+            )
+    label = info.samples.label
+    learnt, everywhere = set(label[train].tolist()), set(label[label >= 0].tolist())
+    absent = [info.classes[i] for i in sorted(everywhere - learnt)]
+    if absent and not allow_absent:
+        raise TrainError(
+            f"{info.path}: absent from split {config.train_split!r} but not from the others: "
+            f"{', '.join(absent)}; they could never be recognised. Split anew with more samples, or take "
+            "them as errors with --allow-absent"
+        )
+    nowhere = [name for i, name in enumerate(info.classes) if i not in everywhere]
+    notes = [f"classes without any sample: {', '.join(nowhere)}"] if nowhere else []
+    return notes + ([f"absent from training: {', '.join(absent)}"] if absent else [])
+
+
+def majority_share(info: DatasetInfo, split: str) -> float:
+    """Accuracy on a split of always naming its most frequent class."""
+    counts = np.bincount(info.samples.label[info.rows_of(split)])
+    return float(counts.max() / counts.sum()) if len(counts) else math.nan

@@ -1,0 +1,264 @@
+"""The command ``tttrain``. Results go to stdout, progress and messages to stderr.
+
+Exit codes: 0 ok · 1 failed · 2 usage · 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tttrain import errors
+from tttrain.errors import USAGE, TrainError
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Size(click.ParamType[tuple[int, int]]):
+    """``32x32``: width x height."""
+
+    name = "WxH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Parse."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            width, height = (int(part) for part in str(value).lower().split("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not like 32x32", param, ctx)
+        return width, height
+
+
+class _Group(click.Group):
+    """Turns every expected error into one line and its exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        code: Any = errors.OK
+        try:
+            code = super().main(*args, **kwargs)
+        except click.exceptions.Exit as e:
+            code = e.exit_code
+        except click.ClickException as e:
+            e.show()
+            code = USAGE
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("cancelled; finished epochs are kept, run again to go on", err=True)
+            code = errors.CANCELLED
+        except TrainError as e:
+            click.echo(f"error: {e}", err=True)
+            code = e.code
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader went away; Python would complain at exit
+        except OSError as e:
+            click.echo(f"error: {e.filename or 'system'}: {e.strerror or e}", err=True)
+            code = errors.FAILED
+        sys.exit(code if isinstance(code, int) else errors.OK)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _device_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read."
+        ),
+        click.option("--device", help="cpu, cuda, cuda:1 …; default: a GPU where there is one."),
+    ):
+        function = option(function)
+    return function
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+_BATCH = click.option(
+    "--batch", type=click.IntRange(1), default=10, show_default=True, help="Windows at once."
+)
+_DATASET = click.option("--dataset", type=_PATH, help="Default: the file that the run was trained on.")
+_OUTPUT = click.option("-o", "--output", type=_PATH, help="Folder for results; default: inside RUN.")
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=__doc__)
+@click.version_option(package_name="ttprep")
+def main() -> None:
+    """Train and apply the networks of the stroke papers on a dataset of `ttprep export`."""
+
+
+@main.command()
+@click.argument("dataset", type=_PATH)
+@click.argument("run", type=_PATH)
+@click.option("--model", required=True, help="See `tttrain models`.")
+@click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the model; may be repeated."
+)
+@click.option("--taxonomy", help="View of the labels; default: the file's own.")
+@click.option("--size", type=_Size(), help="Scale the crop to this size; default: as it is.")
+@click.option("--length", type=click.IntRange(1), help="Frames of the input; default: the file's T.")
+@click.option(
+    "--every", type=click.IntRange(1), default=1, show_default=True, help="Take every how many-th frame."
+)
+@click.option("--train", "train_split", default="train", show_default=True, help="Split to learn from.")
+@click.option(
+    "--validation", "validation_split", default="validation", show_default=True, help="Split to watch."
+)
+@click.option("--epochs", type=click.IntRange(1), default=500, show_default=True)
+@click.option(
+    "--batch", type=click.IntRange(1), default=10, show_default=True, help="Samples a (micro-)batch."
+)
+@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Batches a step.")
+@click.option(
+    "--schedule", type=click.Choice(["warm-restart", "siamese"]), default="warm-restart", show_default=True
+)
+@click.option("--lr", type=float, default=0.01, show_default=True, help="Learning rate, the highest one.")
+@click.option("--lr-min", type=float, default=1e-5, show_default=True, help="After it comes --lr again.")
+@click.option("--momentum", type=float, default=0.5, show_default=True)
+@click.option("--weight-decay", type=float, default=0.005, show_default=True)
+@click.option(
+    "--patience", type=click.IntRange(1), default=50, show_default=True, help="Epochs a rate is kept."
+)
+@click.option(
+    "--recent", type=click.IntRange(1), default=25, show_default=True, help="Epochs whose mean loss …"
+)
+@click.option(
+    "--before", type=click.IntRange(1), default=35, show_default=True, help="… is compared to these."
+)
+@click.option("--drop", type=click.FloatRange(0, 1), default=0.7, show_default=True,
+              help="Restart under this share of the best accuracy; 0: never.")  # fmt: skip
+@click.option("--augment/--no-augment", default=True, show_default=True)
+@click.option("--statistics", type=click.Choice(["all", "train"]), default="all", show_default=True,
+              help="Videos whose flow sets the normalisation.")  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "tf32", "bf16"]), default="auto", show_default=True
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--allow-absent", is_flag=True, help="Train although a class has no training sample.")
+@click.option("--force", is_flag=True, help="Start over where RUN holds a run.")
+@click.option("--compile", "compiled", is_flag=True, help="Use torch.compile.")
+@click.option(
+    "--save-every", type=click.IntRange(1), default=1, show_default=True, help="Epochs a checkpoint."
+)
+@_device_options
+@_JSON
+def fit(
+    dataset: Path, run: Path, options: tuple[str, ...], precision: str, allow_absent: bool, force: bool,
+    compiled: bool, save_every: int, workers: int, device: str | None, as_json: bool, **settings: Any,
+) -> int:  # fmt: skip
+    """Train a network on DATASET; settings, curve and weights go to the folder RUN.
+
+    Run it again with the same settings to go on where it stopped (or with more --epochs). For several
+    GPUs start it with torchrun.
+    """
+    from tttrain.commands import run_fit
+
+    stated = {**settings, "precision": precision, "options": _parse_options(options)}
+    runtime = {"workers": workers, "compile": compiled, "save_every": save_every}
+    return run_fit(
+        dataset,
+        run,
+        stated,
+        runtime,
+        device,
+        allow_absent=allow_absent,
+        force=force,
+        as_json=as_json,
+        err=_stderr(),
+    )
+
+
+def _parse_options(pairs: tuple[str, ...]) -> dict[str, str]:
+    out = {}
+    for pair in pairs:
+        name, sep, value = pair.partition("=")
+        if not sep:
+            raise click.UsageError(f"--option {pair}: write it as NAME=VALUE, e.g. attention=3")
+        out[name.strip().replace("-", "_")] = value.strip()
+    return out
+
+
+@main.command()
+@click.argument("runs", type=_PATH, nargs=-1, required=True, metavar="RUN...")
+@_DATASET
+@click.option("--split", default="test", show_default=True)
+@click.option("--step", type=click.IntRange(1), default=10, show_default=True, help="Frames between windows.")
+@_BATCH
+@_OUTPUT
+@_device_options
+@_JSON
+def evaluate(
+    runs: tuple[Path, ...], dataset: Path | None, split: str, step: int, batch: int, output: Path | None,
+    workers: int, device: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Classify the samples of a split: centre window, vote and average over windows.
+
+    Several RUNs decide together: their class scores are added (late fusion).
+    """
+    from tttrain.commands import run_evaluate
+
+    where = output or runs[0] / f"evaluate-{split}"
+    given = {"step": step, "batch": batch, "workers": workers}
+    return run_evaluate(runs, dataset, split, where, given, device, as_json=as_json, err=_stderr())
+
+
+@main.command()
+@click.argument("run", type=_PATH)
+@_DATASET
+@click.option("--video", "videos", multiple=True, metavar="NAME", help="Only this video; may be repeated.")
+@click.option("--step", type=click.IntRange(1), default=1, show_default=True, help="Frames between windows.")
+@click.option(
+    "--shortest", type=click.IntRange(1), default=30, show_default=True, help="Frames a stroke lasts."
+)
+@_BATCH
+@_OUTPUT
+@_device_options
+@_JSON
+def detect(
+    run: Path, dataset: Path | None, videos: tuple[str, ...], step: int, shortest: int, batch: int,
+    output: Path | None, workers: int, device: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Find and classify strokes in whole videos, by vote, average and Gaussian along time."""
+    from tttrain.commands import run_detect
+
+    where = output or run / "detect"
+    given = {"videos": videos, "step": step, "shortest": shortest, "batch": batch}
+    return run_detect(run, dataset, where, given, device, as_json=as_json, err=_stderr())
+
+
+@main.command()
+@click.option("--size", type=_Size(), default="120x120", show_default=True)
+@click.option("--length", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--classes", type=click.IntRange(2), default=21, show_default=True)
+@_JSON
+def models(size: tuple[int, int], length: int, classes: int, as_json: bool) -> int:
+    """List the models with their options and numbers of parameters."""
+    from tttrain.commands import run_models
+
+    return run_models(size, length, classes, as_json=as_json)
+
+
+@main.command()
+@click.argument("run", type=_PATH)
+@click.argument("sample")
+@_DATASET
+@click.option("--frame", type=click.IntRange(0), help="Of the input; default: the middle one.")
+@click.option("-o", "--output", type=_PATH, help="PNG; default: attention.png in RUN.")
+@click.option("--device", help="cpu, cuda, cuda:1 …; default: a GPU where there is one.")
+def attention(
+    run: Path, sample: str, dataset: Path | None, frame: int | None, output: Path | None, device: str | None
+) -> int:
+    """Draw where the attention blocks look in a SAMPLE (id or row of /samples)."""
+    from tttrain.commands import run_attention
+
+    return run_attention(run, sample, dataset, frame, output or run / "attention.png", device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Decision rules that flatten class scores along time [3S §3.3], and the strokes that follow from them.
+
+Windows are cut off at the ends of a video, so that only what was seen decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float64]
+Labels = NDArray[np.intp]
+
+#: window sizes of [3S] §3.3, frames at 120 fps
+VOTE, AVERAGE, GAUSS = 150, 150, 201
+#: detected strokes shorter than this are dropped, frames (method.md §11)
+SHORTEST = 30
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A detected or annotated interval.
+
+    Attributes
+    ----------
+    begin, end : int
+        Frames [begin, end).
+    label : int
+        Class index.
+    """
+
+    begin: int
+    end: int
+    label: int
+
+
+def spread(scores: Scores, centres: NDArray[np.intp], n_frames: int) -> Scores:
+    """Scores of all frames from those of windows: each frame takes the window centred nearest to it.
+
+    Parameters
+    ----------
+    scores : (n, C) float
+    centres : (n,) int
+        Ascending; frame in the middle of each window.
+    n_frames : int
+
+    Returns
+    -------
+    (n_frames, C) float
+    """
+    between = (centres[1:] + centres[:-1]) / 2
+    return scores[np.searchsorted(between, np.arange(n_frames))]
+
+
+def _moving_sum(values: Scores, window: int) -> Scores:
+    """Sums over [t − window//2, t − window//2 + window), as far as that exists."""
+    n = len(values)
+    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    first = np.clip(np.arange(n) - window // 2, 0, n)
+    last = np.clip(np.arange(n) - window // 2 + window, 0, n)
+    return np.asarray(total[last] - total[first])
+
+
+def _best(scores: Scores) -> Labels:
+    best: Labels = np.argmax(scores, axis=1)
+    return best
+
+
+def gross(scores: Scores) -> Labels:
+    """The best class of each frame by itself."""
+    return _best(scores)
+
+
+def vote(scores: Scores, window: int = VOTE) -> Labels:
+    """Majority of the frames in a window; a tie goes to the class with more score in it.
+
+    Parameters
+    ----------
+    scores : (F, C) float
+        Class scores of the frames, at most 1 each.
+    window : int
+        Frames.
+
+    Returns
+    -------
+    (F,) int
+    """
+    votes = np.eye(scores.shape[1])[gross(scores)]
+    # rounded: the sums are of whole numbers, and a tie must stay one
+    counts = np.rint(_moving_sum(votes, window))
+    return _best(counts + _moving_sum(scores, window) / (2 * window))
+
+
+def average(scores: Scores, window: int = AVERAGE) -> Labels:
+    """Class with the highest mean score in a window; as :func:`vote`."""
+    return _best(_moving_sum(scores, window))
+
+
+def gauss(scores: Scores, window: int = GAUSS) -> Labels:
+    """Class with the highest score under a Gaussian; as :func:`vote`.
+
+    σ = 0.3·((window − 1)·0.5 − 1) + 0.8, the papers' rule for kernels elsewhere [3S §2.2].
+    """
+    sigma = 0.3 * ((window - 1) * 0.5 - 1) + 0.8
+    at = np.arange(window) - (window - 1) / 2
+    kernel = np.exp(-0.5 * (at / sigma) ** 2)
+    half = window // 2
+    # "same" would return the kernel's length for a video shorter than it
+    weighted = [np.convolve(column, kernel)[half : half + len(column)] for column in scores.T]
+    return _best(np.stack(weighted, axis=1))
+
+
+#: name → rule, in the order of [3S] Table 2
+RULES: dict[str, Callable[[Scores], Labels]] = {
+    "gross": gross,
+    "vote": vote,
+    "average": average,
+    "gauss": gauss,
+}
+
+
+def strokes(labels: Labels, negative: int, shortest: int = SHORTEST) -> list[Stroke]:
+    """Runs of frames of one stroke class.
+
+    Parameters
+    ----------
+    labels : (F,) int
+    negative : int
+        Class that is no stroke; −1 where there is none.
+    shortest : int
+        Shorter runs are dropped, frames.
+    """
+    edges = np.flatnonzero(np.diff(labels)) + 1
+    bounds = np.concatenate([[0], edges, [len(labels)]])
+    found = [
+        Stroke(int(begin), int(end), int(labels[begin])) for begin, end in pairwise(bounds) if end > begin
+    ]
+    return [s for s in found if s.label not in (negative, -1) and s.end - s.begin >= shortest]
