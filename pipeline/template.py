@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pipeline.manifest import Manifest
 from stages import registry
@@ -82,6 +82,8 @@ def template() -> str:
         documented = _documented(stage.params)
         for name, field in fields.items():
             text = field.description or documented.get(name, "")
+            if get_origin(field.annotation) is Literal and "|" not in text:
+                text = f"{text}: {' | '.join(map(str, get_args(field.annotation)))}"
             stages.append(f"    {name}: {_scalar(values[name])}" + (f"  # {text}" if text else ""))
     return "\n".join([*lines, "stages:", *stages]) + "\n"
 
