@@ -40,6 +40,14 @@ def leftovers(store: Store) -> Iterator[Path]:
             yield path
 
 
+def spent_parts(store: Store) -> Iterator[Path]:
+    """Parts of files that are assembled already (two runs at once leave some)."""
+    for path in store.root.glob("videos/*/parts/*"):
+        whole = path.parent.parent / (path.name.split(".")[0].rsplit("-", 1)[0] + ".json")
+        if TEMP_MARK not in path.name and whole.exists():
+            yield path
+
+
 def garbage(store: Store, wanted: Collection[Path]) -> Iterator[Garbage]:
     """What may be removed.
 

@@ -47,7 +47,7 @@ class Store:
     """An existing store; see :meth:`create` and :meth:`open`."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # workers have other working folders
 
     @classmethod
     def open(cls, root: Path) -> Store:
