@@ -24,7 +24,9 @@ stages:
 COMMAND = str(Path(sys.executable).with_name("ttprep"))
 
 
-def write_clip(path: Path, n: int = 24, fps: int = 120, size: tuple[int, int] = (320, 180), seed: int = 0) -> Path:
+def write_clip(
+    path: Path, n: int = 24, fps: int = 120, size: tuple[int, int] = (320, 180), seed: int = 0
+) -> Path:
     """An H.264 clip of a textured square that moves over a textured background."""
     rng = np.random.default_rng(seed)
     width, height = size
@@ -50,12 +52,14 @@ def write_manifest(folder: Path, text: str = FAST) -> Path:
     return path
 
 
-def ttprep(*words: object, cwd: Path | None = None, env: dict[str, str] | None = None, **more: Any) -> Any:
-    """Run the command line in a process of its own; output decoded."""
+def ttprep(
+    *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, under: tuple[str, ...] = ()
+) -> Any:
+    """Run the command line in a process of its own (``under`` another command); output decoded."""
     variables = {**os.environ, "TTPREP_POSENET_WEIGHTS": "", "COLUMNS": "200", **(env or {})}
     done = subprocess.run(
-        [COMMAND, *map(str, words)],
-        capture_output=True, text=True, cwd=cwd, env=variables, timeout=240, check=False, **more,
+        [*under, COMMAND, *map(str, words)],
+        capture_output=True, text=True, cwd=cwd, env=variables, timeout=240, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     assert "Traceback" not in done.stdout, done.stdout
