@@ -25,11 +25,13 @@ from pipeline.demo import (
     render_clip,
 )
 from pipeline.demo.body import CHANNELS, JOINTS, POINT, bend, posture, skeleton
+from pipeline.demo.clip import write_annotations
 from pipeline.demo.paint import to_ycc, ycc
 from pipeline.demo.plan import ClipPlan, spline
 from pipeline.demo.scene import flicker_gain, render
 from pipeline.demo.truth import truth_of
 from pipeline.demo.video import encode
+from stages.annotations import STROKES, TAXONOMIES, VideoFacts, clean, read_annotations
 
 SMALL = {"size": (320, 180), "duration": (0.7, 0.9), "gap": (0.2, 0.3)}
 LEFT, RIGHT = JOINTS.index("left_wrist"), JOINTS.index("right_wrist")
@@ -142,6 +144,23 @@ def test_intervals_survive_the_cleaning_of_annotations(seed):
     assert min(gaps) > 0
     # negatives: at least 100 frames between strokes, in a video with at least 11 of them
     assert sum(g >= 100 for g in gaps[1:]) >= 3
+
+
+def test_annotations_pass_the_pipelines_own_cleaning(tmp_path):
+    assert tuple(MOTIONS) == STROKES
+    facts = {}
+    for job in demo_jobs(tmp_path, clips=3, strokes_per_clip=12, classes=STROKES):
+        plan = job.plan()
+        write_annotations(job.path.with_suffix(".xml"), plan.strokes)
+        facts[job.path.name] = VideoFacts(plan.n_frames, plan.fps)
+    read = read_annotations([tmp_path], videos=facts)
+    assert not read.issues
+    cleaned = clean(read.annotations, facts, TAXONOMIES["strokes"])
+    assert not cleaned.issues
+    labels = [s.label for s in cleaned.samples]
+    assert len(labels) - labels.count("Negative") == 36
+    assert labels.count("Negative") >= 3
+    assert set(labels) == {*STROKES, "Negative"}
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (640, 480), (720, 1280)])
