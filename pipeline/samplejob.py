@@ -17,7 +17,8 @@ from pipeline.layouts import SAMPLE_ROWS, column, columns
 from pipeline.making import BLOCK_ROWS, Inputs, Progress, file_attrs, read_info, run_facts
 from stages.base import Array, ArraySpec, StageError
 from stages.cuboids import CuboidParams, padding, span
-from store import FeatureReader, Receipt, Store
+from store import FeatureReader, Receipt, Slot, Store
+from store.receipt import check_file
 
 #: one row a sample; what the columns are
 SAMPLES = ArraySpec(
@@ -86,9 +87,14 @@ def _previous(store: Store, node: Node) -> tuple[Receipt, FeatureReader] | None:
     mine: dict[str, Any] = {**node.parts(), "samples": None}
     for receipt in store.receipts(node.source.sha256):
         if receipt.stage == node.stage.name and {**receipt.parts, "samples": None} == mine:
-            slot = type(node.slot)(node.source.sha256, node.stage.name, receipt.key)
-            if store.receipt(slot) is not None:
+            slot = Slot(node.source.sha256, node.stage.name, receipt.key)
+            if store.receipt(slot) is None:
+                continue
+            # chunks are copied unseen, so whatever is wrong with them would live on
+            problem = check_file(store.path(slot), receipt, read_data=True)
+            if not problem:
                 return receipt, store.reader(slot)
+            store.mark_damaged(slot, problem)
     return None
 
 

@@ -137,7 +137,7 @@ def compute(blocks: Iterator[Block], params: CuboidParams, info: VideoInfo) -> I
 
 STAGE = Stage(
     name="cuboids",
-    version=1,
+    version=2,
     title="annotated samples around the ROI",
     params=CuboidParams,
     inputs=("frames.rgb", "flow.flow", "roi.centre", "descriptor.joints"),
