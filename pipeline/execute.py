@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from pipeline.cluster import TOPIC, Session, remote_job
@@ -165,7 +166,8 @@ def _fold(whole: Outcome, parts: list[Outcome]) -> Outcome:
     failed = [p for p in parts if p.state == "failed"]
     if failed:  # the assembly was skipped because of them: say what happened, once
         return Outcome(whole.label, whole.video, whole.stage, "failed", failed[0].reason)
-    return whole
+    core = whole.core_s + sum(p.core_s for p in parts)
+    return replace(whole, core_s=core, peak_mb=max([whole.peak_mb, *(p.peak_mb for p in parts)]))
 
 
 def _gone(node: Node) -> Outcome:

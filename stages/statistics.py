@@ -43,9 +43,13 @@ def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) 
     """
     for block in blocks:
         flow = block.rows("flow.flow")
-        # int16 has no +32768: take extrema before the absolute value
-        low, high = flow.min(axis=(1, 2)).astype(np.float32), flow.max(axis=(1, 2)).astype(np.float32)
-        yield {"flow_max": np.maximum(-low, high) * np.float32(QUANTUM)}
+        largest = np.zeros((len(flow), 2), np.float32)
+        for t, field in enumerate(flow):
+            for axis in range(2):
+                component = np.ascontiguousarray(field[..., axis])  # 10 times faster than reducing in place
+                # int16 has no +32768: take extrema before the absolute value
+                largest[t, axis] = max(-int(component.min()), int(component.max()))
+        yield {"flow_max": largest * np.float32(QUANTUM)}
 
 
 def summarise(maxima: Iterable[NDArray[np.float32]], params: StatisticsParams) -> dict[str, Any]:
