@@ -6,7 +6,6 @@ Exit codes: 0 ok · 1 failed · 2 usage · 130 cancelled.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +67,10 @@ def _stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def _device_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option(
-            "--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read."
-        ),
-        click.option("--device", help="cpu, cuda, cuda:1 …; default: a GPU where there is one."),
-    ):
-        function = option(function)
-    return function
-
-
+_DEVICE = click.option("--device", help="cpu, cuda, cuda:1 …; default: a GPU where there is one.")
+_WORKERS = click.option(
+    "--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
 _BATCH = click.option(
     "--batch", type=click.IntRange(1), default=10, show_default=True, help="Windows at once."
@@ -146,7 +138,8 @@ def main() -> None:
 @click.option(
     "--save-every", type=click.IntRange(1), default=1, show_default=True, help="Epochs a checkpoint."
 )
-@_device_options
+@_WORKERS
+@_DEVICE
 @_JSON
 def fit(
     dataset: Path, run: Path, options: tuple[str, ...], precision: str, allow_absent: bool, force: bool,
@@ -191,7 +184,8 @@ def _parse_options(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--step", type=click.IntRange(1), default=10, show_default=True, help="Frames between windows.")
 @_BATCH
 @_OUTPUT
-@_device_options
+@_WORKERS
+@_DEVICE
 @_JSON
 def evaluate(
     runs: tuple[Path, ...], dataset: Path | None, split: str, step: int, batch: int, output: Path | None,
@@ -214,21 +208,26 @@ def evaluate(
 @click.option("--video", "videos", multiple=True, metavar="NAME", help="Only this video; may be repeated.")
 @click.option("--step", type=click.IntRange(1), default=1, show_default=True, help="Frames between windows.")
 @click.option(
+    "--window", type=click.IntRange(1), default=150, show_default=True, help="Of vote and average, frames."
+)
+@click.option("--gauss-window", type=click.IntRange(1), default=201, show_default=True, help="Frames, odd.")
+@click.option(
     "--shortest", type=click.IntRange(1), default=30, show_default=True, help="Frames a stroke lasts."
 )
 @_BATCH
 @_OUTPUT
-@_device_options
+@_DEVICE
 @_JSON
 def detect(
-    run: Path, dataset: Path | None, videos: tuple[str, ...], step: int, shortest: int, batch: int,
-    output: Path | None, workers: int, device: str | None, as_json: bool,
+    run: Path, dataset: Path | None, videos: tuple[str, ...], step: int, window: int, gauss_window: int,
+    shortest: int, batch: int, output: Path | None, device: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Find and classify strokes in whole videos, by vote, average and Gaussian along time."""
     from tttrain.commands import run_detect
 
     where = output or run / "detect"
-    given = {"videos": videos, "step": step, "shortest": shortest, "batch": batch}
+    given = {"videos": videos, "step": step, "window": window, "gauss_window": gauss_window,
+             "shortest": shortest, "batch": batch}  # fmt: skip
     return run_detect(run, dataset, where, given, device, as_json=as_json, err=_stderr())
 
 
@@ -250,7 +249,7 @@ def models(size: tuple[int, int], length: int, classes: int, as_json: bool) -> i
 @_DATASET
 @click.option("--frame", type=click.IntRange(0), help="Of the input; default: the middle one.")
 @click.option("-o", "--output", type=_PATH, help="PNG; default: attention.png in RUN.")
-@click.option("--device", help="cpu, cuda, cuda:1 …; default: a GPU where there is one.")
+@_DEVICE
 def attention(
     run: Path, sample: str, dataset: Path | None, frame: int | None, output: Path | None, device: str | None
 ) -> int:

@@ -18,7 +18,7 @@ from tttrain.dataset import DatasetInfo, Reader
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluate import Network
 from tttrain.metrics import Detections, class_report, confusion_matrix, interval_report
-from tttrain.rules import RULES, SHORTEST, Stroke, spread, strokes
+from tttrain.rules import GAUSS, NAMES, SHORTEST, VOTE, Stroke, decisions, spread, strokes
 from tttrain.view import reduce_area
 
 Scores = NDArray[np.float64]
@@ -143,6 +143,8 @@ def detect(
     videos: Sequence[str] = (),
     step: int = 1,
     batch: int = 10,
+    window: int = VOTE,
+    gauss_window: int = GAUSS,
     shortest: int = SHORTEST,
     tell: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -158,6 +160,8 @@ def detect(
         Names; default: all whole videos of the file.
     step, batch : int
         As for :func:`video_scores`.
+    window, gauss_window : int
+        Of vote and average, and of the Gaussian, along time; frames.
     shortest : int
         Strokes shorter than this are dropped, frames.
     tell : callable, optional
@@ -169,17 +173,19 @@ def detect(
         The report: for each decision rule, over all videos, frame-wise accuracy with and without the
         negative class and its precision, recall and F, and the interval scores; the strokes found.
     """
+    if gauss_window % 2 == 0:
+        raise TrainError(f"a Gaussian over {gauss_window} frames has no middle; take an odd number", USAGE)
     info = network.info
     chosen = choose_videos(info, videos)
     folder.mkdir(parents=True, exist_ok=True)
-    pooled = {rule: np.zeros((len(info.classes),) * 2, np.int64) for rule in RULES}
-    intervals: dict[str, list[Detections]] = {rule: [] for rule in RULES}
+    pooled = {rule: np.zeros((len(info.classes),) * 2, np.int64) for rule in NAMES}
+    intervals: dict[str, list[Detections]] = {rule: [] for rule in NAMES}
     details = []
     for video in chosen:
         name = str(info.videos.name[video])
         said = partial(tell, name) if tell is not None else None
         scores = video_scores(network, video, step=step, batch=batch, tell=said)
-        labels = {rule: decide(scores) for rule, decide in RULES.items()}
+        labels = decisions(scores, window, gauss_window)
         true = _frame_labels(info, video)
         expected = true_strokes(info, video)
         detail: dict[str, Any] = {"video": name, "frames": len(scores), "strokes": {}}
@@ -197,6 +203,9 @@ def detect(
         _outputs(info, video, folder, scores, {"truth": true, **labels})
     report = {
         "step": step,
+        "window": window,
+        "gauss_window": gauss_window,
+        "shortest": shortest,
         "classes": list(info.classes),
         "rules": {
             rule: {
@@ -204,7 +213,7 @@ def detect(
                 "confusion": pooled[rule].tolist(),
                 "intervals": interval_report(intervals[rule]),
             }
-            for rule in RULES
+            for rule in NAMES
         },
         "videos": details,
     }

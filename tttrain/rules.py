@@ -5,7 +5,6 @@ Windows are cut off at the ends of a video, so that only what was seen decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 Scores = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
-#: window sizes of [3S] §3.3, frames at 120 fps
-VOTE, AVERAGE, GAUSS = 150, 150, 201
+#: windows of [3S] §3.3 for vote and average, and for the Gaussian; frames at 120 fps
+VOTE, GAUSS = 150, 201
 #: detected strokes shorter than this are dropped, frames (method.md §11)
 SHORTEST = 30
 
@@ -95,7 +94,7 @@ def vote(scores: Scores, window: int = VOTE) -> Labels:
     return _best(counts + _moving_sum(scores, window) / (2 * window))
 
 
-def average(scores: Scores, window: int = AVERAGE) -> Labels:
+def average(scores: Scores, window: int = VOTE) -> Labels:
     """Class with the highest mean score in a window; as :func:`vote`."""
     return _best(_moving_sum(scores, window))
 
@@ -114,13 +113,18 @@ def gauss(scores: Scores, window: int = GAUSS) -> Labels:
     return _best(np.stack(weighted, axis=1))
 
 
-#: name → rule, in the order of [3S] Table 2
-RULES: dict[str, Callable[[Scores], Labels]] = {
-    "gross": gross,
-    "vote": vote,
-    "average": average,
-    "gauss": gauss,
-}
+#: names of the rules, in the order of [3S] Table 2
+NAMES = ("gross", "vote", "average", "gauss")
+
+
+def decisions(scores: Scores, window: int = VOTE, gauss_window: int = GAUSS) -> dict[str, Labels]:
+    """What each rule says; rule → (F,) int. Windows in frames."""
+    return {
+        "gross": gross(scores),
+        "vote": vote(scores, window),
+        "average": average(scores, window),
+        "gauss": gauss(scores, gauss_window),
+    }
 
 
 def strokes(labels: Labels, negative: int, shortest: int = SHORTEST) -> list[Stroke]:

@@ -123,6 +123,8 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
         folder.mkdir(parents=True, exist_ok=True)
         for old in (*folder.glob("*.pt"), *(folder / n for n in ("checkpoint.json", HISTORY))):
             old.unlink(missing_ok=True)
+    for leftover in folder.glob(".*.tmp"):  # of a killed process, and as large as a checkpoint
+        leftover.unlink(missing_ok=True)
     atomic.write_json(path, record.model_dump(mode="json"))
     return record
 

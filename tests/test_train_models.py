@@ -1,0 +1,208 @@
+"""The networks: sizes against the papers' tables, shapes, fusions and attention against their equations."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from tttrain.errors import TrainError  # noqa: E402
+from tttrain.models import InputShape, build, specs  # noqa: E402
+from tttrain.models.attention import AttentionBlock, ResidualBlock  # noqa: E402
+from tttrain.models.blocks import BilinearFusion, Branch, count_parameters  # noqa: E402
+from tttrain.models.outputs import probabilities, sum_of_losses  # noqa: E402
+
+torch.set_num_threads(1)
+SMALL = InputShape((16, 24), 8)
+
+
+def _inputs(n, shape=SMALL, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return {
+        "rgb": torch.rand(n, 3, *shape.volume, generator=g),
+        "flow": torch.rand(n, 2, *shape.volume, generator=g) * 2 - 1,
+        "pose": torch.rand(n, 3 * shape.joints, shape.length, generator=g),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "attention", "expected"),
+    [
+        ("rgb-stcnn", 0, 180_800),
+        ("rgb-stcnn", 3, 498_420),
+        ("flow-stcnn", 0, 179_990),
+        ("flow-stcnn", 3, 497_610),
+        ("twin", 0, 360_790),
+        ("twin", 3, 996_030),
+    ],
+)
+def test_parameters_without_fc_equal_table_1_of_the_attention_paper(name, attention, expected):
+    with torch.device("meta"):
+        model = build(name, InputShape(), 21, {"attention": attention})
+    everything, without = count_parameters(model)
+    assert without == expected
+    fc = sum(
+        p.numel() for m in model.modules() if isinstance(m, nn.Linear | nn.Bilinear) for p in m.parameters()
+    )
+    assert everything - without == fc > 100e6
+
+
+@pytest.mark.parametrize(("n", "expected"), [(30, 29_520), (60, 104_100), (80, 184_000)])
+def test_parameters_of_one_attention_block(n, expected):
+    assert sum(p.numel() for p in AttentionBlock(n).parameters()) == expected
+
+
+def test_i3d_is_as_large_as_published():
+    # 12.29 M for an RGB stream without its classifier; the papers say "around 25 M" for both
+    with torch.device("meta"):
+        one = build("i3d-rgb", InputShape(), 400)
+        both = build("i3d", InputShape(), 21)
+    assert count_parameters(one)[1] == 12_287_264
+    assert 24e6 < count_parameters(both)[0] < 26e6
+
+
+def test_branch_at_full_size_has_the_papers_shapes():
+    with torch.device("meta"):
+        branch = Branch(3, (100, 120, 120))
+        assert branch.features(torch.empty(2, 3, 100, 120, 120)).shape == (2, 80, 12, 15, 15)
+        assert branch.fc.in_features == 80 * 12 * 15 * 15
+        assert branch.fc.out_features == 500
+
+
+def _variants():
+    for spec in specs().values():
+        fields = spec.options.model_fields
+        yield spec.name, {}
+        if "attention" in fields:
+            yield spec.name, {name: 3 for name in fields if name.endswith("attention")}
+    yield "twin", {"fusion": "fc"}
+    yield "three-stream", {"attention": 3}
+    yield "i3d-rgb", {"first_pool": True}
+
+
+@pytest.mark.parametrize(("name", "options"), list(_variants()))
+def test_forward_and_backward_of_every_model(name, options):
+    torch.manual_seed(0)
+    spec = specs()[name]
+    model = build(name, SMALL, 5, options)
+    # only what the model says it reads may be given
+    inputs = {k: v for k, v in _inputs(3).items() if k in spec.inputs}
+    logits = model(inputs)
+    assert probabilities(logits).shape == (3, 5)
+    torch.testing.assert_close(probabilities(logits).sum(dim=1), torch.ones(3))
+    sum_of_losses(logits, torch.tensor([0, 1, 4])).backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert not without
+
+
+def test_options_may_be_texts_as_a_command_line_gives_them():
+    model = build("twin", SMALL, 4, {"attention": "2", "fusion": "fc"})
+    assert sum(isinstance(m, AttentionBlock) for m in model.modules()) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("twinn", {}, "did you mean twin?"),
+        ("zzz", {}, "rgb-stcnn"),
+        ("twin", {"attention": 4}, "attention"),
+        ("twin", {"atention": 1}, "it has: attention, fusion"),
+    ],
+)
+def test_wrong_names_and_options_are_explained(name, options, words):
+    with pytest.raises(TrainError, match=words):
+        build(name, SMALL, 4, options)
+
+
+def test_an_input_that_poolings_use_up_is_refused():
+    with pytest.raises(TrainError, match="16×24×7 is gone after three poolings"):
+        build("rgb-stcnn", InputShape((16, 24), 7), 4)
+
+
+def test_bilinear_fusion_is_the_equation():
+    torch.manual_seed(1)
+    fuse = BilinearFusion(4, features=6)
+    a, b = torch.rand(3, 6), torch.rand(3, 6)
+    expected = torch.einsum("ni,cij,nj->nc", a, fuse.bilinear.weight, b) + fuse.bilinear.bias
+    torch.testing.assert_close(fuse(a, b), expected)
+
+
+def test_bilinear_fusion_keeps_float32_under_autocast():
+    fuse = BilinearFusion(4, features=6)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = fuse(torch.rand(3, 6, dtype=torch.bfloat16), torch.rand(3, 6, dtype=torch.bfloat16))
+    assert out.dtype == torch.float32
+
+
+def test_three_stream_sums_the_pairs():
+    torch.manual_seed(2)
+    model = build("three-stream", SMALL, 4).eval()
+    x = _inputs(2)
+    rgb, flow, pose = model.rgb(x["rgb"]), model.flow(x["flow"]), model.pose(x["pose"])
+    pairs = ((model.rgb_flow, rgb, flow), (model.rgb_pose, rgb, pose), (model.flow_pose, flow, pose))
+    torch.testing.assert_close(model(x), sum(layer(a, b) for layer, a, b in pairs))
+
+
+def test_residual_block_is_the_equation():
+    torch.manual_seed(3)
+    block = ResidualBlock(30).eval()
+    x = torch.randn(2, 30, 4, 5, 6)
+    y = x
+    for layer in block.layers:
+        norm, _, conv = layer
+        assert conv.bias is None
+        y = functional.conv3d(functional.relu(norm(y)), conv.weight, padding=conv.padding)
+    assert [m[2].out_channels for m in block.layers] == [8, 8, 30]
+    torch.testing.assert_close(block(x), x + y)
+
+
+def test_attention_block_is_the_equations():
+    torch.manual_seed(4)
+    block = AttentionBlock(8).eval()
+    x = torch.randn(1, 8, 9, 10, 11)
+
+    def smaller(z):
+        return functional.max_pool3d(z, 3, 2, 1)
+
+    def larger(z, like):
+        return functional.interpolate(z, like.shape[2:], mode="trilinear", align_corners=True)
+
+    start = block.first(x)
+    x1 = block.down[0][1](smaller(start))
+    x2 = block.down[1][1](smaller(x1))
+    x3 = block.down[2][1](smaller(x2))
+    assert x3.shape[2:] == (2, 2, 2)
+    y1 = larger(block.up[0](x3), x2) + block.skip[1](x2)
+    y2 = larger(block.up[1](y1), x1) + block.skip[0](x1)
+    y3 = larger(block.up[2](y2), start)
+    mask = block.mask(y3)
+    assert 0 < mask.min() < mask.max() < 1
+    expected = block.last(block.trunk[1](block.trunk[0](start)) * (1 + mask))
+    torch.testing.assert_close(block(x), expected)
+    assert sum(isinstance(m, ResidualBlock) for m in block.modules()) == 12
+
+
+def test_late_fusion_trains_each_classifier_as_if_alone():
+    torch.manual_seed(5)
+    both = build("late-fusion", SMALL, 4)
+    labels, x = torch.tensor([1, 3]), _inputs(2)
+    sum_of_losses(both(x), labels).backward()
+    together = {n: p.grad.clone() for n, p in both.models[0].named_parameters()}
+    both.zero_grad()
+    alone = both.models[0](x)
+    sum_of_losses(alone, labels).backward()
+    for name, parameter in both.models[0].named_parameters():
+        torch.testing.assert_close(together[name], parameter.grad)
+    # and its decision is that of the added scores
+    scores = [functional.softmax(m(x), dim=1) for m in both.models]
+    torch.testing.assert_close(probabilities(both(x)), sum(scores) / 2)
+
+
+def test_early_fusion_sees_both_modalities():
+    model = build("early-fusion", SMALL, 4).eval()
+    x = _inputs(1)
+    before = model(x)
+    assert model.branch.features[0].in_channels == 5
+    for name in ("rgb", "flow"):
+        assert not torch.equal(before, model({**x, name: torch.zeros_like(x[name])}))
