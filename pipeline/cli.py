@@ -191,19 +191,24 @@ def plan(as_json: bool, **common: Any) -> int:
 
 @main.command()
 @_options()
+@click.option("--poses", is_flag=True, help="Also summarise each video's poses: share found, scores, jitter.")
 @_JSON
-def status(as_json: bool, **common: Any) -> int:
+def status(as_json: bool, poses: bool, **common: Any) -> int:
     """Show the table video × stage: done, stale, failed, damaged or missing."""
-    from pipeline.output import echo_json, print_status, status_rows
+    from pipeline.output import echo_json, pose_summaries, print_poses, print_status, status_rows
     from pipeline.run import survey
     from store import Store
 
     request = _request(**common)
-    overview = survey(request, Store.open(request.store_root), _stderr())
+    store = Store.open(request.store_root)
+    overview = survey(request, store, _stderr())
+    found = pose_summaries(overview, store) if poses else {}
     if as_json:
-        echo_json({"status": status_rows(overview), "problems": overview.problems})
+        more = {"poses": found} if poses else {}
+        echo_json({"status": status_rows(overview), "problems": overview.problems, **more})
     else:
         print_status(overview, _stdout())
+        print_poses(found, _stdout())
         for problem in overview.problems:
             click.echo(f"cannot be used: {problem}")
     return errors.SOME_FAILED if overview.problems else errors.OK

@@ -100,7 +100,7 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
     def add(name: str) -> None:
         if name not in needed:
             needed.add(name)
-            for array in active_inputs(stages[name], manifest):
+            for array in active_inputs(stages[name], manifest, manifest.params(name)):
                 if array != "video":
                     add(array.split(".")[0])
 
@@ -115,9 +115,10 @@ def _switched_on(stage: str, manifest: Manifest) -> bool:
     return stage not in ONLY_FOR or ONLY_FOR[stage] in manifest.modalities
 
 
-def active_inputs(stage: Stage, manifest: Manifest) -> tuple[str, ...]:
-    """A stage's inputs without those of modalities that are switched off."""
-    return tuple(a for a in stage.inputs if a not in stage.optional or MODALITY_OF[a] in manifest.modalities)
+def active_inputs(stage: Stage, manifest: Manifest, params: Params) -> tuple[str, ...]:
+    """The inputs a stage reads with these parameters, without modalities that are switched off."""
+    inputs = stage.reads(params) if stage.reads else stage.inputs
+    return tuple(a for a in inputs if a not in stage.optional or MODALITY_OF[a] in manifest.modalities)
 
 
 def build(
@@ -148,12 +149,13 @@ def build(
         values = {**manifest.stages.get(name, {}), **(overrides or {}).get(name, {})}
         if name == "frames" and source.fps:
             values["fps"] = source.fps
-        arrays = active_inputs(stage, manifest)
+        params = stage.params(**values)
+        arrays = active_inputs(stage, manifest, params)
         upstream = dict.fromkeys(a.split(".")[0] for a in arrays if a != "video")
         nodes[name] = Node(
             source,
             stage,
-            stage.params(**values),
+            params,
             {u: nodes[u] for u in upstream},
             arrays,
             samples if stage.unit == "samples" else (),

@@ -45,7 +45,7 @@ def video_info(receipt: Receipt) -> VideoInfo:
     """What later stages may know, from the frames stage's receipt."""
     n, height, width = receipt.shapes["rgb"][:3]
     fps = Fraction(int(receipt.attrs["fps_num"]), int(receipt.attrs["fps_den"]))
-    return VideoInfo(n, fps, width, height)
+    return VideoInfo(n, fps, width, height, str(receipt.attrs.get("fit", "exact")))
 
 
 def n_rows(node: Node, info: VideoInfo) -> int:
@@ -55,7 +55,8 @@ def n_rows(node: Node, info: VideoInfo) -> int:
 
 def is_split(node: Node, info: VideoInfo) -> bool:
     """Whether a node of this video is made in parts."""
-    return node.stage.splittable and n_rows(node, info) > PART_ROWS * 3 // 2
+    in_order = "video" in node.arrays  # the source is decoded from its beginning
+    return node.stage.splittable and not in_order and n_rows(node, info) > PART_ROWS * 3 // 2
 
 
 def part_ranges(node: Node, info: VideoInfo) -> list[tuple[int, int]]:
@@ -101,11 +102,12 @@ class Inputs:
 
     def __init__(self, store: Store, node: Node, info: VideoInfo, stack: ExitStack) -> None:
         self._readers: dict[str, FeatureReader] = {}
-        self._arrays = node.arrays
+        self._arrays = [a for a in node.arrays if a != "video"]
         self._lengths: dict[str, int] = {}
         for name, upstream in node.inputs.items():
             input_receipt(store, upstream.slot)
             self._readers[name] = stack.enter_context(store.reader(upstream.slot))
+        self._video = np.array(str(node.source.path)) if "video" in node.arrays else None
         for array in self._arrays:
             stage, name = array.split(".")
             self._lengths[array] = self._readers[stage].dataset(name).shape[0]
@@ -118,6 +120,8 @@ class Inputs:
             stage, name = array.split(".")
             n = self._lengths[array]
             data[array] = self._readers[stage].read(name, min(first, n), min(stop + halo[1], n))
+        if self._video is not None:
+            data["video"] = self._video
         return Block(start, stop, first, data)
 
 

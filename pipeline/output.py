@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,8 @@ from rich.table import Table
 from pipeline.jobs import Outcome
 from pipeline.plan import Planned
 from pipeline.run import Overview, Result
+from stages.pose import summarise
+from store import Store
 
 _MARKS = {
     "done": "[green]done[/green]",
@@ -98,6 +101,39 @@ def print_status(overview: Overview, stdout: Console) -> None:
                 )
     counts = Counter(p.state for plan in overview.plans.values() for p in plan)
     stdout.print(", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing", markup=False)
+
+
+def pose_summaries(overview: Overview, store: Store) -> dict[str, dict[str, Any]]:
+    """Video → :func:`stages.pose.summarise`, for videos whose descriptor is there; NaN becomes None."""
+    out: dict[str, dict[str, Any]] = {}
+    for plan in overview.plans.values():
+        done = {p.node.stage.name: p.node for p in plan if p.state == "done"}
+        if "descriptor" in done and plan[0].receipt is not None:
+            with store.reader(done["descriptor"].slot) as reader:
+                fps = float(plan[0].receipt.attrs["fps"])
+                summary = summarise(reader.read("joints"), reader.read("n_poses"), fps)
+            out[plan[0].node.source.name] = _without_nan(summary)
+    return out
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def print_poses(found: Mapping[str, Mapping[str, Any]], stdout: Console) -> None:
+    """A line a video: how often somebody was found, how sure, how steady."""
+    if not found:
+        return
+    table = Table(
+        "video", "frames with a pose", "with several", "pose score 5/50/95 %", "jitter px", "jump px"
+    )
+    for video, s in found.items():
+        scores = "/".join("–" if v is None else f"{v:.2f}" for v in s["pose_score"].values())
+        cells = ["–" if s[k] is None else f"{s[k]:.1f}" for k in ("jitter_px", "jump_px")]
+        table.add_row(escape(video), f"{s['found']:.1%}", f"{s['several']:.1%}", scores, *cells)
+    stdout.print(table)
 
 
 def result_json(result: Result) -> dict[str, Any]:

@@ -76,12 +76,15 @@ class VideoInfo:
         Frame rate in 1/s.
     width, height : int
         Size of the *stored* frames in pixels; 0 while unknown.
+    fit : str
+        How the source picture was fitted into them: ``exact``, ``pad``, ``crop`` or ``stretch``.
     """
 
     n_frames: int = -1
     fps: Fraction = Fraction(120)
     width: int = 0
     height: int = 0
+    fit: str = "exact"
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,8 @@ class Stage:
         Inputs that may be switched off in the manifest (modalities).
     unit : {"blocks", "samples"}
         Whether blocks run through the whole video in order, or through its annotated samples.
+    reads : callable or None
+        Parameters → those of ``inputs`` that are read with them; None: all.
     attrs : callable
         Parameters, video → extra attributes for the file (units, conventions, derived constants).
     """
@@ -157,6 +162,7 @@ class Stage:
     optional: tuple[str, ...] = ()
     unit: Literal["blocks", "samples"] = "blocks"
     attrs: Callable[[Any, VideoInfo], dict[str, Any]] = field(default=lambda params, info: {})
+    reads: Callable[[Any], tuple[str, ...]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # by name: a worker must hold the same version, or nothing it makes is what the key says

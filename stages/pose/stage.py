@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
+from stages.frames.decode import Report, decode
+from stages.frames.picture import Fit, colour_of, geometry, to_rgb
 from stages.pose.architecture import Model, OutputStride, largest_stride
-from stages.pose.detector import PoseNet
+from stages.pose.detector import PoseNet, net_size
 from stages.pose.pins import PUBLISHED
 from stages.pose.skeleton import KEYPOINTS
 from stages.pose.weights import ENVIRONMENT, Weights, resolve_weights
@@ -39,6 +43,9 @@ class PoseParams(Params):
         Distance in net pixels below which two equal parts are one.
     min_pose_score : float
         Poses below it are dropped.
+    source : {"frames", "original"}
+        What goes to the network: the stored frames, or the source's own pictures, which hold more
+        detail (and must be decoded once more, in order).
     weights_sha256 : str
         Digest of the weights (`Weights.sha256`). The pipeline fills it in, so that other weights make
         another result; where it is given, no other weights are accepted.
@@ -51,6 +58,7 @@ class PoseParams(Params):
     score_threshold: float = Field(0.5, ge=0, le=1)
     nms_radius: float = Field(20.0, ge=0)
     min_pose_score: float = Field(0.25, ge=0, le=1)
+    source: Literal["frames", "original"] = "frames"
     weights_sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
 
     @model_validator(mode="after")
@@ -67,10 +75,10 @@ def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Ite
     Parameters
     ----------
     blocks : iterator of Block
-        With ``frames.rgb``, (n, H, W, 3) uint8.
+        With ``frames.rgb``, (n, H, W, 3) uint8, or with ``video``, the path, in order from frame 0.
     params : PoseParams
     info : VideoInfo
-        Not used.
+        Size and fit of the stored frames, for ``source="original"``.
 
     Yields
     ------
@@ -90,9 +98,15 @@ def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Ite
             f"restore them or run again; {ENVIRONMENT} says which folder is read",
         )
     net = _network(weights, params)
+    originals: Iterator[Array] | None = None
     for block in blocks:
-        frames = block.rows("frames.rgb")
-        n = len(frames)
+        n = block.stop - block.start
+        frames: Iterable[Array]
+        if params.source == "frames":
+            frames, size = block.rows("frames.rgb"), None
+        else:
+            originals = originals or _originals(Path(str(block.data["video"])), params, info)
+            frames, size = itertools.islice(originals, n), (info.width, info.height)
         out: dict[str, Array] = {
             "n_poses": np.zeros(n, np.uint8),
             "pose_scores": np.zeros((n, MAX_POSES), np.float32),
@@ -100,13 +114,24 @@ def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Ite
             "keypoints": np.zeros((n, MAX_POSES, len(KEYPOINTS), 2), np.float32),
         }
         for i, frame in enumerate(frames):
-            poses = net.detect(frame)
+            poses = net.detect(frame, size)
             found = len(poses)
             out["n_poses"][i] = found
             out["pose_scores"][i, :found] = poses.scores
             out["keypoint_scores"][i, :found] = poses.keypoint_scores
             out["keypoints"][i, :found] = poses.keypoints
         yield out
+
+
+def _originals(path: Path, params: PoseParams, info: VideoInfo) -> Iterator[Array]:
+    """The source's pictures, fitted as the stored frames are but at the size of the net input."""
+    target = net_size(info.width, info.height, params.scale, params.stride)
+    fit: Fit = "crop" if info.fit == "crop" else "pad" if info.fit == "pad" else "stretch"
+    report = Report()
+    for frame in decode(path, report):
+        rotation = int(getattr(frame, "rotation", 0) or 0)
+        plan = geometry((frame.width, frame.height), target, rotation, report.pixel_aspect, fit)
+        yield to_rgb(frame, plan, colour_of(frame))
 
 
 @lru_cache(maxsize=2)
@@ -138,7 +163,8 @@ STAGE = Stage(
     version=1,
     title="people in every frame (PoseNet)",
     params=PoseParams,
-    inputs=("frames.rgb",),
+    inputs=("frames.rgb", "frames.time", "video"),
+    reads=lambda params: ("frames.rgb",) if params.source == "frames" else ("frames.time", "video"),
     outputs=(
         ArraySpec("n_poses", "uint8", ("frame",), description="people found in the frame, at most 10"),
         ArraySpec("pose_scores", "float32", ("frame", "pose"), description="score of each pose, else 0"),
