@@ -1,0 +1,332 @@
+"""DATASET.h5 from the stores' files; the format is docs/dataset-format.md.
+
+RGB is written as it is, in one piece: a trainer's read (T frames from anywhere in a sample) then costs
+little more than copying memory. Flow, mostly zero, and whole videos keep the store's compressed chunks.
+Every source file is hashed against its receipt first, so damage is not handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.dataset.content import Content, Video
+from pipeline.dataset.file import TEXT, DatasetFile, copy_chunks, writing
+from pipeline.dataset.framelabels import UNKNOWN, frame_labels
+from pipeline.graph import Node
+from pipeline.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
+from pipeline.provenance import provenance
+from stages import registry
+from stages.annotations import SPLITS
+from stages.base import Array, ArraySpec
+from stages.descriptor import JOINTS
+from stages.statistics import StatisticsParams, summarise
+from store import Column, DamagedError, FeatureReader, Store
+from store.receipt import check_file
+
+FORMAT = "ttprep-dataset"
+FORMAT_VERSION = 1
+#: rows handled at a time; bounds memory
+BLOCK_ROWS = 5 * SAMPLE_ROWS
+
+_POSE = ArraySpec(
+    "pose", "float32", ("frame", "joint", "xys"), "px", description="x, y, score of pose and 13 joints"
+)
+_ROI = ArraySpec("roi", "float32", ("frame", "xy"), "px", description="smoothed ROI centre in the frame")
+_LABEL = ArraySpec("label", "int16", ("frame",), description="class of the frame, -1 where unknown")
+#: arrays that keep the store's compressed chunks; RGB of the samples only in a compact file
+_CHUNKED = {"cuboids": ("flow",), "untrimmed": ("rgb", "flow")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a video's rows lie in a group: ``first`` … ``first + rows``, filler up to ``total``."""
+
+    first: int
+    rows: int
+    total: int
+
+
+class Sources:
+    """The stores' files of one dataset, each checked against its receipt when first opened."""
+
+    def __init__(self, store: Store, stack: ExitStack) -> None:
+        self._store, self._stack = store, stack
+
+    def reader(self, node: Node) -> FeatureReader:
+        """A reader of a result that is what its receipt says.
+
+        Raises
+        ------
+        DamagedError
+            It is not; it is marked, so that the next run makes it anew.
+        """
+        receipt = self._store.receipt(node.slot)
+        problem = (
+            check_file(self._store.path(node.slot), receipt, read_data=True)
+            if receipt
+            else self._store.damage(node.slot) or "it is not there"
+        )
+        if problem:
+            self._store.mark_damaged(node.slot, problem)
+            path = self._store.path(node.slot)
+            raise DamagedError(f"{path}: {problem}; run `ttprep run` to make it anew, then export again")
+        return self._stack.enter_context(self._store.reader(node.slot))
+
+
+def assemble(
+    path: Path, store: Store, content: Content, splits: Mapping[str, str], fingerprint: str, *, compact: bool
+) -> None:
+    """Write the dataset file, replacing ``path`` atomically.
+
+    Parameters
+    ----------
+    path : Path
+    store : Store
+    content : Content
+    splits : mapping of str to str
+        Sample id → split.
+    fingerprint : str
+        What the file is made from, for :mod:`pipeline.dataset.fingerprint`.
+    compact : bool
+        Keep the store's compressed RGB: a third of the bytes, a fraction of the speed.
+
+    Raises
+    ------
+    OSError
+        The disk refused.
+    DamagedError
+        A source file is not what was published.
+    """
+    with writing(path) as out:
+        _root(out, content, fingerprint)
+        cuboids, where = _places(store, content)
+        _samples(out, content, splits, where)
+        _cuboids(out, store, content, cuboids, compact=compact)
+        whole = _untrimmed(out, store, content) if content.untrimmed else {}
+        _videos(out, content, whole)
+        if "flow" in content.modalities:
+            _statistics(out, store, content, splits)
+
+
+def _root(out: DatasetFile, content: Content, fingerprint: str) -> None:
+    info, params = content.frame, content.cuboids
+    out.attrs(
+        out.h5,
+        {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "fingerprint": fingerprint,
+            "modalities": list(content.modalities),
+            "frame_size": (info.width, info.height),
+            "crop": (min(params.crop_width, info.width), min(params.crop_height, info.height)),
+            "window": params.window(info),
+            "length": params.length,
+            "augmentation": {
+                "rotation": params.rotation, "translation": params.translation, "zoom": params.zoom
+            },
+            "taxonomy": content.view.name,
+            "classes": list(content.view.names),
+            "splits": list(SPLITS),
+            "joints": ["pose", *JOINTS],
+            "parameters": dict(content.parameters),
+            "provenance": provenance(),
+            "waterfall": content.waterfall.to_json(),
+            "left_out": list(content.left_out),
+        },
+    )  # fmt: skip
+
+
+def _places(
+    store: Store, content: Content
+) -> tuple[dict[int, Place], dict[tuple[int, int, int], tuple[int, int]]]:
+    """Row of the video → its rows in /cuboids; row, begin, end of a sample → its first row and rows."""
+    places: dict[int, Place] = {}
+    where: dict[tuple[int, int, int], tuple[int, int]] = {}
+    at = 0
+    for row, video in enumerate(content.videos):
+        if "cuboids" not in video.nodes:
+            continue
+        with ExitStack() as stack:
+            reader = Sources(store, stack).reader(video.nodes["cuboids"])
+            rows = len(reader.dataset("roi"))
+            for begin, end, first, n, _ in reader.read("samples").tolist():
+                where[row, begin, end] = at + first, n
+        places[row] = Place(at, rows, rows)
+        at += rows
+    return places, where
+
+
+def _samples(
+    out: DatasetFile,
+    content: Content,
+    splits: Mapping[str, str],
+    where: Mapping[tuple[int, int, int], tuple[int, int]],
+) -> None:
+    samples = content.samples
+    rows = [where[row, s.begin, s.end] for row, s in samples]
+    classes = {name: i for i, name in enumerate(content.view.names)}
+    out.table(
+        "samples",
+        {
+            "id": (TEXT, [s.id for _, s in samples]),
+            "video": ("int32", [row for row, _ in samples]),
+            "begin": ("int32", [s.begin for _, s in samples]),
+            "end": ("int32", [s.end for _, s in samples]),
+            "first": ("int64", [first for first, _ in rows]),
+            "rows": ("int32", [n for _, n in rows]),
+            "label": ("int16", [classes.get(content.view.class_of(s.label) or "", -1) for _, s in samples]),
+            "label_name": (TEXT, [s.label or "" for _, s in samples]),
+            "split": ("int8", [SPLITS.index(splits[s.id]) for _, s in samples]),
+            "annotators": (TEXT, [";".join(a.replace(";", ",") for a in s.annotators) for _, s in samples]),
+            "player": (TEXT, [s.player for _, s in samples]),
+        },
+    )
+    for name, view in content.views.items():
+        index = {c: i for i, c in enumerate(view.names)}
+        labels = [index.get(view.class_of(s.label) or "", -1) for _, s in samples]
+        out.table(f"taxonomies/{name}", {"label": ("int16", labels)})
+        out.attrs(out.h5[f"taxonomies/{name}"], {"classes": list(view.names)})
+
+
+def _present(stage: str, content: Content) -> Iterator[ArraySpec]:
+    for spec in registry()[stage].outputs:
+        if spec.name not in ("rgb", "flow", "pose") or spec.name in content.modalities:
+            yield spec
+
+
+def _blocks(rows: int) -> Iterator[tuple[int, int]]:
+    return ((at, min(at + BLOCK_ROWS, rows)) for at in range(0, rows, BLOCK_ROWS))
+
+
+def _create(
+    out: DatasetFile, group: str, col: Column, shape: tuple[int, ...], *, chunked: bool
+) -> h5py.Dataset:
+    return out.create(f"{group}/{col.name}", shape, col.dtype, col.layout if chunked else None, col.attrs)
+
+
+def _cuboids(
+    out: DatasetFile, store: Store, content: Content, places: Mapping[int, Place], *, compact: bool
+) -> None:
+    total = sum(p.total for p in places.values())
+    chunked = (*_CHUNKED["cuboids"], *(("rgb",) if compact else ()))
+    targets: dict[str, h5py.Dataset] = {}
+    for row, place in places.items():
+        with store.reader(content.videos[row].nodes["cuboids"].slot) as reader:
+            for spec in _present("cuboids", content):
+                source = reader.dataset(spec.name)
+                if spec.name not in targets:
+                    col = column(spec, "cuboids")
+                    shape = (total, *source.shape[1:])
+                    targets[spec.name] = _create(out, "cuboids", col, shape, chunked=spec.name in chunked)
+                target = targets[spec.name]
+                if target.shape[1:] != source.shape[1:]:
+                    raise DamagedError(f"{reader.path}: its windows have another size; run `ttprep run`")
+                if spec.name in chunked:
+                    copy_chunks(source, target, place.first)
+                else:
+                    for start, stop in _blocks(place.rows):
+                        target[place.first + start : place.first + stop] = reader.read(spec.name, start, stop)
+                        out.check()
+            out.check()
+
+
+def _untrimmed(out: DatasetFile, store: Store, content: Content) -> dict[int, Place]:
+    """Write /untrimmed; returns row of the video → its rows."""
+    places, at = {}, 0
+    for row, video in enumerate(content.videos):
+        n = video.info.n_frames
+        places[row] = Place(at, n, -(-n // UNTRIMMED_ROWS) * UNTRIMMED_ROWS)
+        at += places[row].total
+    targets: dict[str, h5py.Dataset] = {}
+    for row, place in places.items():
+        with ExitStack() as stack:
+            _one_untrimmed(out, Sources(store, stack), content.videos[row], content, (place, at), targets)
+        out.check()
+    return places
+
+
+def _one_untrimmed(
+    out: DatasetFile,
+    sources: Sources,
+    video: Video,
+    content: Content,
+    where: tuple[Place, int],
+    targets: dict[str, h5py.Dataset],
+) -> None:
+    place, total = where
+    reader = sources.reader(video.nodes["untrimmed"])
+    small: list[tuple[Column, Array]] = []
+    for spec in _present("untrimmed", content):
+        col = column(spec, "untrimmed")
+        if spec.name in _CHUNKED["untrimmed"]:
+            source = reader.dataset(spec.name)
+            if spec.name not in targets:
+                shape = (total, *source.shape[1:])
+                targets[spec.name] = _create(out, "untrimmed", col, shape, chunked=True)
+            copy_chunks(source, targets[spec.name], place.first)
+        else:
+            small.append((col, reader.read(spec.name)))
+    centre = sources.reader(video.nodes["roi"]).read("centre")
+    small.append((column(_ROI), centre.astype(np.float32)))
+    if "pose" in content.modalities:
+        joints = sources.reader(video.nodes["descriptor"]).read("joints")
+        small.append((column(_POSE), joints.astype(np.float32)))
+    labels = frame_labels(place.rows, video.samples, video.actions, content.view)
+    for col, values in (*small, (column(_LABEL), labels)):
+        if col.name not in targets:
+            targets[col.name] = _create(out, "untrimmed", col, (total, *values.shape[1:]), chunked=False)
+        first, last = place.first + place.rows, place.first + place.total
+        targets[col.name][place.first : first] = values
+        # filler rows that no video refers to
+        targets[col.name][first:last] = UNKNOWN if col.name == "label" else 0
+
+
+def _videos(out: DatasetFile, content: Content, whole: Mapping[int, Place]) -> None:
+    videos = content.videos
+    nowhere = Place(-1, 0, 0)
+    places = [whole.get(row, nowhere) for row in range(len(videos))]
+    out.table(
+        "videos",
+        {
+            "name": (TEXT, [v.name for v in videos]),
+            "sha256": (TEXT, [v.source.sha256 for v in videos]),
+            "n_frames": ("int32", [v.info.n_frames for v in videos]),
+            "fps": ("float64", [float(v.info.fps) for v in videos]),
+            "player": (TEXT, [v.source.player for v in videos]),
+            "first": ("int64", [p.first for p in places]),
+            "rows": ("int64", [p.rows for p in places]),
+        },
+    )
+
+
+def _statistics(out: DatasetFile, store: Store, content: Content, splits: Mapping[str, str]) -> None:
+    maxima, training = [], []
+    params = StatisticsParams()
+    for video in content.videos:
+        node = video.nodes["statistics"]
+        assert isinstance(node.params, StatisticsParams)
+        params = node.params
+        with ExitStack() as stack:
+            maxima.append(Sources(store, stack).reader(node).read("flow_max"))
+        training.append(any(splits[s.id] == SPLITS[0] for s in video.samples))
+    every = summarise(maxima, params)
+    train = summarise([m for m, used in zip(maxima, training, strict=True) if used], params)
+    group = out.h5.create_group("statistics")
+    out.attrs(
+        group,
+        {
+            "flow_mean": tuple(every["mean"]),
+            "flow_std": tuple(every["std"]),
+            "flow_divisor": tuple(every["divisor"]),
+            "flow_divisor_train": tuple(train["divisor"]),
+            "fields": every["frames"],
+            "fields_left_out": every["frames_left_out"],
+            "fields_train": train["frames"],
+        },
+    )

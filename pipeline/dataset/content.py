@@ -1,0 +1,191 @@
+"""What a dataset is to hold: videos, samples, labels and splits; nothing is read but the receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import FAILED, UserError
+from pipeline.graph import Node
+from pipeline.making import video_info
+from pipeline.manifest import Manifest
+from pipeline.plan import Planned
+from pipeline.samples import gather
+from pipeline.sources import Source
+from stages.annotations import TAXONOMIES, Action, Sample, Taxonomy, Waterfall
+from stages.base import VideoInfo
+from stages.cuboids import CuboidParams
+
+#: arrays of /cuboids that a switched-off modality takes away
+MODALITIES = ("rgb", "flow", "pose")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video with its results.
+
+    Attributes
+    ----------
+    source : Source
+    name : str
+        As the dataset shows it: relative to the manifest where it lies below it, else the file name;
+        never a path of this machine.
+    info : VideoInfo
+    nodes : dict of str to Node
+        Its results by stage, all of them done; ``cuboids`` only where it has samples.
+    samples : tuple of Sample
+        By begin and end.
+    actions : tuple of Action
+        Also those that were left out; for the labels of frames.
+    """
+
+    source: Source
+    name: str
+    info: VideoInfo
+    nodes: Mapping[str, Node]
+    samples: tuple[Sample, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that decides what is in a dataset file.
+
+    Attributes
+    ----------
+    videos : tuple of Video
+        By name.
+    modalities : tuple of str
+    untrimmed : bool
+    cuboids : CuboidParams
+    view : Taxonomy
+        The one behind ``samples/label``.
+    views : dict of str to Taxonomy
+    waterfall : Waterfall
+    parameters : dict
+        By stage, and of cleaning and splits.
+    left_out : tuple of str
+        One line for each video that failed.
+    """
+
+    videos: tuple[Video, ...]
+    modalities: tuple[str, ...]
+    untrimmed: bool
+    cuboids: CuboidParams
+    view: Taxonomy
+    views: Mapping[str, Taxonomy]
+    waterfall: Waterfall
+    parameters: Mapping[str, Any]
+    left_out: tuple[str, ...]
+
+    @property
+    def samples(self) -> list[tuple[int, Sample]]:
+        """Row of the video, sample; in the order of the file."""
+        return [(row, s) for row, video in enumerate(self.videos) for s in video.samples]
+
+    @property
+    def frame(self) -> VideoInfo:
+        """Any video's facts: all have the same frame size."""
+        return self.videos[0].info
+
+
+def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
+    """Every taxonomy that the manifest knows, by name, in a fixed order."""
+    names = sorted({"strokes", *TAXONOMIES, *(t.name for t in manifest.taxonomies)})
+    return {name: manifest.model_copy(update={"taxonomy": name}).view for name in names}
+
+
+def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, list[Planned]]) -> Content:
+    """Gather what a dataset of these videos holds.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    sources : iterable of Source
+    plans : mapping of str to list of Planned
+        By the video's sha256, planned against the store as it is now.
+
+    Returns
+    -------
+    Content
+
+    Raises
+    ------
+    UserError
+        Results are missing or out of date, or there is no sample.
+    """
+    usable: list[tuple[Source, dict[str, Planned]]] = []
+    left_out: list[str] = []
+    lacking: dict[str, list[str]] = {}
+    for source in sorted(sources, key=lambda s: (shown_name(s, manifest), s.sha256)):
+        plan = {p.node.stage.name: p for p in plans[source.sha256]}
+        failed = [p for p in plan.values() if p.state == "failed"]
+        todo = [name for name, p in plan.items() if p.state != "done"]
+        if failed:
+            left_out.append(f"{shown_name(source, manifest)}: {failed[0].node.stage.name} failed")
+        elif todo:
+            lacking[source.name] = todo
+        else:
+            usable.append((source, plan))
+    if lacking:
+        name, todo = next(iter(lacking.items()))
+        more = f" and {len(lacking) - 1} more videos" if len(lacking) > 1 else ""
+        raise UserError(
+            f"{', '.join(todo)} of {name}{more}: not computed or out of date; run `ttprep run` first", FAILED
+        )
+    receipts = [(source, plan["frames"].receipt) for source, plan in usable]
+    annotations, cleaned, by_video = gather(manifest, [(s, r) for s, r in receipts if r is not None])
+    if not any(by_video.values()):
+        found = f"{len(annotations.annotations)} annotations were read, {len(annotations.issues)} findings"
+        hint = "see `ttprep annotations`" if annotations.annotations else "list annotations in the manifest"
+        raise UserError(f"no sample to export ({found}); {hint}", FAILED)
+    content_of = {p.as_posix(): s.sha256 for s, _ in usable for p in (s.path, *s.also)}
+    videos = []
+    for source, plan in usable:
+        receipt = plan["frames"].receipt
+        assert receipt is not None
+        videos.append(
+            Video(
+                source,
+                shown_name(source, manifest),
+                video_info(receipt),
+                {name: p.node for name, p in plan.items()},
+                tuple(sorted(by_video.get(source.sha256, ()), key=lambda s: (s.begin, s.end))),
+                tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
+            )
+        )
+    params = manifest.params("cuboids")
+    assert isinstance(params, CuboidParams)
+    views = views_of(manifest)
+    return Content(
+        videos=tuple(videos),
+        modalities=tuple(m for m in MODALITIES if m in manifest.modalities),
+        untrimmed=manifest.untrimmed,
+        cuboids=params,
+        view=views[manifest.taxonomy],
+        views=views,
+        waterfall=cleaned.waterfall,
+        parameters=_parameters(manifest, videos),
+        left_out=tuple(left_out),
+    )
+
+
+def shown_name(source: Source, manifest: Manifest) -> str:
+    """A video's name as others may see it."""
+    path, home = source.path.resolve(), manifest.folder.resolve()
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+
+
+def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:
+    stages: dict[str, Any] = {}
+    for video in videos:
+        for name, node in video.nodes.items():
+            values = node.params.model_dump(mode="json")
+            values.pop("fps", None)  # a video's own; it stands in /videos
+            stages.setdefault(name, values)
+    return {
+        "stages": dict(sorted(stages.items())),
+        "cleaning": manifest.cleaning.model_dump(mode="json"),
+        "splits": manifest.splits.model_dump(mode="json"),
+    }

@@ -1,0 +1,114 @@
+"""What a dataset file says about itself: the figures behind the card and the Croissant description.
+
+Everything is read from the file with h5py, so that a card never says what its file does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  (registers the codecs of the file)
+import numpy as np
+from numpy.typing import NDArray
+
+#: rows of /cuboids/pose looked at together
+_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Tables and counts of one dataset file.
+
+    Attributes
+    ----------
+    path : Path
+    attrs : dict
+        Root attributes, JSON ones decoded.
+    samples, videos : dict of str to list
+        Columns of ``/samples`` and ``/videos`` as Python values.
+    statistics : dict
+    taxonomies : dict of str to (list, list)
+        Name → classes, label of each sample.
+    untrimmed_frames : int
+    without_pose : float or None
+        Share of the samples' frames in which nobody was found; None without poses.
+    size : int
+        Bytes.
+    """
+
+    path: Path
+    attrs: dict[str, Any]
+    samples: dict[str, list[Any]]
+    videos: dict[str, list[Any]]
+    statistics: dict[str, Any]
+    taxonomies: dict[str, tuple[list[str], list[int]]]
+    untrimmed_frames: int
+    without_pose: float | None
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.samples["id"])
+
+    @property
+    def splits(self) -> list[str]:
+        """Split of each sample, by name."""
+        return [self.attrs["splits"][i] for i in self.samples["split"]]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Class → split → samples, in the order of the classes; without a class under an empty name."""
+        names = [self.attrs["classes"][i] if i >= 0 else "" for i in self.samples["label"]]
+        found = Counter(zip(names, self.splits, strict=True))
+        every = [*self.attrs["classes"], *([""] if "" in names else [])]
+        return {c: {s: found[c, s] for s in self.attrs["splits"]} for c in every}
+
+
+def read_summary(path: Path) -> Summary:
+    """Read all but the pixels of a dataset file."""
+    with h5py.File(path, "r") as file:
+        attrs = {name: _value(value) for name, value in file.attrs.items()}
+        statistics = file["statistics"].attrs if "statistics" in file else {}
+        return Summary(
+            path=path,
+            attrs=attrs,
+            samples=_columns(file["samples"]),
+            videos=_columns(file["videos"]),
+            statistics={name: _value(value) for name, value in statistics.items()},
+            taxonomies={
+                name: (json.loads(group.attrs["classes"]), group["label"][()].tolist())
+                for name, group in file["taxonomies"].items()
+            },
+            untrimmed_frames=sum(file["videos/rows"][()].tolist()),
+            without_pose=_without_pose(file),
+            size=path.stat().st_size,
+        )
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in "[{":
+        return json.loads(value)
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _columns(group: h5py.Group) -> dict[str, list[Any]]:
+    return {
+        name: list(data.asstr()[()]) if h5py.check_string_dtype(data.dtype) else data[()].tolist()
+        for name, data in group.items()
+    }
+
+
+def _without_pose(file: h5py.File) -> float | None:
+    if "pose" not in file["cuboids"]:
+        return None
+    pose = file["cuboids/pose"]
+    used: NDArray[np.bool_] = np.zeros(len(pose), bool)  # filler rows do not count
+    for first, rows in zip(file["samples/first"][()], file["samples/rows"][()], strict=True):
+        used[first : first + rows] = True
+    missing = 0
+    for at in range(0, len(pose), _ROWS):
+        missing += int(np.sum((pose[at : at + _ROWS, 0, 2] <= 0) & used[at : at + _ROWS]))
+    return missing / max(1, int(used.sum()))
