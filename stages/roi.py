@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -27,8 +28,10 @@ class RoiParams(Params):
 def clamp(u: NDArray[np.float64], size: float, extent: float) -> NDArray[np.float64]:
     """Keep a crop of ``size`` centred at ``u`` inside an image of ``extent``, all in px [3S eq. 1].
 
-    f_ω(u, S) = max(min(u, ω − S/2), S/2). [SSTC] prints the roles of ω and S swapped.
+    f_ω(u, S) = max(min(u, ω − S/2), S/2). [SSTC] prints the roles of ω and S swapped. A crop larger
+    than the image, which the paper does not have, counts as the whole image.
     """
+    size = min(size, extent)
     return np.maximum(np.minimum(u, extent - size / 2), size / 2)
 
 
@@ -47,19 +50,26 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
         x, y in px; NaN for a field that is zero everywhere.
     """
     height, width = flow.shape[1:3]
-    out = np.full((len(flow), 2), np.nan)
+    # wide enough for |-32768| + |-32768|
+    wide = np.float32 if np.issubdtype(flow.dtype, np.floating) else np.int32
+    xs, ys = np.arange(width), np.arange(height)
+    fastest, mean = np.full((len(flow), 2), np.nan), np.full((len(flow), 2), np.nan)
     for t, field in enumerate(flow):
-        size = np.abs(field[..., 0].astype(np.float32)) + np.abs(field[..., 1].astype(np.float32))
-        ys, xs = np.nonzero(size)
-        if not len(xs):
-            continue
-        y_max, x_max = np.unravel_index(np.argmax(size), size.shape)
-        fastest, mean = np.array([x_max, y_max], float), np.array([xs.mean(), ys.mean()])
-        crop, extent = (params.crop_width, params.crop_height), (width, height)
-        for axis in range(2):
-            at_max = clamp(fastest[axis : axis + 1], crop[axis], extent[axis])[0]
-            at_mean = clamp(mean[axis : axis + 1], crop[axis], extent[axis])[0]
-            out[t, axis] = params.alpha * at_max + (1 - params.alpha) * at_mean
+        speed = np.abs(field[..., 0], dtype=wide)
+        speed += np.abs(field[..., 1], dtype=wide)
+        moving = (speed != 0).view(np.uint8)
+        # the mean position needs no list of the pixels, only how many there are in each column and row
+        columns = cv2.reduce(moving, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
+        rows = cv2.reduce(moving, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
+        count = int(columns.sum())
+        if count:
+            y, x = divmod(int(speed.argmax()), width)
+            fastest[t] = x, y
+            mean[t] = int(columns @ xs) / count, int(rows @ ys) / count
+    out = np.empty((len(flow), 2))
+    for axis, (crop, extent) in enumerate(((params.crop_width, width), (params.crop_height, height))):
+        at_max, at_mean = clamp(fastest[:, axis], crop, extent), clamp(mean[:, axis], crop, extent)
+        out[:, axis] = params.alpha * at_max + (1 - params.alpha) * at_mean
     return out
 
 

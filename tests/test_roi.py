@@ -1,0 +1,294 @@
+"""The region of interest against hand-computed cases and a second, literal implementation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from stages.base import Block, VideoInfo, run_whole
+from stages.roi import STAGE, RoiParams, clamp, hold, kernel, raw_centre, smooth
+
+W, H = 320, 180
+
+
+def field(*pixels: tuple[int, int, int, int]) -> NDArray[np.int16]:
+    """One 320×180 flow field, zero but for the given (x, y, vx, vy)."""
+    out = np.zeros((H, W, 2), np.int16)
+    for x, y, vx, vy in pixels:
+        out[y, x] = vx, vy
+    return out
+
+
+def literal(flow: NDArray[Any], params: RoiParams) -> list[tuple[float, float]]:
+    """[3S] §2.2 word by word, pixel by pixel."""
+    out = []
+    height, width = flow.shape[1:3]
+    for one in flow.astype(np.int64):
+        best, places = -1, []
+        for y in range(height):
+            for x in range(width):
+                speed = abs(int(one[y, x, 0])) + abs(int(one[y, x, 1]))
+                if speed:
+                    places.append((x, y))
+                if speed > best:
+                    best, peak = speed, (x, y)
+        if not places:
+            out.append((np.nan, np.nan))
+            continue
+        centre = []
+        for axis, (crop, extent) in enumerate([(params.crop_width, width), (params.crop_height, height)]):
+            crop = min(crop, extent)
+            mean = sum(p[axis] for p in places) / len(places)
+            inside = [max(min(u, extent - crop / 2), crop / 2) for u in (peak[axis], mean)]
+            centre.append(params.alpha * inside[0] + (1 - params.alpha) * inside[1])
+        out.append((centre[0], centre[1]))
+    return out
+
+
+# -- one field -------------------------------------------------------------------------------
+
+
+def test_a_single_moving_pixel_is_the_centre() -> None:
+    np.testing.assert_array_equal(raw_centre(field((200, 100, 5, -3))[None], RoiParams()), [[200, 100]])
+
+
+def test_fastest_and_mean_are_weighted_six_to_four() -> None:
+    """Fastest (100, 80); mean of three pixels (140, 90): 0.6·100 + 0.4·140 = 116, 0.6·80 + 0.4·90 = 84."""
+    flow = field((100, 80, -30, 40), (160, 90, 30, 30), (160, 100, 1, 0))[None]
+    np.testing.assert_allclose(raw_centre(flow, RoiParams()), [[116, 84]], rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(raw_centre(flow, RoiParams(alpha=1)), [[100, 80]])
+    np.testing.assert_array_equal(raw_centre(flow, RoiParams(alpha=0)), [[140, 90]])
+
+
+def test_speed_is_the_sum_of_magnitudes_not_their_square() -> None:
+    """(50, 0) has the larger Euclidean length, (-30, -30) the larger |vx|+|vy|."""
+    flow = field((100, 90, 50, 0), (200, 90, -30, -30))[None]
+    np.testing.assert_array_equal(raw_centre(flow, RoiParams(alpha=1)), [[200, 90]])
+
+
+def test_equal_maxima_take_the_first_in_reading_order() -> None:
+    flow = field((150, 100, 7, 0), (140, 100, 0, -7), (200, 70, 0, 7))[None]
+    np.testing.assert_array_equal(raw_centre(flow, RoiParams(alpha=1)), [[200, 70]])
+
+
+def test_each_part_is_clamped_on_its_own() -> None:
+    """Fastest at (0, 0) → (60, 60); mean (159.5, 89.5) stays: the two are clamped before they are mixed."""
+    flow = field((0, 0, 9, 0), (319, 179, 1, 0))[None]
+    np.testing.assert_allclose(
+        raw_centre(flow, RoiParams()), [[0.6 * 60 + 0.4 * 159.5, 0.6 * 60 + 0.4 * 89.5]], atol=1e-12
+    )
+
+
+def test_int16_extremes_do_not_wrap() -> None:
+    flow = field((100, 90, -32768, -32768), (200, 90, 32767, 32767))[None]
+    np.testing.assert_array_equal(raw_centre(flow, RoiParams(alpha=1)), [[100, 90]])
+
+
+def test_nothing_moves() -> None:
+    assert np.isnan(raw_centre(field()[None], RoiParams())).all()
+    assert raw_centre(np.zeros((0, H, W, 2), np.int16), RoiParams()).shape == (0, 2)
+
+
+@given(
+    flow=hnp.arrays(
+        np.int16,
+        st.tuples(st.integers(1, 2), st.integers(1, 12), st.integers(1, 12), st.just(2)),
+        elements=st.one_of(st.just(0), st.integers(-32768, 32767)),
+    ),
+    crop=st.tuples(st.integers(2, 16), st.integers(2, 16)),
+    alpha=st.sampled_from([0.0, 0.25, 0.6, 1.0]),
+)
+def test_equals_the_papers_words(flow: NDArray[np.int16], crop: tuple[int, int], alpha: float) -> None:
+    params = RoiParams(alpha=alpha, crop_width=crop[0], crop_height=crop[1])
+    expected = np.array(literal(flow, params))
+    np.testing.assert_array_equal(raw_centre(flow, params), expected)
+    np.testing.assert_array_equal(raw_centre(flow.astype(np.float32) / 64, params), expected)
+
+
+def test_counting_by_rows_and_columns_is_faster_than_listing_pixels() -> None:
+    flow = np.random.default_rng(0).integers(-300, 300, (20, H, W, 2)).astype(np.int16)
+    flow[:, :, :200] = 0
+
+    def listed() -> None:
+        for one in flow.astype(np.float32):
+            speed = np.abs(one).sum(axis=2)
+            ys, xs = np.nonzero(speed)
+            xs.mean(), ys.mean(), speed.argmax()
+
+    def cpu(work: Callable[[], Any]) -> float:
+        begin = time.process_time()
+        work()
+        return time.process_time() - begin
+
+    counted = min(cpu(lambda: raw_centre(flow, RoiParams())) for _ in range(9))
+    assert counted < 0.6 * min(cpu(listed) for _ in range(9))
+
+
+# -- clamping --------------------------------------------------------------------------------
+
+
+def test_clamp_as_printed() -> None:
+    """[3S] eq. 1 with ω = 320, S = 120: 60 … 260."""
+    u = np.array([-5.0, 0, 59.9, 60, 160, 260, 260.1, 319])
+    np.testing.assert_allclose(clamp(u, 120, 320), [60, 60, 60, 60, 160, 260, 260, 260])
+
+
+def test_a_crop_larger_than_the_image_is_centred() -> None:
+    np.testing.assert_array_equal(clamp(np.array([0.0, 50, 89]), 120, 90), [45, 45, 45])
+
+
+@given(st.floats(-1e4, 1e4), st.integers(2, 500), st.integers(2, 500))
+def test_a_clamped_crop_lies_inside(u: float, size: int, extent: int) -> None:
+    centre = clamp(np.array([u]), size, extent)[0]
+    half = min(size, extent) / 2
+    assert centre - half >= 0
+    assert centre + half <= extent
+    if half <= u <= extent - half:
+        assert centre == u
+
+
+# -- along time ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fps", "taps"),
+    [
+        (120, 41),
+        (119.88, 39),
+        (60, 21),
+        (59.94, 19),
+        (50, 17),
+        (30, 11),
+        (29.97, 9),
+        (25, 9),
+        (10, 3),
+        (1, 1),
+    ],
+)
+def test_kernel_length_is_the_odd_number_nearest_to_a_third_of_a_second(fps: float, taps: int) -> None:
+    weights = kernel(RoiParams(), fps)
+    assert len(weights) == taps
+    assert taps % 2 == 1
+    assert min(abs(fps / 3 - n) for n in range(1, 101, 2)) == pytest.approx(abs(fps / 3 - taps))
+    assert weights.sum() == pytest.approx(1, abs=1e-15)
+    np.testing.assert_array_equal(weights, weights[::-1])
+    assert (np.diff(weights[: taps // 2 + 1]) > 0).all()
+
+
+def test_the_papers_kernel() -> None:
+    """[3S] §2.2 at 120 fps: 41 taps, σ = 0.3·((41−1)·0.5−1)+0.8 = 6.5; it is OpenCV's own rule."""
+    weights = kernel(RoiParams(), 120)
+    t = np.arange(-20, 21)
+    expected = np.exp(-(t**2) / (2 * 6.5**2))
+    np.testing.assert_allclose(weights, expected / expected.sum(), rtol=1e-13)
+    for fps in (120, 60, 30):
+        own = kernel(RoiParams(), fps)
+        np.testing.assert_allclose(own, cv2.getGaussianKernel(len(own), 0).ravel(), rtol=1e-9)
+
+
+def test_the_siamese_preset() -> None:
+    """[SSTC] §IV-B: ksize 40, σ 4.44, at any frame rate; an even kernel is centred between two frames."""
+    weights = kernel(RoiParams(smoothing="siamese"), 120)
+    t = np.arange(40) - 19.5
+    expected = np.exp(-(t**2) / (2 * 4.44**2))
+    np.testing.assert_allclose(weights, expected / expected.sum(), rtol=1e-13)
+    np.testing.assert_array_equal(kernel(RoiParams(smoothing="siamese"), 30), weights)
+
+
+def test_no_smoothing() -> None:
+    raw = np.random.default_rng(0).uniform(60, 260, (9, 2))
+    np.testing.assert_array_equal(smooth(raw, kernel(RoiParams(smoothing="none"), 120)), raw)
+
+
+@pytest.mark.parametrize("smoothing", ["three-stream", "siamese", "none"])
+@pytest.mark.parametrize("n", [1, 2, 19, 200])
+def test_smoothing_keeps_a_constant(smoothing: Any, n: int) -> None:
+    raw = np.tile([123.25, 67.75], (n, 1))
+    out = smooth(raw, kernel(RoiParams(smoothing=smoothing), 120))
+    np.testing.assert_allclose(out, raw, rtol=1e-14)
+    np.testing.assert_array_equal(out.astype(np.float32), raw.astype(np.float32))
+
+
+def test_smoothing_by_hand() -> None:
+    """Three taps (¼, ½, ¼), ends continued with their own value."""
+    raw = np.array([[0.0, 4], [4, 4], [8, 0]])
+    np.testing.assert_array_equal(smooth(raw, np.array([0.25, 0.5, 0.25])), [[1, 4], [4, 3], [7, 1]])
+
+
+def test_smoothing_does_not_shift_in_time() -> None:
+    raw = np.zeros((101, 2))
+    raw[50] = 1
+    out = smooth(raw, kernel(RoiParams(), 120))
+    np.testing.assert_allclose(out[:, 0], out[::-1, 0], atol=1e-15)
+    assert out[50, 0] == out.max()
+
+
+@given(hnp.arrays(np.float64, st.tuples(st.integers(1, 60), st.just(2)), elements=st.floats(60, 260)))
+def test_smoothing_stays_between_the_extremes(raw: NDArray[np.float64]) -> None:
+    out = smooth(raw, kernel(RoiParams(), 120))
+    assert out.shape == raw.shape
+    assert (out >= raw.min(axis=0) - 1e-9).all()
+    assert (out <= raw.max(axis=0) + 1e-9).all()
+
+
+def test_hold() -> None:
+    nan = [np.nan, np.nan]
+    raw = np.array([nan, nan, [1, 2], nan, [3, 4], nan, nan])
+    expected = [[1, 2], [1, 2], [1, 2], [1, 2], [3, 4], [3, 4], [3, 4]]
+    np.testing.assert_array_equal(hold(raw, (9, 9)), expected)
+    np.testing.assert_array_equal(hold(np.array([nan, nan]), (159.5, 89.5)), [[159.5, 89.5]] * 2)
+
+
+# -- the stage -------------------------------------------------------------------------------
+
+
+def blocks(flow: NDArray[np.int16], n_frames: int, size: int) -> Iterator[Block]:
+    for start in range(0, n_frames, size):
+        stop = min(start + size, n_frames)
+        yield Block(start, stop, start, {"flow.flow": flow[start:stop]})
+
+
+def test_a_video_that_never_moves_looks_at_its_centre() -> None:
+    info = VideoInfo(5, Fraction(120), W, H)
+    out = run_whole(STAGE, RoiParams(), info, {"flow.flow": np.zeros((4, H, W, 2), np.int16)})
+    np.testing.assert_array_equal(out["centre"], [[159.5, 89.5]] * 5)
+    assert not out["moving"].any()
+
+
+def test_the_last_frame_has_no_pair_and_holds() -> None:
+    flow = np.stack([field((100, 90, 5, 0)), field(), field((200, 100, 5, 0))])
+    out = run_whole(
+        STAGE, RoiParams(smoothing="none"), VideoInfo(4, Fraction(120), W, H), {"flow.flow": flow}
+    )
+    np.testing.assert_array_equal(out["centre"], [[100, 90], [100, 90], [200, 100], [200, 100]])
+    np.testing.assert_array_equal(out["moving"], [1, 0, 1, 0])
+    assert out["centre"].dtype == out["raw"].dtype == np.float32
+
+
+def test_the_track_is_the_smoothed_held_raw_track() -> None:
+    rng = np.random.default_rng(1)
+    places = zip(rng.integers(0, W, 59), rng.integers(0, H, 59), strict=True)
+    flow = np.stack([field((int(x), int(y), 3, 1)) for x, y in places])
+    flow[10:20] = 0
+    info = VideoInfo(60, Fraction(60), W, H)
+    out = run_whole(STAGE, RoiParams(), info, {"flow.flow": flow})
+    track = cv2.GaussianBlur(
+        cv2.copyMakeBorder(out["raw"].astype(np.float64), 10, 10, 0, 0, cv2.BORDER_REPLICATE), (1, 21), 3.5
+    )[10:-10]
+    np.testing.assert_allclose(out["centre"], track, atol=1e-4)
+    assert STAGE.attrs(RoiParams(), info) == {"smoothing_taps": 21}
+    assert (out["centre"][:, 0] >= 60).all()
+    assert (out["centre"][:, 0] <= 260).all()
+    for size in (1, 7, 60):
+        parts = list(STAGE.compute(blocks(flow, 60, size), RoiParams(), info))
+        np.testing.assert_array_equal(np.concatenate([p["centre"] for p in parts]), out["centre"])
