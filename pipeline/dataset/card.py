@@ -67,6 +67,7 @@ def _content(summary: Summary) -> Iterator[str]:
     attrs = summary.attrs
     size = "{} × {} px".format
     frames = sum(summary.samples["rows"])
+    others = [name for name in summary.taxonomies if name != attrs["taxonomy"]]
     facts = {
         "modalities": ", ".join(attrs["modalities"]),
         "frames they were cut from": size(*attrs["frame_size"]),
@@ -78,7 +79,7 @@ def _content(summary: Summary) -> Iterator[str]:
         "hours of video": f"{_hours(summary):.3f}",
         "annotators": str(len(_annotators(summary))),
         "players": str(len({p for p in summary.samples["player"] if p})),
-        "taxonomy": f"{attrs['taxonomy']}; also {', '.join(n for n in summary.taxonomies)}",
+        "taxonomy": f"{attrs['taxonomy']}; also {', '.join(others)}",
         "bytes": f"{summary.size} ({summary.size / max(1, frames) / 1e3:.1f} kB a frame)",
         "fingerprint": attrs["fingerprint"],
         "ttprep": attrs["provenance"].get("ttprep", "unknown"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -13,12 +12,15 @@ from numpy.typing import NDArray
 from pipeline.dataset.summary import Summary
 from pipeline.draw import Picture, caption, draw_player, flow_colours
 from stages.annotations import encode_png
+from stages.base import Array
 from store.atomic import write_bytes
 
 #: samples shown, one a class first
 SHOWN = 10
 #: frames of each, evenly over its length
 FRAMES = 5
+#: flow of a length that never gets full colour, px: noise would look like motion
+_LEAST = 1.0
 
 
 def write_picture(path: Path, summary: Summary) -> None:
@@ -52,16 +54,22 @@ def chosen(summary: Summary) -> list[int]:
 def _row(file: h5py.File, summary: Summary, index: int) -> Iterator[Picture]:
     first, rows = summary.samples["first"][index], summary.samples["rows"][index]
     frames = first + np.rint(np.linspace(0, rows - 1, FRAMES)).astype(int)
-    panels = [
-        _tile(file, int(at), kind) for kind in ("rgb", "flow") for at in frames if kind in file["cuboids"]
-    ]
+    name = summary.samples["label_name"][index] or "(unnamed stroke)"
+    begin, end = summary.samples["begin"][index], summary.samples["end"][index]
+    text = f"{name}   {summary.splits[index]}   frames {begin}-{end - 1}"
+    panels: list[Picture] = []
+    if "rgb" in file["cuboids"]:
+        panels += [_joints(file, int(at), _crop(file, int(at), "rgb")) for at in frames]
+    if "flow" in file["cuboids"]:
+        scale = float(file["cuboids/flow"].attrs["scale"])
+        flows = [_crop(file, int(at), "flow") * scale for at in frames]
+        largest = max(_LEAST, *(float(np.percentile(np.hypot(f[..., 0], f[..., 1]), 99.5)) for f in flows))
+        panels += [flow_colours(f, largest) for f in flows]
+        text += f"   flow: full colour {largest:.1f} px"
     if not panels:
         width, height = file.attrs["crop"]
         panels = [_joints(file, int(at), np.full((height, width, 3), 60, np.uint8)) for at in frames]
     picture = np.hstack(panels)
-    name = summary.samples["label_name"][index] or "(unnamed stroke)"
-    begin, end = summary.samples["begin"][index], summary.samples["end"][index]
-    text = f"{name}   {summary.splits[index]}   frames {begin}-{end - 1}"
     yield caption(picture.shape[1], "".join(c if c.isascii() else "?" for c in text))
     yield picture
 
@@ -73,14 +81,10 @@ def crop_corner(file: h5py.File, row: int) -> NDArray[np.int64]:
     return np.asarray(np.clip(corner, 0, size - crop), np.int64)
 
 
-def _tile(file: h5py.File, row: int, kind: str) -> Picture:
+def _crop(file: h5py.File, row: int, kind: str) -> Array:
+    """What the network's crop shows of one row."""
     (x, y), (width, height) = crop_corner(file, row), file.attrs["crop"]
-    data: Any = file[f"cuboids/{kind}"]
-    pixels = data[row][y : y + height, x : x + width]
-    if kind == "flow":
-        full = float(np.max(file["statistics"].attrs["flow_divisor"]))
-        return flow_colours(pixels * data.attrs["scale"], full)
-    return _joints(file, row, np.ascontiguousarray(pixels))
+    return np.ascontiguousarray(file[f"cuboids/{kind}"][row][y : y + height, x : x + width])
 
 
 def _joints(file: h5py.File, row: int, tile: Picture) -> Picture:
