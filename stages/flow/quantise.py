@@ -33,26 +33,26 @@ def quantise(flow: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
     clipped : int
         Components beyond ±512 px, which are stored as ±32767.
     """
-    units = np.rint(flow * np.float32(1 / QUANTUM))
+    stored = np.zeros(flow.shape, np.int16)
+    speed = np.abs(flow[:, :, 0]) + np.abs(flow[:, :, 1])
+    moving = np.flatnonzero(speed)
+    if not len(moving):
+        return stored, 0
+    vectors = flow.reshape(-1, 2)[moving]
+    units = np.rint(vectors * np.float32(1 / QUANTUM))
     clipped = int(np.count_nonzero(np.abs(units) > LIMIT))
-    stored = np.clip(units, -LIMIT, LIMIT).astype(np.int16)
+    units = np.clip(units, -LIMIT, LIMIT).astype(np.int32)
+    larger = (np.abs(vectors[:, 1]) > np.abs(vectors[:, 0])).astype(np.intp)
 
-    speed = np.abs(flow).sum(axis=2)
-    lost = (speed != 0) & ~stored.any(axis=2)
-    if lost.any():
-        rows, columns = np.nonzero(lost)
-        vectors = flow[rows, columns]
-        larger = np.argmax(np.abs(vectors), axis=1)
-        sign = np.sign(vectors[np.arange(len(larger)), larger])
-        stored[rows, columns, larger] = sign.astype(np.int16)
+    lost = np.flatnonzero((units[:, 0] == 0) & (units[:, 1] == 0))
+    units[lost, larger[lost]] = np.where(vectors[lost, larger[lost]] > 0, 1, -1)
 
-    peak = int(speed.argmax())
-    stored_speed = np.abs(stored.astype(np.int32)).sum(axis=2)
+    peak = int(speed.ravel()[moving].argmax())
+    stored_speed = np.abs(units[:, 0]) + np.abs(units[:, 1])
     if int(stored_speed.argmax()) != peak:
-        row, column = divmod(peak, flow.shape[1])
-        missing = int(stored_speed.max()) - int(stored_speed[row, column]) + 1
-        component = int(np.argmax(np.abs(flow[row, column])))
-        raised = int(stored[row, column, component])
-        raised += missing if raised >= 0 and flow[row, column, component] > 0 else -missing
-        stored[row, column, component] = max(-LIMIT, min(LIMIT, raised))
+        component = larger[peak]
+        missing = int(stored_speed.max() - stored_speed[peak]) + 1
+        raised = int(abs(units[peak, component])) + missing
+        units[peak, component] = min(raised, LIMIT) * (1 if vectors[peak, component] > 0 else -1)
+    stored.reshape(-1, 2)[moving] = units
     return stored, clipped
