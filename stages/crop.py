@@ -10,15 +10,32 @@ from numpy.typing import NDArray
 from stages.base import Array
 
 
-def augmentation_reach(crop: int, rotation_deg: float, translation: float, zoom: float) -> int:
-    """Side of the square that an augmented crop can touch, px [3S §2.6].
+def augmentation_reach(
+    crop: int, rotation_deg: float, translation: float, zoom: float, across: int | None = None
+) -> int:
+    """How wide a region an augmented crop can touch, px, an even number [3S §2.6].
 
-    A crop of side ``crop``, shifted by up to ``translation``·crop, magnified by 1 ± ``zoom`` and rotated
-    by up to ``rotation_deg`` about the ROI, reaches (crop/2 + shift)/(1 − zoom)·(cos + sin) to each side.
+    A crop, shifted by up to ``translation`` of its sides, magnified by 1 ± ``zoom`` and rotated by up to
+    ``rotation_deg`` about the ROI, reaches ((w/2 + shift_x)·cos + (h/2 + shift_y)·sin)/(1 − zoom) to each
+    side, at the angle up to that limit where this is largest.
+
+    Parameters
+    ----------
+    crop : int
+        The crop's side along the wanted axis, px.
+    rotation_deg : float
+        Up to 90.
+    translation : float
+        Share of the crop's sides.
+    zoom : float
+        Below 1.
+    across : int, optional
+        The crop's other side, px; as long where it is not given.
     """
-    angle = math.radians(rotation_deg)
-    reach = (crop / 2 + translation * crop) / (1 - zoom) * (math.cos(angle) + math.sin(angle))
-    return 2 * math.ceil(reach)
+    along, aside = (side * (0.5 + translation) for side in (crop, crop if across is None else across))
+    angle = min(math.radians(rotation_deg), math.atan2(aside, along))
+    # the round-off of cos and sin must not cost two pixels where the sum is a whole number
+    return 2 * math.ceil((along * math.cos(angle) + aside * math.sin(angle)) / (1 - zoom) - 1e-9)
 
 
 def window_origin(
@@ -40,7 +57,8 @@ def window_origin(
     """
     out = np.empty((len(centre), 2), np.int16)
     for axis in range(2):
-        corner = np.rint(np.asarray(centre, np.float64)[:, axis] - window[axis] / 2)
+        # halves upwards: np.rint's to the even one would make windows of different sizes drift apart
+        corner = np.floor(np.asarray(centre, np.float64)[:, axis] - window[axis] / 2 + 0.5)
         out[:, axis] = np.clip(corner, 0, frame[axis] - window[axis])
     return out
 

@@ -30,11 +30,12 @@ class CuboidParams(Params):
 
     def window(self, info: VideoInfo) -> tuple[int, int]:
         """(width, height) of the stored window, px."""
-        reach = [
-            augmentation_reach(side, self.rotation, self.translation, self.zoom)
-            for side in (self.crop_width, self.crop_height)
-        ]
-        return min(max(reach), info.width), min(max(reach), info.height)
+        width, height = self.crop_width, self.crop_height
+        limits = self.rotation, self.translation, self.zoom
+        return (
+            min(augmentation_reach(width, *limits, across=height), info.width),
+            min(augmentation_reach(height, *limits, across=width), info.height),
+        )
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,7 @@ STAGE = Stage(
     inputs=("frames.rgb", "flow.flow", "roi.centre", "descriptor.joints"),
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="samples", description="RGB window"),
-        ArraySpec(
-            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", QUANTUM, "masked flow"
-        ),
+        ArraySpec("flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", QUANTUM, "masked flow"),
         ArraySpec("pose", "float32", ("frame", "joint", "xys"), "px", description="x, y, score of 14 rows"),
         ArraySpec("roi", "float32", ("frame", "xy"), "px", description="ROI centre in the frame"),
         ArraySpec("window", "int16", ("frame", "xy"), "px", description="first pixel of the window"),
