@@ -42,7 +42,11 @@ def load(path: Path) -> tuple[Any, Lines]:
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror}); check the path", USAGE) from None
     try:
+        depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:  # stop reading here: composing it would take quadratic time
+                raise UserError(f"{path}: nested too deeply; that is no manifest", USAGE)
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise UserError(f"{path}:{line}: anchors and aliases are not used here; write it out", USAGE)

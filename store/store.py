@@ -25,6 +25,14 @@ MARKER = "ttprep-store.json"
 STORE_VERSION = 1
 
 
+_FOLDERS = ("videos", "locks", "sources")
+
+
+def _only_ours(root: Path) -> bool:
+    # another process may be making the same store at this moment
+    return all(p.name in _FOLDERS or p.name.startswith(MARKER) for p in root.iterdir())
+
+
 @dataclass(frozen=True)
 class Slot:
     """The place of one result: a video, a stage and a key.
@@ -83,12 +91,12 @@ class Store:
         if (root / MARKER).exists():
             return cls.open(root)
         try:
-            if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            if root.exists() and (not root.is_dir() or not _only_ours(root)):
                 raise NoStoreError(
                     f"{root}: is not a ttprep store and not empty; give a new or empty folder with --store"
                 )
             root.mkdir(parents=True, exist_ok=True)
-            for name in ("videos", "locks", "sources"):
+            for name in _FOLDERS:
                 (root / name).mkdir(exist_ok=True)
             write_json(root / MARKER, {"format": "ttprep-store", "version": STORE_VERSION})
         except OSError as e:
