@@ -15,6 +15,7 @@
 #endif
 
 #define IRLS_MAX_LEVELS 512
+#define IRLS_MAX_BLOCKS (16 * IRLS_MAX_LEVELS + 7)
 #define IRLS_MAX_FEATURES 5
 #define IRLS_MAX_RADIUS 15
 /* Floats left and right of each image row: room for stencils, for the last vector of a row, for the
@@ -71,7 +72,7 @@ typedef struct irls_workspace {
     float *u, *v, *u2, *v2, *du, *dv; /* planes of the size of level 0 */
     float *rows;                      /* scratch rows, see assemble.h and frame.h */
     irls_times times;
-    void *blocks[16];                 /* what to free */
+    void *blocks[IRLS_MAX_BLOCKS];    /* what to free */
     int n_blocks;
 } irls_workspace;
 

@@ -22,15 +22,19 @@ static int round_up(int n, int to) { return (n + to - 1) / to * to; }
 /* From one image row to the next: whole vectors and the pads. */
 static int row_floats(int width) { return round_up(width, 16) + 2 * IRLS_PAD; }
 
-/* Zeroed memory on a cache line; every pad in the engine relies on the zeros. */
+/* Zeroed memory on a cache line; every pad in the engine relies on the zeros. NULL when memory is short. */
 static void *allocate(irls_workspace *ws, size_t bytes)
 {
+    if (ws->n_blocks == IRLS_MAX_BLOCKS)
+        return NULL;
     char *raw = calloc(1, bytes + 64);
     if (!raw)
         return NULL;
     ws->blocks[ws->n_blocks++] = raw;
     return raw + (64 - (uintptr_t)raw % 64) % 64;
 }
+
+static float *floats(irls_workspace *ws, size_t count) { return allocate(ws, count * sizeof(float)); }
 
 /* The thesis code keeps sizes and sampling positions in double and truncates; so must we. */
 static void sizes(irls_workspace *ws)
@@ -95,36 +99,33 @@ static void sample(irls_axis *axis, int dst, int src, double rate)
     }
 }
 
+static int axis(irls_workspace *ws, irls_axis *axis, int dst, int src, double rate)
+{
+    axis->index = allocate(ws, (size_t)dst * sizeof(int));
+    axis->frac = floats(ws, (size_t)dst);
+    if (!axis->index || !axis->frac)
+        return -1;
+    sample(axis, dst, src, rate);
+    return 0;
+}
+
 static int axes(irls_workspace *ws)
 {
-    size_t total = 0;
-    for (int k = 0; k < ws->levels; k++)
-        total += 2 * ((size_t)ws->level[k].w + (size_t)ws->level[k].h);
-    int *index = allocate(ws, total * sizeof(int));
-    float *frac = allocate(ws, total * sizeof(float));
-    if (!index || !frac)
-        return -1;
     for (int k = 0; k < ws->levels; k++) {
         irls_level *lv = &ws->level[k];
-        irls_axis *axis[4] = {&lv->image_x, &lv->image_y, &lv->flow_x, &lv->flow_y};
-        for (int a = 0; a < 4; a++) {
-            axis[a]->index = index;
-            axis[a]->frac = frac;
-            index += a % 2 ? lv->h : lv->w;
-            frac += a % 2 ? lv->h : lv->w;
-        }
         if (k) {
             const irls_level *from = &ws->level[lv->source];
             double rate = pow(ws->params.ratio, k);
             if (lv->source)
                 rate = rate * ws->width / from->w;
-            sample(&lv->image_x, lv->w, from->w, rate);
-            sample(&lv->image_y, lv->h, from->h, rate);
+            if (axis(ws, &lv->image_x, lv->w, from->w, rate) || axis(ws, &lv->image_y, lv->h, from->h, rate))
+                return -1;
         }
         if (k + 1 < ws->levels) {
             const irls_level *coarse = &ws->level[k + 1];
-            sample(&lv->flow_x, lv->w, coarse->w, (double)lv->w / coarse->w);
-            sample(&lv->flow_y, lv->h, coarse->h, (double)lv->h / coarse->h);
+            if (axis(ws, &lv->flow_x, lv->w, coarse->w, (double)lv->w / coarse->w) ||
+                axis(ws, &lv->flow_y, lv->h, coarse->h, (double)lv->h / coarse->h))
+                return -1;
         }
     }
     return 0;
@@ -139,45 +140,26 @@ static size_t stored_diagonals(const irls_level *lv, int lanes)
 static int planes(irls_workspace *ws)
 {
     const int lanes = ws->kernel->lanes;
-    size_t per_frame = 0, system = 0;
-    for (int k = 0; k < ws->levels; k++) {
+    int failed = 0;
+    for (int k = 0; k < ws->levels && !failed; k++) {
         irls_level *lv = &ws->level[k];
-        per_frame += lv->plane * (size_t)(ws->channels + 2 * ws->features);
-        system += stored_diagonals(lv, lanes) * lv->diagonal_blocks * (size_t)lanes * (IRLS_COEFS + 2);
-    }
-    for (int f = 0; f < 2; f++) {
-        float *at = allocate(ws, per_frame * sizeof(float));
-        if (!at)
-            return -1;
-        for (int k = 0; k < ws->levels; k++) {
-            const size_t plane = ws->level[k].plane;
-            ws->frame[f].image[k] = at;
-            ws->frame[f].feature[k] = at += plane * (size_t)ws->channels;
-            ws->frame[f].smooth[k] = at += plane * (size_t)ws->features;
-            at += plane * (size_t)ws->features;
+        for (int f = 0; f < 2; f++) {
+            irls_frame *frame = &ws->frame[f];
+            failed |= !(frame->image[k] = floats(ws, lv->plane * (size_t)ws->channels));
+            failed |= !(frame->feature[k] = floats(ws, lv->plane * (size_t)ws->features));
+            failed |= !(frame->smooth[k] = floats(ws, lv->plane * (size_t)ws->features));
         }
-    }
-    float *at = allocate(ws, system * sizeof(float));
-    if (!at)
-        return -1;
-    for (int k = 0; k < ws->levels; k++) {
-        irls_level *lv = &ws->level[k];
-        size_t blocks = stored_diagonals(lv, lanes) * lv->diagonal_blocks * (size_t)lanes;
-        lv->coef = at;
-        lv->inc = at += blocks * IRLS_COEFS;
-        at += blocks * 2;
+        const size_t blocks = stored_diagonals(lv, lanes) * lv->diagonal_blocks * (size_t)lanes;
+        failed |= !(lv->coef = floats(ws, blocks * IRLS_COEFS));
+        failed |= !(lv->inc = floats(ws, blocks * 2));
     }
     /* the flow is updated in whole bands, so its planes hold whole bands of rows */
     const irls_level *full = &ws->level[0];
-    const size_t plane = (size_t)full->stride * (size_t)(round_up(full->h, lanes) + lanes);
     float **flow[6] = {&ws->u, &ws->v, &ws->u2, &ws->v2, &ws->du, &ws->dv};
-    float *six = allocate(ws, plane * 6 * sizeof(float));
-    ws->rows = allocate(ws, irls_scratch_floats(ws->width, lanes) * sizeof(float));
-    if (!six || !ws->rows)
-        return -1;
     for (int i = 0; i < 6; i++)
-        *flow[i] = six + plane * (size_t)i;
-    return 0;
+        failed |= !(*flow[i] = floats(ws, (size_t)full->stride * (size_t)round_up(full->h, lanes)));
+    ws->rows = floats(ws, irls_scratch_floats(ws->width, lanes));
+    return failed || !ws->rows ? -1 : 0;
 }
 
 /* Rows for assemble.h: rings of 5 for two kinds of feature rows and of 3 for the time derivative,
