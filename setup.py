@@ -33,7 +33,7 @@ class BuildFlow(build_ext):
         if self.compiler.compiler_type == "unix":
             # No contraction: every variant must round where the source says so.
             ext.extra_compile_args = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno"]
-            ext.extra_compile_args += ["-fvisibility=hidden", "-D_POSIX_C_SOURCE=200809L"]
+            ext.extra_compile_args += ["-fvisibility=hidden", "-D_POSIX_C_SOURCE=200809L", "-g0"]
         try:
             super().build_extension(ext)
         except Exception as error:
