@@ -44,10 +44,20 @@ def no_frames(path: Path) -> None:
         out.start_encoding()
 
 
+def real_clip(path: Path, seed: int = 0) -> Path:
+    """A shared clip where there are some, else one made here."""
+    shared = os.environ.get("TTPREP_SHARED")
+    if not shared:
+        return write_clip(path, 40, seed=seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = ("tt_net_1080p120_a.mp4", "lab_person_cam01_1080x1920p60.mp4")
+    return Path(shutil.copyfile(Path(shared) / "videos" / names[bool(seed)], path))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     videos = tmp_path / "videos"
-    write_clip(videos / "good.mp4", 40)
+    real_clip(videos / "good.mp4")
     write_manifest(tmp_path)
     return tmp_path
 
@@ -75,7 +85,7 @@ def spoil(videos: Path, case: str) -> Path:
         path.write_bytes(good[: len(good) * 6 // 10])
     elif case == "cut short":
         whole = faststart(
-            write_clip(videos.parent / "whole.mp4", 40, seed=2), videos.parent / "fast.mp4"
+            real_clip(videos.parent / "whole.mp4", seed=2), videos.parent / "fast.mp4"
         ).read_bytes()
         path.write_bytes(whole[: len(whole) * 6 // 10])
     elif case == "empty":
@@ -92,7 +102,7 @@ def spoil(videos: Path, case: str) -> Path:
             f.write(b"\0" * 8)
         path.chmod(0)
     elif case == "damaged in the middle":
-        data = bytearray(write_clip(videos.parent / "whole.mp4", 40, seed=2).read_bytes())
+        data = bytearray(real_clip(videos.parent / "whole.mp4", seed=2).read_bytes())
         at = len(data) // 2
         data[at : at + 4096] = np.random.default_rng(0).bytes(4096)
         path.write_bytes(data)
