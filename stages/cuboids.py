@@ -138,7 +138,7 @@ def compute(blocks: Iterator[Block], params: CuboidParams, info: VideoInfo) -> I
 
 STAGE = Stage(
     name="cuboids",
-    version=2,
+    version=3,
     title="annotated samples around the ROI",
     params=CuboidParams,
     inputs=("frames.rgb", "flow.flow", "roi.centre", "descriptor.joints"),

@@ -106,7 +106,7 @@ def _masks(model: Any, rgb: Array, params: ForegroundParams, kernel: Array) -> A
 
 STAGE = Stage(
     name="foreground",
-    version=1,
+    version=2,
     title="moving foreground (MOG2)",
     params=ForegroundParams,
     inputs=("frames.rgb",),

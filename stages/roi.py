@@ -152,7 +152,7 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
 
 STAGE = Stage(
     name="roi",
-    version=1,
+    version=2,
     title="smoothed region-of-interest track",
     params=RoiParams,
     inputs=("flow.flow",),

@@ -51,7 +51,7 @@ def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -
 
 STAGE = Stage(
     name="untrimmed",
-    version=2,
+    version=3,
     title="ROI crops of the whole video",
     params=UntrimmedParams,
     inputs=("frames.rgb", "flow.flow", "roi.centre"),
