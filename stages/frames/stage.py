@@ -138,7 +138,7 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
 
 STAGE = Stage(
     name="frames",
-    version=1,
+    version=2,
     title="decode and scale to RGB frames",
     params=FramesParams,
     inputs=("video",),
