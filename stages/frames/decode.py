@@ -9,6 +9,7 @@ tests/test_decode.py.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ class Report:
         self.faults[MOST_FAULTS - 1 :] = [more]
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """One line without error numbers, which help nobody."""
     log = getattr(error, "log", None)
     text = log[2] if log else getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -86,7 +87,7 @@ def _severe(message: Message) -> bool:
 
 
 @contextmanager
-def _listening(messages: list[Message]) -> Iterator[None]:
+def listening(messages: list[Message]) -> Iterator[None]:
     """Collect the errors that FFmpeg logs meanwhile.
 
     Only ever around one call into FFmpeg, never around a ``yield``: the capture belongs to the
@@ -103,9 +104,7 @@ def _open(path: Path) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         raise StageError(f"{path}: no such file", "check the path") from None
     except OSError as e:
-        raise StageError(f"{path}: cannot be reached ({_reason(e)})", "check path and permissions") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise StageError(f"{path}: is a directory, not a video", "name the files in it, or a pattern")
+        raise StageError(f"{path}: cannot be reached ({reason(e)})", "check path and permissions") from None
     if not stat.S_ISREG(status.st_mode):
         raise StageError(f"{path}: not a regular file", "give a video file")
     if status.st_size == 0:
@@ -117,13 +116,13 @@ def _open(path: Path) -> Any:
         raise StageError(f"{path}: may not be read", "check the file's permissions") from None
     except (av.error.FFmpegError, OSError, ValueError) as e:
         raise StageError(
-            f"{path}: not a video that can be opened ({_reason(e)})",
+            f"{path}: not a video that can be opened ({reason(e)})",
             "it may be truncated (no index) or no video at all: copy it again from the camera",
         ) from None
 
 
 def decode(path: Path, report: Report) -> Iterator[Any]:
-    """All pictures of a file in presentation order.
+    """All pictures of a file in presentation order, or of a folder that holds one picture a frame.
 
     Parameters
     ----------
@@ -141,11 +140,16 @@ def decode(path: Path, report: Report) -> Iterator[Any]:
         The file cannot be opened or holds no video. Damage further in is not raised but
         recorded in ``report.faults``: the caller decides.
     """
+    if os.path.isdir(path):  # False where that cannot be told: opening it says why
+        from stages.frames.folder import decode_folder  # it listens to the decoders as this module does
+
+        yield from decode_folder(path, report)
+        return
     av.logging.set_level(av.logging.INFO)  # PyAV's default drops the decoder's messages
     # else the same message of a second damaged file would be dropped, and the file pass for sound
     av.logging.set_skip_repeated(False)
     messages: list[Message] = []
-    with _listening(messages):
+    with listening(messages):
         container = _open(path)
     with container:
         if not container.streams.video:
@@ -195,10 +199,10 @@ def _pictures(
     packets = container.demux(stream)
     while True:
         try:
-            with _listening(messages):
+            with listening(messages):
                 packet = next(packets, None)
         except (av.error.FFmpegError, OSError) as e:
-            report.fault(f"reading stopped after frame {report.frames - 1}: {_reason(e)}")
+            report.fault(f"reading stopped after frame {report.frames - 1}: {reason(e)}")
             return
         if packet is None:
             return
@@ -209,7 +213,7 @@ def _pictures(
             if packet.is_corrupt:
                 report.fault(f"incomplete packet after frame {report.frames - 1}")
         try:
-            with _listening(messages):
+            with listening(messages):
                 pictures = packet.decode()
         except av.error.FFmpegError as e:
             report.fault(f"undecodable data after frame {report.frames - 1}: {e.strerror}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,8 @@ from pydantic import Field
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
 from stages.frames.decode import Report, decode
-from stages.frames.picture import Fit, colour_of, geometry, to_rgb
+from stages.frames.folder import GIVEN, place_joints
+from stages.frames.picture import Fit, Geometry, colour_of, geometry, to_rgb
 
 
 class FramesParams(Params):
@@ -41,13 +43,15 @@ def _frame_rate(nominal: Fraction, times: list[float]) -> tuple[Fraction, str]:
 
 
 def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
-    """Decode the file named by ``block.data["video"]``.
+    """Decode the file, or the folder of pictures, named by ``block.data["video"]``.
 
     Parameters
     ----------
     blocks : iterator of Block
         One block; ``data["video"]`` is a 0-d array holding the path, ``stop - start`` the number
-        of frames to hand out at a time.
+        of frames to hand out at a time. ``data["joints"]``, where the source has joint positions of its own:
+        (pictures, 13, 3) float64, x, y in px of the source picture, score (see
+        :func:`stages.frames.folder.place_joints`).
     params : FramesParams
     info : VideoInfo
         Unused: nothing is known yet.
@@ -55,7 +59,8 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     Yields
     ------
     dict
-        ``rgb`` (n, H, W, 3) uint8, ``time`` (n,) float64 seconds; the last one also ``_attrs``.
+        ``rgb`` (n, H, W, 3) uint8, ``time`` (n,) float64 seconds; with given joints also the arrays of
+        :data:`~stages.frames.folder.GIVEN`; the last one also ``_attrs``.
 
     Raises
     ------
@@ -64,8 +69,13 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     """
     block = next(blocks)
     path, batch = Path(str(block.data["video"])), block.stop - block.start
+    given = block.data.get("joints")
+    folder = os.path.isdir(path)
+    # pictures of a folder carry their number for a time
+    unit = (1 / params.fps if params.fps else np.nan) if folder else 1.0
     report = Report()
     pictures: list[Array] = []
+    poses: list[dict[str, Array]] = []
     times: list[float] = []
     every_time: list[float] = []
     attrs: dict[str, Any] = {}
@@ -95,16 +105,19 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
                 "picture_x_y_w_h": list(plan.place),
             }
         pictures.append(to_rgb(frame, plan, colour))
-        time = float(frame.pts * frame.time_base) if frame.pts is not None else np.nan
+        if given is not None:
+            poses.append(_joints(given, frame.pts, size[:2], plan, report, path))
+        time = float(frame.pts * frame.time_base) * unit if frame.pts is not None else np.nan
         disordered += not time > last
         last = time
         times.append(time)
         every_time.append(time)
         if len(pictures) == batch:
-            yield {"rgb": np.stack(pictures), "time": np.array(times)}
-            pictures, times = [], []
+            yield {"rgb": np.stack(pictures), "time": np.array(times), **_joined(poses)}
+            pictures, times, poses = [], [], []
     if report.frames == 0:
-        raise StageError(f"{path}: no frame could be decoded", "the file is damaged: copy it again")
+        why = f" ({report.faults[0]})" if folder else ""
+        raise StageError(f"{path}: no frame could be decoded{why}", "the file is damaged: copy it again")
     if report.faults and params.damaged == "fail":
         raise StageError(
             f"{path}: damaged, {report.frames} frames decoded ({report.faults[0]})",
@@ -128,12 +141,30 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
         "timestamps_not_increasing": disordered,
         "faults": report.faults,
     }
+    if given is not None and plan is not None and not poses:
+        poses = [place_joints(np.asarray(given[:0], np.float64), size[:2], plan)]
     rows = (len(pictures), params.height, params.width, 3)
     yield {
         "rgb": np.stack(pictures) if pictures else np.zeros(rows, np.uint8),
         "time": np.array(times, np.float64),
+        **_joined(poses),
         "_attrs": np.array(attrs, object),
     }
+
+
+def _joints(
+    given: Array, number: int, size: tuple[int, int], plan: Geometry, report: Report, path: Path
+) -> dict[str, Array]:
+    """One picture's given joints in the stored frame."""
+    if len(given) != report.claimed:
+        raise StageError(
+            f"{path}: {report.claimed} pictures, but joints of {len(given)} frames", "give one row a picture"
+        )
+    return place_joints(np.asarray(given[number : number + 1], np.float64), size, plan)
+
+
+def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else ())}
 
 
 STAGE = Stage(
@@ -145,6 +176,7 @@ STAGE = Stage(
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="image", description="RGB, 0-255"),
         ArraySpec("time", "float64", ("frame",), units="s", description="presentation time in the source"),
+        *GIVEN,
     ),
     compute=compute,
 )
