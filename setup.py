@@ -46,6 +46,7 @@ setup(
             "stages.flow._irls",
             sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
             depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
+            libraries=[] if sys.platform == "win32" else ["m"],
             py_limited_api=STABLE_ABI,
         )
     ],

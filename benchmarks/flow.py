@@ -1,6 +1,6 @@
 """Speed and exactness of the flow methods, as Markdown tables.
 
-    python benchmarks/flow.py --shared DIR [--peer DIR] [--repeat 9] [--table speed,middlebury,scaling,roofline]
+    python benchmarks/flow.py --shared DIR [--peer DIR] [--repeat 9] [--table speed,middlebury,...]
 
 ``--shared`` holds ``flow/pyflow/*.npz`` (pairs with the stored field of the reference implementation) and
 ``flow/middlebury/<name>`` (pairs with ground truth). ``--peer`` is a folder with a *pyflow* built by the
@@ -119,20 +119,30 @@ def in_video(method: str, variant: str, pair: Pair) -> Callable[[], Flow]:
 def measure(
     pair: Pair, peer: Any, repeat: int, methods: tuple[str, ...]
 ) -> Iterator[tuple[str, float, Flow]]:
-    """(label, median seconds, flow 0 -> 1) of each candidate; all take turns, so that a busy machine is fair."""
+    """(label, median seconds a pair, flow 0 -> 1) of each candidate.
+
+    They take turns, so that a busy machine is fair to all; a turn is a stretch of video as long as the
+    slowest candidate's single pair, so that the quick ones work as warm as they do in a video.
+    """
     steps: dict[str, Callable[[], Flow]] = {f"irls {v}": in_video("irls", v, pair) for v in variants()}
     steps |= {method: in_video(method, variants()[0], pair) for method in methods}
     if peer:
         steps = {"pyflow": lambda: peer(*pair.frames)} | steps
-    fields = {label: step() for label, step in steps.items()}
-    seconds: dict[str, list[float]] = {label: [] for label in steps}
-    for turn in range(repeat):
+    fields, seconds = {}, {}
+    for label, step in steps.items():
+        fields[label] = step()
+        start = time.perf_counter()
+        step()
+        seconds[label] = [time.perf_counter() - start]
+    turn = max(once for (once,) in seconds.values())
+    stretch = {label: max(1, round(turn / once)) for label, (once,) in seconds.items()}
+    seconds = {label: [] for label in steps}
+    for _ in range(repeat):
         for label, step in steps.items():
-            if turn >= 3 and label in METHODS:
-                continue
             start = time.perf_counter()
-            step()
-            seconds[label].append(time.perf_counter() - start)
+            for _ in range(stretch[label]):
+                step()
+            seconds[label].append((time.perf_counter() - start) / stretch[label])
     for label in steps:
         yield label, float(np.median(seconds[label])), fields[label]
 
@@ -286,9 +296,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     pairs = read_pairs(args.shared)
     example = next(pair for pair in pairs if pair.frames[0].shape[:2] == (180, 320))
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, OpenCV {cv2.__version__}"
-    )
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     if "scaling" in tables:
         print("\n## Scaling\n")
         scaling_table(example)
