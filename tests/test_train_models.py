@@ -70,6 +70,25 @@ def test_branch_at_full_size_has_the_papers_shapes():
         assert branch.fc.out_features == 500
 
 
+@pytest.mark.parametrize(
+    ("side", "size", "stride"), [(8, 3, 1), (8, 7, 2), (9, 7, 2), (8, 3, 2), (9, 2, 2), (5, 1, 1)]
+)
+def test_i3d_pads_as_tensorflow_does(side, size, stride):
+    from tttrain.models.i3d import _Pool, _Unit
+
+    torch.manual_seed(6)
+    x = torch.rand(1, 2, side, side, side)
+    out = -(-side // stride)
+    total = max((out - 1) * stride + size - side, 0)
+    padded = functional.pad(x, (total // 2, total - total // 2) * 3)
+    unit = _Unit(2, 3, size, stride).eval()
+    plain = functional.relu(unit.norm(functional.conv3d(padded, unit.conv.weight, stride=stride)))
+    torch.testing.assert_close(unit(x), plain)
+    assert plain.shape[2:] == (out, out, out)
+    pool = _Pool((size,) * 3, (stride,) * 3)
+    torch.testing.assert_close(pool(x), functional.max_pool3d(padded, size, stride))
+
+
 def _variants():
     for spec in specs().values():
         fields = spec.options.model_fields

@@ -71,6 +71,8 @@ def choose_device(name: str | None) -> torch.device:
         first = str(error).splitlines()[0]
         raise TrainError(f"device {name!r} cannot be used here ({first}); try --device cpu", USAGE) from None
     if device.type == "cuda":
+        if ":" not in str(device):
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
     return device
 

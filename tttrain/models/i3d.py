@@ -39,13 +39,23 @@ class I3dOptions(Options):
     dropout: float = Field(0.5, ge=0, lt=1, description="before the classifier")
 
 
-def _same(x: Tensor, size: Sequence[int], stride: Sequence[int], value: float) -> Tensor:
-    """Pad as TensorFlow's SAME does: output = ceil(input / stride), the odd element behind."""
-    pads: list[int] = []
-    for side, k, s in zip(reversed(x.shape[2:]), reversed(size), reversed(stride), strict=True):
-        total = max((-(-side // s) - 1) * s + k - side, 0)
-        pads += [total // 2, total - total // 2]
-    return functional.pad(x, pads, value=value) if any(pads) else x
+def _same(x: Tensor, size: Sequence[int], stride: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """Pad as TensorFlow's SAME does: output = ceil(input / stride), the odd element behind.
+
+    Returns
+    -------
+    (Tensor, list of int)
+        The input, and the padding on either side that is left to the layer. Padding that is not the
+        same on both sides is added here, which costs a copy.
+    """
+    totals = [
+        max((-(-side // s) - 1) * s + k - side, 0)
+        for side, k, s in zip(x.shape[2:], size, stride, strict=True)
+    ]
+    if all(total % 2 == 0 for total in totals):
+        return x, [total // 2 for total in totals]
+    pads = [n for total in reversed(totals) for n in (total // 2, total - total // 2)]
+    return functional.pad(x, pads), [0] * len(totals)
 
 
 class _Unit(nn.Module):
@@ -58,8 +68,9 @@ class _Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) → (N, out, T/s, H/s, W/s)."""
-        padded = _same(x, self.conv.kernel_size, self.conv.stride, 0.0)
-        return functional.relu(self.norm(self.conv(padded)), inplace=True)
+        padded, rest = _same(x, self.conv.kernel_size, self.conv.stride)
+        y = functional.conv3d(padded, self.conv.weight, stride=self.conv.stride, padding=rest)
+        return functional.relu(self.norm(y), inplace=True)
 
 
 class _Pool(nn.Module):
@@ -71,8 +82,9 @@ class _Pool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) → the same channels, sides divided by the stride."""
-        # after a ReLU zero is as small as it gets, as in TensorFlow's padding with −∞
-        return functional.max_pool3d(_same(x, self.size, self.stride, 0.0), self.size, self.stride)
+        # after a ReLU nothing is below the zeros of the padding, as with TensorFlow's −∞
+        padded, rest = _same(x, self.size, self.stride)
+        return functional.max_pool3d(padded, self.size, self.stride, rest)
 
 
 class _Inception(nn.Module):
