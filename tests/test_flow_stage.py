@@ -97,6 +97,17 @@ def test_every_method_finds_the_drift(method: str) -> None:
     assert np.abs(motion - expected).max() < 0.3
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_of_opencv_do_not_matter(method: str) -> None:
+    frames, mask = video(n=3, height=120, width=160)
+    fields = set()
+    for threads in (1, 4):
+        cv2.setNumThreads(threads)
+        fields.add(whole(frames, mask, FlowParams(method=method, **FAST))["flow"].tobytes())  # type: ignore[arg-type]
+    cv2.setNumThreads(1)
+    assert len(fields) == 1
+
+
 def test_too_small_a_picture_is_a_stage_error() -> None:
     frames, mask = video(height=30)
     with pytest.raises(StageError, match=r"flow cannot be computed: expected pictures from 40 pixels"):

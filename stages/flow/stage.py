@@ -40,6 +40,7 @@ def masked_flow(flow: NDArray[np.float32], mask: NDArray[np.uint8], ksize: int =
 
 
 def _compute(blocks: Iterator[Block], params: FlowParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+    cv2.setNumThreads(1)  # one task, one core: the pipeline runs as many tasks as there are cores
     engine: VideoFlow | None = None
     held = -1  # index of the last frame given to the engine
     for block in blocks:
