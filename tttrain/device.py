@@ -39,9 +39,18 @@ class World:
         return values
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Until every process is here.
+
+        Raises
+        ------
+        TrainError
+            One of them is gone.
+        """
         if self.size > 1:
-            dist.barrier()
+            try:
+                dist.barrier()
+            except RuntimeError:
+                raise TrainError(f"process {self.rank}: another one ended; its message says why") from None
 
 
 def join_world(device: torch.device) -> World:
@@ -85,11 +94,19 @@ def choose_precision(device: torch.device, wanted: str) -> str:
     device : torch.device
     wanted : {"auto", "fp32", "tf32", "bf16"}
         auto: bf16 on a GPU that has it, else TF32 on a GPU, else fp32.
+
+    Raises
+    ------
+    TrainError
+        The CPU is to work in reduced precision.
     """
+    if device.type != "cuda":
+        # bf16 gradients of channels-last 3D convolutions come out as NaN at times on the CPU (torch 2.13)
+        if wanted in ("tf32", "bf16"):
+            raise TrainError(f"--precision {wanted} needs a GPU; leave it out, or give fp32", USAGE)
+        return "fp32"
     if wanted != "auto":
         return wanted
-    if device.type != "cuda":
-        return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "tf32"
 
 
@@ -103,8 +120,8 @@ def set_precision(device: torch.device, precision: str) -> None:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """Context in which a model is evaluated."""
-    if precision != "bf16":
+    """Context in which a model is evaluated; on the CPU always in float32."""
+    if precision != "bf16" or device.type != "cuda":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
