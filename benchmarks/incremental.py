@@ -1,0 +1,96 @@
+"""What one more annotation file costs in a store of annotated videos.
+
+    python benchmarks/incremental.py CLIP... [--videos 50] [--compact]
+
+Makes annotated videos from the clips (clips.py), all but one of the annotation files in place; times a fresh
+process that runs the pipeline and exports the dataset (the building), one with nothing to do, and one after
+the last annotation file was added. The share that counts is the last over the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+_MANIFEST = """\
+version: 1
+store: store
+videos: [videos]
+annotations: [annotations]
+modalities: [rgb, flow]
+cleaning: {min_seconds: 0.01}
+"""
+
+
+def step(folder: Path, *, compact: bool) -> None:
+    """What a user does: run, export; prints what it took as JSON."""
+    from rich.console import Console
+
+    from pipeline.cluster import Where, cores
+    from pipeline.dataset import export
+    from pipeline.manifest import read_manifest
+    from pipeline.run import Request, run
+    from store import Store
+
+    start = time.perf_counter()
+    manifest = read_manifest(folder / "data_manifest.yaml")
+    request = Request(manifest, folder / "store", where=Where(cores()))
+    result = run(request, Console(stderr=True, quiet=True))
+    ran = time.perf_counter() - start
+    view, path = result.overview, folder / "dataset.h5"
+    done = export(manifest, Store.open(folder / "store"), view.sources, view.plans, path, compact=compact)
+    made = [o.stage for o in result.outcomes if o.state == "done"]
+    facts = {"run_s": ran, "export_s": done.seconds, "made": len(made), "stages": sorted(set(made))}
+    print(json.dumps({**facts, "code": result.code, "samples": done.samples, "bytes": done.size}))
+
+
+def timed(folder: Path, *, compact: bool) -> tuple[float, dict[str, Any]]:
+    """Wall seconds of a fresh process that does :func:`step`."""
+    words = [sys.executable, __file__, "--step", str(folder), *(["--compact"] if compact else [])]
+    start = time.perf_counter()
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return wall, json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", nargs="*", type=Path)
+    parser.add_argument("--videos", type=int, default=50)
+    parser.add_argument("--compact", action="store_true")
+    parser.add_argument("--step", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.step:
+        step(args.step, compact=args.compact)
+        return
+    from clips import make_videos
+
+    from pipeline.cluster import cores
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        make_videos(args.clips, folder, args.videos + 1, cores())
+        (folder / "data_manifest.yaml").write_text(_MANIFEST)
+        last = sorted((folder / "annotations").iterdir())[-1]
+        content = last.read_text()
+        last.unlink()
+        whole, facts = timed(folder, compact=args.compact)
+        print(f"building: {whole:.2f} s, {facts}")
+        idle, facts = timed(folder, compact=args.compact)
+        print(f"nothing to do: {idle:.2f} s, {facts}")
+        last.write_text(content)
+        added, facts = timed(folder, compact=args.compact)
+        print(f"one more annotation file: {added:.2f} s, {facts}")
+        print(f"share: {added / whole:.1%} of building")
+
+
+if __name__ == "__main__":
+    main()
