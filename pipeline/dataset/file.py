@@ -70,7 +70,8 @@ class DatasetFile:
         """Close without finishing; the caller removes the file."""
         if not self._raw.closed:
             self._raw.failure = self._raw.failure or OSError("abandoned")
-            self.h5.close()
+            with contextlib.suppress(OSError, RuntimeError):
+                self.h5.close()
             self._raw.close()
 
 
@@ -90,6 +91,9 @@ def writing(path: Path) -> Iterator[DatasetFile]:
         try:
             yield out
             out.close()
+        except Exception:
+            out.check()  # HDF5 stumbles over what a full disk swallowed: say what began it
+            raise
         finally:
             out.abandon()
         _check(temp, path)
