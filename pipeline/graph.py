@@ -22,6 +22,8 @@ from store import Slot
 
 #: the modality that each optional input belongs to
 MODALITY_OF = {"frames.rgb": "rgb", "flow.flow": "flow", "descriptor.joints": "pose"}
+#: stage that does not run where joints are given: the frames file then holds the same arrays
+REPLACED_BY_JOINTS = "pose"
 #: stages that exist for one modality alone
 ONLY_FOR = {"pose": "pose", "descriptor": "pose"}
 
@@ -75,7 +77,7 @@ class Node:
         return Slot(self.source.sha256, self.stage.name, self.key)
 
 
-def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
+def wanted_stages(manifest: Manifest, names: Iterable[str], source: Source | None = None) -> list[str]:
     """Stages to run, inputs first.
 
     Parameters
@@ -83,6 +85,8 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
     manifest : Manifest
     names : iterable of str
         Requested stages; none: all that the manifest switches on.
+    source : Source, optional
+        Only what this one needs; without, what any of the manifest's may need.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
     unknown = [n for n in names if n not in stages]
     if unknown:
         raise UserError(f"there is no stage {unknown[0]!r}; the stages are {', '.join(stages)}", USAGE)
-    goals = names or [n for n in stages if _switched_on(n, manifest)]
+    goals = names or [n for n in stages if _switched_on(n, manifest, source)]
     needed: set[str] = set()
 
     def add(name: str) -> None:
@@ -106,12 +110,16 @@ def wanted_stages(manifest: Manifest, names: Iterable[str]) -> list[str]:
 
     for name in goals:
         add(name)
+    if source is not None and source.joints:
+        needed.discard(REPLACED_BY_JOINTS)
     return [n for n in stages if n in needed]
 
 
-def _switched_on(stage: str, manifest: Manifest) -> bool:
+def _switched_on(stage: str, manifest: Manifest, source: Source | None) -> bool:
     if stage == "untrimmed":
         return manifest.untrimmed
+    if stage == "start":  # a long video has many actions: it is for trials
+        return source.sample == "start" if source else any(s.sample == "start" for s in manifest.sources)
     return stage not in ONLY_FOR or ONLY_FOR[stage] in manifest.modalities
 
 
@@ -119,6 +127,11 @@ def active_inputs(stage: Stage, manifest: Manifest, params: Params) -> tuple[str
     """The inputs a stage reads with these parameters, without modalities that are switched off."""
     inputs = stage.reads(params) if stage.reads else stage.inputs
     return tuple(a for a in inputs if a not in stage.optional or MODALITY_OF[a] in manifest.modalities)
+
+
+def _maker(stage: str, source: Source) -> str:
+    """The stage that makes the arrays of a stage for this source."""
+    return "frames" if source.joints and stage == REPLACED_BY_JOINTS else stage
 
 
 def build(
@@ -156,7 +169,7 @@ def build(
             source,
             stage,
             params,
-            {u: nodes[u] for u in upstream},
+            {u: nodes[_maker(u, source)] for u in upstream},
             arrays,
             samples if stage.unit == "samples" else (),
         )

@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.graph import Node
+from pipeline.joints import read_joints
 from pipeline.layouts import PART_ROWS, columns
 from pipeline.provenance import provenance
+from pipeline.sources import content_digest
 from stages.base import Array, Block, StageError, VideoInfo
 from store import DamagedError, FeatureReader, Receipt, Slot, Store, StoreError, sha256_file, writing_file
 from store.atomic import read_json, write_json
@@ -157,7 +159,10 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
     with ExitStack() as stack:
         info = VideoInfo()
         if node.stage.name == "frames":
-            blocks = iter([Block(0, BLOCK_ROWS, 0, {"video": np.array(str(node.source.path))})])
+            data = {"video": np.array(str(node.source.path))}
+            if node.source.joints:
+                data["joints"] = read_joints(node.source.joints)
+            blocks = iter([Block(0, BLOCK_ROWS, 0, data)])
         else:
             info = read_info(store, node)
             inputs = Inputs(store, node, info, stack)
@@ -171,7 +176,7 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
 
 
 def _check_unchanged(node: Node) -> None:
-    if sha256_file(node.source.path) != node.source.sha256:
+    if content_digest(node.source.path, node.source.joints) != node.source.sha256:
         raise StageError(
             f"{node.source.name}: changed while it was read", "wait until it is copied completely, run again"
         )

@@ -30,6 +30,44 @@ class VideoEntry(_Part):
     player: str = Field("", description="for splits by player")
 
 
+class SourceEntry(_Part):
+    """Many short videos that are one sample each: trials as folders of pictures, or clips; docs/sequences.md.
+
+    Attributes
+    ----------
+    kind : {"frames", "clips"}
+        Every folder below ``path`` that holds pictures is a trial; every video file below it is a clip.
+    path : Path
+    fps : float or None
+        Frame rate, 1/s. Pictures need it; of clips only where the files' tags are wrong.
+    joints : str
+        File of a trial's given joint positions, relative to the trial; ``{trial}`` stands for its name.
+    labels : str
+        ``folder``: the folder that a trial or clip lies in is its label; else a CSV with the columns ``file``
+        and ``label``, relative to the manifest. Empty: no samples.
+    sample : {"whole", "start"}
+        Whether the sample is all of it or begins at the start frame that is found in it.
+    player : str
+        Of all of them; a column ``player`` of the CSV takes precedence.
+    """
+
+    kind: Literal["frames", "clips"]
+    path: Path
+    fps: float | None = Field(None, gt=0, le=100_000)
+    joints: str = ""
+    labels: str = ""
+    sample: Literal["whole", "start"] = "whole"
+    player: str = ""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> SourceEntry:
+        if self.kind == "frames" and self.fps is None:
+            raise ValueError("pictures have no frame rate of their own; give fps")
+        if self.kind == "clips" and self.joints:
+            raise ValueError("only folders of pictures have joints; remove joints, or use kind: frames")
+        return self
+
+
 class Splits(_Part):
     """How samples are divided."""
 
@@ -58,6 +96,8 @@ class Manifest(_Part):
         Folder of the feature store.
     videos : tuple of VideoEntry
         Used where the command line names no PATH.
+    sources : tuple of SourceEntry
+        Likewise.
     annotations : tuple of Path
         Files and folders of annotations.
     modalities : tuple of str
@@ -84,6 +124,7 @@ class Manifest(_Part):
     version: Literal[1] = 1
     store: Path = Path("ttprep-store")
     videos: tuple[VideoEntry, ...] = ()
+    sources: tuple[SourceEntry, ...] = ()
     annotations: tuple[Path, ...] = ()
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
     untrimmed: bool = False

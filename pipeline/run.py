@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cluster import Session, Where
-from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
+from pipeline.errors import FAILED, OK, SOME_FAILED, UserError
 from pipeline.execute import execute
 from pipeline.graph import Node, build, wanted_stages
 from pipeline.jobs import Outcome
@@ -20,7 +20,8 @@ from pipeline.manifest import Manifest
 from pipeline.plan import Planned, plan_nodes
 from pipeline.progress import RunProgress
 from pipeline.samples import gather, intervals
-from pipeline.sources import Source, find_videos, identify
+from pipeline.sequences import Found, attach, find, find_starts
+from pipeline.sources import Source, identify
 from stages import registry
 from stages.base import StageError
 from stages.pose import PoseParams, resolve_weights
@@ -125,30 +126,31 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     manifest = request.manifest
     names = wanted_stages(manifest, request.stages)
     entries = {manifest.resolve(e.path): e for e in manifest.videos}
-    paths = request.paths or tuple(entries)
-    if not paths:
-        raise UserError("no video given; name videos or folders, or list them in the manifest", USAGE)
-    videos, problems = find_videos(paths, request.store_root)
-    if not videos and not problems:
-        listed = ", ".join(str(p) for p in paths)
+    found = find(manifest, request.paths, request.store_root)
+    if not found.paths and not found.problems:
+        listed = ", ".join(str(p) for p in request.paths or entries)
         raise UserError(
             f"{listed}: no video file found there; give a video or a folder that holds some", FAILED
         )
-    sources = _identify(videos, store, console)
+    sources = _identify(found, store, console)
     by_place = {path.resolve(): entry for path, entry in entries.items()}
     for source in sources:
         for path in (source.path, *source.also):
             entry = by_place.get(path.resolve())
             if entry is not None:
                 source.fps, source.player = entry.fps, entry.player
-    problems += [f"{s.name}: {s.problem}" for s in sources if s.problem]
+    found.notes += attach(sources, found)
+    problems = found.problems + [f"{s.name}: {s.problem}" for s in sources if s.problem]
     usable = [s for s in sources if not s.problem]
-    overview = Overview(usable, problems, {}, {}, names=names)
+    wanted = {s.sha256: wanted_stages(manifest, request.stages, s) for s in usable}
+    if wanted:  # what none of them needs is no column of a table
+        names = [n for n in names if any(n in own for own in wanted.values())]
+    overview = Overview(usable, problems, {}, {}, notes=found.notes, names=names)
     overview.notes += [f"{also}: same content as {s.name}; processed once" for s in usable for also in s.also]
     if "pose" in names:
         _weights(request, overview, download=False)
     for source in usable:
-        plain = [n for n in names if registry()[n].unit == "blocks"]
+        plain = [n for n in wanted[source.sha256] if registry()[n].unit == "blocks"]
         overview.plans[source.sha256] = plan_nodes(
             build(source, manifest, plain, overview.overrides).values(), store
         )
@@ -156,15 +158,15 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     return overview
 
 
-def _identify(videos: list[Path], store: Store | None, console: Console) -> list[Source]:
-    sizes = sum(p.stat().st_size for p in videos if p.exists())
+def _identify(found: Found, store: Store | None, console: Console) -> list[Source]:
+    sizes = sum(p.stat().st_size for p in found.paths if p.exists())
     bar = Progress(
         TextColumn("reading videos"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal or sizes < 10**9,
     )  # fmt: skip
     with bar:
         task = bar.add_task("", total=sizes)
-        return identify(videos, store, lambda n: bar.advance(task, n))
+        return identify(found.paths, store, lambda n: bar.advance(task, n), found.joints)
 
 
 def _weights(request: Request, overview: Overview, *, download: bool) -> None:
@@ -200,9 +202,11 @@ def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
 
 
 def plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
-    """Add the stages that cut annotated samples, for videos whose frames are counted."""
+    """Add the stages that cut samples, for videos whose frames are counted, and note missing start frames."""
+    overview.notes += [n for n in find_starts(overview.plans, store) if n not in overview.notes]
     names = [n for n in overview.names if registry()[n].unit == "samples"]
-    if not names or not request.manifest.annotations:
+    labelled = any(s.sample and s.label for s in overview.sources)
+    if not names or not (request.manifest.annotations or labelled):
         return
     annotations, cleaned, by_video = gather(request.manifest, _frames(overview))
     for issue in (*annotations.issues, *cleaned.issues):
@@ -211,8 +215,8 @@ def plan_samples(request: Request, store: Store | None, overview: Overview) -> N
             overview.notes.append(text)
     for source in overview.sources:
         nodes = build(
-            source, request.manifest, overview.names, overview.overrides,
-            intervals(by_video.get(source.sha256, ())),
+            source, request.manifest, wanted_stages(request.manifest, request.stages, source),
+            overview.overrides, intervals(by_video.get(source.sha256, ())),
         )  # fmt: skip
         overview.plans[source.sha256] = plan_nodes(nodes.values(), store)
 

@@ -1,12 +1,14 @@
-"""From annotation files to the samples of each video, once its frames are counted."""
+"""From annotation files and labels to the samples of each video, once its frames are counted."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from pipeline.manifest import Manifest
+from pipeline.sequences import whole_samples
 from pipeline.sources import Source
 from stages.annotations import (
     AnnotationSet,
@@ -28,7 +30,7 @@ def facts_of(source: Source, receipt: Receipt) -> VideoFacts:
 def gather(
     manifest: Manifest, frames: Iterable[tuple[Source, Receipt]]
 ) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]]]:
-    """Read and clean the manifest's annotations.
+    """Read and clean the manifest's annotations, and add the samples that whole trials and clips are.
 
     Parameters
     ----------
@@ -45,14 +47,22 @@ def gather(
     """
     videos: dict[str, VideoFacts] = {}
     content: dict[str, str] = {}
+    whole: list[tuple[Source, VideoFacts]] = []
     for source, receipt in frames:
+        whole.append((source, facts_of(source, receipt)))
         for path in (source.path, *source.also):
             videos[path.as_posix()] = facts_of(source, receipt)
             content[path.as_posix()] = source.sha256
     paths = [manifest.resolve(p) for p in manifest.annotations]
     annotations = read_annotations(paths, videos=videos, options=manifest.annotation_options)
     cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
+    own, issues, step = whole_samples(whole, manifest.view)
+    if step is not None:  # in front: they pass none of the rules for intervals
+        waterfall = replace(cleaned.waterfall, steps=(step, *cleaned.waterfall.steps))
+        cleaned = replace(cleaned, waterfall=waterfall, issues=(*cleaned.issues, *issues))
     by_video: dict[str, dict[str, Sample]] = defaultdict(dict)
+    for source, sample in own:
+        by_video[source.sha256][sample.id] = sample
     for sample in cleaned.samples:
         by_video[content[sample.video]].setdefault(sample.id, sample)
     return annotations, cleaned, {v: tuple(s.values()) for v, s in by_video.items()}

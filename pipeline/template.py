@@ -28,6 +28,12 @@ store: ttprep-store
 # fps only where the file's own tag is wrong; player is for splits by player.
 videos: []
 
+# Many short videos that are one sample each (see docs/sequences.md): trials as folders of pictures,
+# or clips, with one label a folder or from a CSV (file, label):
+#   - {kind: frames, path: trials, fps: 30, joints: joints.csv, labels: labels.csv, sample: start}
+#   - {kind: clips, path: clips, labels: folder}
+sources: []
+
 # Annotation files and folders: MediaEval XML, OpenTTGames JSON, CSV, CVAT XML, Label Studio
 # JSON; see docs/annotations.md.
 annotations: []
