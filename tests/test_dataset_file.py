@@ -77,7 +77,8 @@ def frames_of(manifest, name):
 
 def table(file, group):
     return {
-        k: (d.asstr()[()].tolist() if d.dtype == object else d[()].tolist()) for k, d in file[group].items()
+        k: (d.asstr()[()].tolist() if h5py.check_string_dtype(d.dtype) else d[()].tolist())
+        for k, d in file[group].items()
     }
 
 

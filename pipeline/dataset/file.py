@@ -15,7 +15,8 @@ import numpy as np
 from store import DamagedError, Layout
 from store.atomic import CheckedFile, replacing
 
-TEXT = h5py.string_dtype()
+#: as a column's dtype: text of any length
+TEXT = "text"
 
 
 class DatasetFile:
@@ -58,7 +59,13 @@ class DatasetFile:
     def table(self, group: str, columns: Mapping[str, tuple[Any, Any]]) -> None:
         """Small datasets: name → (dtype, values)."""
         for name, (dtype, values) in columns.items():
-            self.h5.create_dataset(f"{group}/{name}", data=np.array(values, dtype=dtype), dtype=dtype)
+            data: Any = np.array(values, dtype=None if dtype == TEXT else dtype)
+            if dtype == TEXT:
+                # of fixed length: a heap of loose strings is what HDF5 trips over when a disk is full
+                texts = [str(v).encode() for v in values]
+                dtype = h5py.string_dtype(length=max(1, *map(len, texts)) if texts else 1)
+                data = np.array(texts, dtype=dtype)
+            self.h5.create_dataset(f"{group}/{name}", data=data, dtype=dtype)
 
     def close(self) -> None:
         """Mark the file complete and flush it to the disk; raises what failed on the way."""
