@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -30,12 +30,14 @@ class IrlsParams(Params):
         Relaxation sweeps at the finest level; level k takes ``n_sor + 3 k``.
     """
 
-    alpha: Annotated[float, Field(ge=1e-6, le=1e6)] = 0.012
-    ratio: Annotated[float, Field(ge=0.4, le=0.98)] = 0.75
-    min_width: Annotated[int, Field(ge=4, le=8192)] = 20
-    n_outer: Annotated[int, Field(ge=1, le=1000)] = 7
-    n_inner: Annotated[int, Field(ge=1, le=1000)] = 1
-    n_sor: Annotated[int, Field(ge=1, le=10000)] = 30
+    alpha: float = Field(0.012, ge=1e-6, le=1e6, description="weight of smoothness against data")
+    ratio: float = Field(
+        0.75, ge=0.4, le=0.98, description="size of a pyramid level over the next finer one's"
+    )
+    min_width: int = Field(20, ge=4, le=8192, description="width of the coarsest level, px")
+    n_outer: int = Field(7, ge=1, le=1000, description="warps at the finest level; level k takes n_outer + k")
+    n_inner: int = Field(1, ge=1, le=1000, description="updates of the robust weights within a warp")
+    n_sor: int = Field(30, ge=1, le=10000, description="sweeps at the finest level; level k takes n_sor + 3k")
 
 
 class FlowParams(IrlsParams):
@@ -49,8 +51,10 @@ class FlowParams(IrlsParams):
         Side of the Gaussian that smooths the flow before the foreground product, odd; 1 = none.
     """
 
-    method: Method = "irls"
-    ksize: Annotated[int, Field(ge=1, le=31)] = 3
+    method: Method = Field("irls", description="irls, deepflow, tvl1, farneback or dis")
+    ksize: int = Field(
+        3, ge=1, le=31, description="side of the Gaussian before the foreground product; 1 = none"
+    )
 
     @field_validator("ksize")
     @classmethod

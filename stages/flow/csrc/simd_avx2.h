@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #define LANES 8
+#define HOLD(x) __asm__("" : "+x"(x))
 typedef __m256 V;
 typedef __m256 M;
 

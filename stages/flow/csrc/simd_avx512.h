@@ -2,6 +2,8 @@
 #include <immintrin.h>
 
 #define LANES 16
+/* Keep a value in its register: compilers love to load it twice instead, and loads are what binds. */
+#define HOLD(x) __asm__("" : "+v"(x))
 typedef __m512 V;
 typedef __mmask16 M; /* one truth value a lane */
 

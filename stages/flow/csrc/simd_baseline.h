@@ -1,6 +1,7 @@
 /* Four floats a vector in plain vector extensions: SSE2 on x86-64, NEON on arm64, whatever the compiler
  * makes of it elsewhere. See simd_avx512.h for what each function means. */
 #define LANES 4
+#define HOLD(x) /* what a vector register is called depends on the processor */
 typedef float V __attribute__((vector_size(16), may_alias));
 typedef float VU __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t VI __attribute__((vector_size(16), may_alias));

@@ -72,9 +72,6 @@ static void unskew_band(const irls_level *lv, int band, float *u, float *v, int 
     }
 }
 
-/* Keep a value in its register: compilers love to load it twice instead, and loads are what binds. */
-#define HOLD(x) __asm__("" : "+v"(x))
-
 /* An increment, or its weighted value, of one block. */
 typedef struct {
     V u, v;
