@@ -136,7 +136,6 @@ def _root(out: DatasetFile, content: Content, fingerprint: str) -> None:
             "joints": ["pose", *JOINTS],
             "parameters": dict(content.parameters),
             "provenance": provenance(),
-            "waterfall": content.waterfall.to_json(),
             "left_out": list(content.left_out),
         },
     )  # fmt: skip

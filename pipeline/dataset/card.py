@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.dataset.summary import Summary
 from store.atomic import write_bytes
 
+_MARK = "<!-- made from "
 _LOAD = """\
 ```python
 import h5py, hdf5plugin  # pip install h5py hdf5plugin
@@ -20,7 +21,7 @@ with h5py.File("{file}") as f:
 ```"""
 
 
-def write_card(path: Path, summary: Summary, picture: Path) -> None:
+def write_card(path: Path, summary: Summary, picture: Path, waterfall: dict[str, Any], mark: str) -> None:
     """Write the dataset card.
 
     Parameters
@@ -29,11 +30,25 @@ def write_card(path: Path, summary: Summary, picture: Path) -> None:
     summary : Summary
     picture : Path
         Of samples; linked from the card.
+    waterfall : dict
+        How the cleaning came from annotations to these samples.
+    mark : str
+        Kept in the card, see :func:`mark_of`.
     """
-    write_bytes(path, ("\n".join(_lines(summary, picture)) + "\n").encode())
+    lines = [*_lines(summary, picture, waterfall), "", f"{_MARK}{mark} -->"]
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
-def _lines(summary: Summary, picture: Path) -> Iterator[str]:
+def mark_of(path: Path) -> str:
+    """The mark that a card was written with; empty where there is none."""
+    try:
+        last = path.read_text().rstrip().rpartition("\n")[2]
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return last.removeprefix(_MARK).removesuffix(" -->") if last.startswith(_MARK) else ""
+
+
+def _lines(summary: Summary, picture: Path, waterfall: dict[str, Any]) -> Iterator[str]:
     yield f"# {summary.path.stem}"
     yield ""
     yield (
@@ -52,7 +67,7 @@ def _lines(summary: Summary, picture: Path) -> Iterator[str]:
     yield ""
     yield "## From annotations to samples"
     yield ""
-    yield from _waterfall(summary.attrs["waterfall"])
+    yield from _waterfall(waterfall)
     yield ""
     yield "## Known limits"
     yield ""

@@ -11,10 +11,10 @@ from typing import Any
 import h5py
 
 from pipeline.dataset.assemble import FORMAT, assemble
-from pipeline.dataset.card import write_card
+from pipeline.dataset.card import mark_of, write_card
 from pipeline.dataset.content import collect
 from pipeline.dataset.croissant import described_file, write_croissant
-from pipeline.dataset.fingerprint import fingerprint, fingerprint_of
+from pipeline.dataset.fingerprint import card_mark, fingerprint, fingerprint_of
 from pipeline.dataset.picture import write_picture
 from pipeline.dataset.sampletable import write_table
 from pipeline.dataset.splittable import settle, split_params
@@ -126,12 +126,13 @@ def export(
     mark = fingerprint(content, splits, compact=compact)
     files = beside(path)
     current = fingerprint_of(path) == mark
-    made = not (current and _described(path, files, mark))
+    card = card_mark(mark, content)
+    made = not (current and _described(path, files, mark, card))
     if not current:
         assemble(path, store, content, splits, mark, compact=compact)
     summary = read_summary(path)
     if made:
-        describe(summary)
+        _describe(summary, files, content.waterfall.to_json(), card)
     return Exported(
         path,
         made,
@@ -144,18 +145,18 @@ def export(
     )
 
 
-def describe(summary: Summary) -> None:
+def _describe(summary: Summary, files: Beside, waterfall: dict[str, Any], mark: str) -> None:
     """Write everything beside a dataset file; the Croissant description last: it vouches for the rest."""
-    files = beside(summary.path)
     write_picture(files.picture, summary)
     write_table(files.table, summary)
-    write_card(files.card, summary, files.picture)
+    write_card(files.card, summary, files.picture, waterfall, mark)
     write_croissant(files.croissant, summary, files.table)
 
 
-def _described(path: Path, files: Beside, mark: str) -> bool:
+def _described(path: Path, files: Beside, mark: str, card: str) -> bool:
     there = all(p.exists() for p in vars(files).values())
-    return there and described_file(files.croissant) == (mark, path.stat().st_size)
+    right = described_file(files.croissant) == (mark, path.stat().st_size)
+    return there and right and mark_of(files.card) == card
 
 
 def _guard(path: Path) -> None:

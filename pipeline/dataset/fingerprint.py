@@ -39,7 +39,6 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
         # as lists: the order of classes is that of their indices
         "views": [[v.name, v.unlabelled, [[c, list(p)] for c, p in v.classes.items()]] for v in views],
         "parameters": dict(content.parameters),
-        "waterfall": content.waterfall.to_json(),
         "left_out": list(content.left_out),
         "videos": [
             {
@@ -63,6 +62,12 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
 def fingerprint(content: Content, splits: Mapping[str, str], *, compact: bool) -> str:
     """sha256 hex of :func:`parts`."""
     text = json.dumps(parts(content, splits, compact=compact), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def card_mark(mark: str, content: Content) -> str:
+    """What a card follows from: the file, and the cleaning that led to it."""
+    text = json.dumps([mark, content.waterfall.to_json()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
