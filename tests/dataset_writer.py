@@ -7,6 +7,7 @@ is noticed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -124,7 +125,7 @@ def write_dataset(
         _pixels(file.create_group("cuboids"), cuboids)
         group = file.create_group("videos")
         group["name"] = [f"video_{v}.mp4" for v in range(videos)]
-        group["sha256"] = ["0" * 64] * videos
+        group["sha256"] = [hashlib.sha256(f"{seed} {v}".encode()).hexdigest() for v in range(videos)]
         group["n_frames"] = np.array([len(a["roi"]) for a, _ in made], np.int32)
         group["rows"] = np.array([len(a["roi"]) if untrimmed else 0 for a, _ in made], np.int64)
         group["first"] = np.array(video_first, np.int64)

@@ -180,8 +180,11 @@ def test_detection_from_the_command_line(paths, tmp_path):
     with np.load(out / "video_1.npz") as kept:
         assert kept["scores"].shape == (frames, 4)
     assert (out / "video_1.png").read_bytes().startswith(b"\x89PNG")
-    assert report["videos"][0]["training_samples"] > 0
-    assert "no test of what the network can" in call("detect", reduced, "-o", out, "--step", "9").stderr
+    assert report["videos"][0]["trained_on"]
+    args = ["detect", reduced, "-o", out, "--step", "9"]
+    assert "note: no test, the network was trained on strokes of video_0.mp4" in call(*args).stderr
+    other = write_dataset(tmp_path / "other.h5", videos=1, strokes=3, seed=9)
+    assert "no test" not in call(*args, "--dataset", other).stderr
 
 
 def test_attention_from_the_command_line(paths, tmp_path):

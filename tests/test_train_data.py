@@ -43,8 +43,8 @@ def test_info_is_what_was_written(path, info):
         np.testing.assert_array_equal(info.samples.first, file["samples/first"])
         assert info.samples.id[3] == file["samples/id"].asstr()[3]
     counts = {split: len(info.rows_of(split)) for split in info.splits}
-    assert sum(counts.values()) == 24
-    with pytest.raises(TrainError, match="no split 'tset'; there are: train, validation, test"):
+    assert sum(counts.values()) == len(info.rows_of("all")) == 24
+    with pytest.raises(TrainError, match="no split 'tset'; there are: train, validation, test, all"):
         info.rows_of("tset")
 
 

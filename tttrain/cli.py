@@ -180,7 +180,7 @@ def _parse_options(pairs: tuple[str, ...]) -> dict[str, str]:
 @main.command()
 @click.argument("runs", type=_PATH, nargs=-1, required=True, metavar="RUN...")
 @_DATASET
-@click.option("--split", default="test", show_default=True)
+@click.option("--split", default="test", show_default=True, help="One of the file's, or all.")
 @click.option("--step", type=click.IntRange(1), default=10, show_default=True, help="Frames between windows.")
 @_BATCH
 @_OUTPUT

@@ -206,11 +206,9 @@ def run_detect(
             f"{spans['found']} of {spans['true']}", _number(spans["iou"]), _number(spans["map"]),
         )  # fmt: skip
     _stdout().print(table)
-    seen = [v["video"] for v in report["videos"] if v["training_samples"]]
+    seen = [v["video"] for v in report["videos"] if v["trained_on"]]
     if seen:
-        click.echo(
-            f"note: training samples lie in {', '.join(seen)}; no test of what the network can", err=True
-        )
+        click.echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
     click.echo(
         f"{len(report['videos'])} videos, {sum(v['frames'] for v in report['videos'])} frames\n{where}"
     )

@@ -80,7 +80,8 @@ class Videos:
 
     Attributes
     ----------
-    name : array of str
+    name, sha256 : array of str
+        ``sha256`` is that of the source file.
     n_frames, first, rows : array of int
         ``first`` is −1 where the whole video is not in the file.
     fps : array of float
@@ -88,6 +89,7 @@ class Videos:
     """
 
     name: Array
+    sha256: Array
     n_frames: Array
     fps: Array
     first: Array
@@ -149,16 +151,17 @@ class DatasetInfo:
         return next((i for i, name in enumerate(self.classes) if name.casefold() == NEGATIVE), -1)
 
     def rows_of(self, split: str) -> NDArray[np.intp]:
-        """Rows of ``/samples`` that lie in a split and have a class.
+        """Rows of ``/samples`` that lie in a split and have a class; ``all``: in any.
 
         Raises
         ------
         TrainError
             There is no such split.
         """
-        if split not in self.splits:
-            raise TrainError(f"{self.path}: no split {split!r}; there are: {', '.join(self.splits)}")
-        return np.flatnonzero((self.samples.split == split) & (self.samples.label >= 0))
+        if split not in (*self.splits, "all"):
+            raise TrainError(f"{self.path}: no split {split!r}; there are: {', '.join(self.splits)}, all")
+        inside = (self.samples.split == split) | (split == "all")
+        return np.flatnonzero(inside & (self.samples.label >= 0))
 
 
 def open_file(path: Path) -> h5py.File:
@@ -246,6 +249,7 @@ def _read_info(file: h5py.File, path: Path, taxonomy: str | None) -> DatasetInfo
     table = file["videos"]
     videos = Videos(
         name=_texts(table["name"]),
+        sha256=_texts(table["sha256"]),
         fps=table["fps"][()].astype(np.float64),
         **{k: table[k][()].astype(np.int64) for k in ("n_frames", "first", "rows")},
     )

@@ -198,7 +198,7 @@ def detect(
             ]
             (folder / rule).mkdir(exist_ok=True)
             mediaeval.write_actions(folder / rule / mediaeval.file_name(name), found, info.classes)
-        detail["training_samples"] = _training_samples(network, video)
+        detail["trained_on"] = str(info.videos.sha256[video]) in network.record.data.train_videos
         details.append(detail)
         _outputs(info, video, folder, scores, {"truth": true, **labels})
     report = {
@@ -226,12 +226,6 @@ def _frame_labels(info: DatasetInfo, video: int) -> NDArray[np.int64]:
     if info.untrimmed_label is None:
         return np.full(rows, -1)
     return info.untrimmed_label[first : first + rows].astype(np.int64)
-
-
-def _training_samples(network: Network, video: int) -> int:
-    """How many of a video's samples the network was trained on: scores there are no test."""
-    s = network.info.samples
-    return int(((s.video == video) & (s.split == network.record.config.train_split)).sum())
 
 
 def _outputs(

@@ -43,6 +43,8 @@ class DataFacts(BaseModel):
     joints : tuple of str
     flow_divisor : (float, float)
         px; normalisation goes with the weights.
+    train_videos : tuple of str
+        sha256 of the videos with training samples: scores on them are no test.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +57,7 @@ class DataFacts(BaseModel):
     frame_size: tuple[int, int]
     joints: tuple[str, ...]
     flow_divisor: tuple[float, float]
+    train_videos: tuple[str, ...]
 
 
 class RunRecord(BaseModel):
@@ -74,6 +77,7 @@ class RunRecord(BaseModel):
 
 def describe(config: RunConfig, info: DatasetInfo) -> RunRecord:
     """The record of a run on a dataset."""
+    rows = info.rows_of(config.train_split)
     divisor = info.flow_divisor_train if config.statistics == "train" else info.flow_divisor
     facts = DataFacts(
         path=str(info.path.resolve()),
@@ -84,6 +88,7 @@ def describe(config: RunConfig, info: DatasetInfo) -> RunRecord:
         frame_size=info.frame_size,
         joints=info.joints,
         flow_divisor=divisor,
+        train_videos=tuple(sorted(set(info.videos.sha256[info.samples.video[rows]].tolist()))),
     )
     software = {"torch": torch.__version__, "numpy": np.__version__, "h5py": h5py.__version__}
     return RunRecord(config=config, data=facts, software=software)
