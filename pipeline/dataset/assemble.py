@@ -7,7 +7,7 @@ Every source file is hashed against its receipt first, so damage is not handed o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,8 @@ _POSE = ArraySpec(
 _ROI = ArraySpec("roi", "float32", ("frame", "xy"), "px", description="smoothed ROI centre in the frame")
 _LABEL = ArraySpec("label", "int16", ("frame",), description="class of the frame, -1 where unknown")
 #: arrays that keep the store's compressed chunks; RGB of the samples only in a compact file
+#: told the rows just written and the rows of all
+Progress = Callable[[int, int], None]
 _CHUNKED = {"cuboids": ("flow",), "untrimmed": ("rgb", "flow")}
 
 
@@ -80,7 +82,14 @@ class Sources:
 
 
 def assemble(
-    path: Path, store: Store, content: Content, splits: Mapping[str, str], fingerprint: str, *, compact: bool
+    path: Path,
+    store: Store,
+    content: Content,
+    splits: Mapping[str, str],
+    fingerprint: str,
+    *,
+    compact: bool,
+    progress: Progress = lambda rows, total: None,
 ) -> None:
     """Write the dataset file, replacing ``path`` atomically.
 
@@ -95,6 +104,8 @@ def assemble(
         What the file is made from, for :mod:`pipeline.dataset.fingerprint`.
     compact : bool
         Keep the store's compressed RGB: a third of the bytes, a fraction of the speed.
+    progress : callable
+        Told the rows of ``/cuboids`` just written, and how many there are.
 
     Raises
     ------
@@ -107,7 +118,7 @@ def assemble(
         _root(out, content, fingerprint)
         cuboids, where = _places(store, content)
         _samples(out, content, splits, where)
-        _cuboids(out, store, content, cuboids, compact=compact)
+        _cuboids(out, store, content, cuboids, compact, progress)
         whole = _untrimmed(out, store, content) if content.untrimmed else {}
         _videos(out, content, whole)
         if "flow" in content.modalities:
@@ -210,7 +221,12 @@ def _create(
 
 
 def _cuboids(
-    out: DatasetFile, store: Store, content: Content, places: Mapping[int, Place], *, compact: bool
+    out: DatasetFile,
+    store: Store,
+    content: Content,
+    places: Mapping[int, Place],
+    compact: bool,
+    progress: Progress,
 ) -> None:
     total = sum(p.total for p in places.values())
     chunked = (*_CHUNKED["cuboids"], *(("rgb",) if compact else ()))
@@ -232,7 +248,8 @@ def _cuboids(
                     for start, stop in _blocks(place.rows):
                         target[place.first + start : place.first + stop] = reader.read(spec.name, start, stop)
                         out.check()
-            out.check()
+        out.check()
+        progress(place.rows, total)
 
 
 def _untrimmed(out: DatasetFile, store: Store, content: Content) -> dict[int, Place]:

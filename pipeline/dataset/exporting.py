@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from pipeline.dataset.assemble import FORMAT, assemble
+from pipeline.dataset.assemble import FORMAT, Progress, assemble
 from pipeline.dataset.card import mark_of, write_card
 from pipeline.dataset.content import collect
 from pipeline.dataset.croissant import described_file, write_croissant
@@ -95,6 +95,7 @@ def export(
     path: Path,
     *,
     compact: bool = False,
+    progress: Progress = lambda rows, total: None,
 ) -> Exported:
     """Bring a dataset file up to date with the store; does nothing where it is.
 
@@ -109,6 +110,8 @@ def export(
         The file; it is replaced atomically.
     compact : bool
         Compress RGB: a third of the bytes, read at a fraction of the speed.
+    progress : callable
+        Told the rows of ``/cuboids`` just written, and how many there are.
 
     Raises
     ------
@@ -129,7 +132,7 @@ def export(
     card = card_mark(mark, content)
     made = not (current and _described(path, files, mark, card))
     if not current:
-        assemble(path, store, content, splits, mark, compact=compact)
+        assemble(path, store, content, splits, mark, compact=compact, progress=progress)
     summary = read_summary(path)
     if made:
         _describe(summary, files, content.waterfall.to_json(), card)

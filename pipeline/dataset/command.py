@@ -1,0 +1,47 @@
+"""The command ``ttprep export``: plan against the store, then bring the dataset up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from pipeline.dataset.exporting import Exported, export
+from pipeline.run import Overview, Request, survey
+from store import Store
+
+
+def export_request(
+    request: Request, path: Path, console: Console, *, compact: bool
+) -> tuple[Exported, Overview]:
+    """Export the dataset of a request's videos.
+
+    Parameters
+    ----------
+    request : Request
+    path : Path
+    console : Console
+        stderr, for progress.
+    compact : bool
+
+    Raises
+    ------
+    UserError, StoreError, OSError
+        As :func:`pipeline.dataset.export`; no store there; a gc is at work on it.
+    """
+    store = Store.open(request.store_root)
+    with store.lock("run"):  # no gc meanwhile
+        overview = survey(request, store, console)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(f"writing {path.name}", total=None)
+            done = export(
+                request.manifest,
+                store,
+                overview.sources,
+                overview.plans,
+                path,
+                compact=compact,
+                progress=lambda rows, total: bar.update(task, advance=rows, total=total),
+            )
+    return done, overview
