@@ -46,7 +46,9 @@ def compute(blocks: Iterator[Block], params: ForegroundParams, info: VideoInfo) 
 
     A fresh model calls its first frames background whatever they show. With ``warmup_seconds`` it
     first sees that much of the beginning in reverse (frames k … 1), at least ``LEAST_WARMUP`` frames, so
-    that frame 0 is judged by a model that knows what follows. Without, frame 0's mask is empty.
+    that frame 0 is judged by a model that knows what follows. Before these it sees their median: whatever
+    a model sees first stays in it as background for long, and would be missing when frame k comes
+    round again. Without a warm-up, frame 0's mask is empty.
 
     Parameters
     ----------
@@ -88,7 +90,8 @@ def _first(
 ) -> Iterator[dict[str, Array]]:
     frames = np.concatenate(waiting)
     seen = frames[1:needed][::-1]
-    for frame in seen:
+    median = np.partition(frames[:needed], len(seen) // 2, axis=0)[len(seen) // 2]
+    for frame in (median, *seen) if len(seen) else ():
         model.apply(frame, learningRate=params.learning_rate)
     masks = _masks(model, frames, params, kernel)
     if not len(seen):
@@ -106,7 +109,7 @@ def _masks(model: Any, rgb: Array, params: ForegroundParams, kernel: Array) -> A
 
 STAGE = Stage(
     name="foreground",
-    version=2,
+    version=3,
     title="moving foreground (MOG2)",
     params=ForegroundParams,
     inputs=("frames.rgb",),
