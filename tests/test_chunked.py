@@ -45,13 +45,14 @@ def rows_of(stage: Stage, n_frames: int) -> int:
 
 def video(n: int) -> tuple[VideoInfo, Arrays]:
     """A short clip and everything that stages make of it, each array by its own stage but the poses."""
-    info = VideoInfo(n, Fraction(120), *SIZE)
+    # so slow that a third of a second ends within the clip
+    info = VideoInfo(n, Fraction(12), *SIZE)
     rng = np.random.default_rng(n)
     n_poses = rng.integers(0, 4, n).astype(np.uint8)
     alive = np.arange(10) < n_poses[:, None]
     data: Arrays = {
         "frames.rgb": np.stack(list(scene(n, SIZE, seed=2, speed=3))),
-        "frames.time": np.arange(n) / 120,
+        "frames.time": np.arange(n) / 12,
         "pose.n_poses": n_poses,
         "pose.pose_scores": (rng.random((n, 10)) * alive).astype(np.float32),
         "pose.keypoint_scores": (rng.random((n, 10, 17)) * alive[..., None]).astype(np.float32),

@@ -56,6 +56,8 @@ TOLERANCE = {
     "pose.pose_scores": 0.002,
     "pose.keypoint_scores": 0.004,
     "pose.keypoints": 0.1,
+    "start.picture": 0.01,
+    "start.joints": 1e-4,
     "descriptor.joints": 0.001,
     "descriptor.roi_distance": 0.001,
     "cuboids.pose": 0.001,
@@ -127,6 +129,8 @@ def fixed_input(stage: Stage, folder: Path) -> tuple[VideoInfo, Arrays]:
         return VideoInfo(70, Fraction(120), 80, 48), {"frames.rgb": waves(70, 80, 48, 9, 0.4)}
     if stage.name == "pose":
         return VideoInfo(3, Fraction(120), 320, 180), {"frames.rgb": figures()}
+    if stage.name == "start":
+        return VideoInfo(24, Fraction(30), W, H), trial()
     y, x = np.mgrid[:H, :W].astype(np.float64)
     t = np.arange(N)[:, None, None]
     mask = np.hypot(x - 48 - 2.5 * t, y - 48) < 30
@@ -149,6 +153,17 @@ def fixed_input(stage: Stage, folder: Path) -> tuple[VideoInfo, Arrays]:
         data["frames.rgb"] = waves(grain=12, speed=6)
     wanted = stage.reads(stage.params()) if stage.reads else stage.inputs
     return VideoInfo(N, Fraction(120), W, H), {name: data[name] for name in wanted}
+
+
+def trial() -> Arrays:
+    """Twelve idle frames, then twelve in which disc and joints move."""
+    joints = np.tile(np.linspace(10, 80, 42).reshape(14, 3), (24, 1, 1))
+    joints[12:, :, 0] += 1.5 * np.arange(1, 13)[:, None]
+    idle = np.repeat(waves(1), 12, axis=0)
+    return {
+        "frames.rgb": np.concatenate([idle, waves(13, speed=0.8)[1:]]),
+        "descriptor.joints": joints.astype(np.float32),
+    }
 
 
 def lossless_clip(path: Path) -> Path:
@@ -317,6 +332,11 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("pose", {"scale": 1.5}, None),
     ("pose", {"min_pose_score": 0.9}, None),
     ("cuboids", {"translation": 0.11}, None),
+    ("start", {"picture": 50}, None),
+    ("start", {"joints": 0.1}, None),
+    ("start", {"still_seconds": 0.5}, None),
+    ("start", {"growing_seconds": 0.4}, None),
+    ("start", {"crop": 80}, None),
     ("cuboids", {"rotation": 12}, None),
     ("cuboids", {"crop_height": 48}, None),
     ("untrimmed", {"crop_width": 58}, None),
