@@ -121,7 +121,7 @@ def colour_of(frame: Any) -> Colour:
     name, tag, tagged_range = frame.format.name, int(frame.colorspace), int(frame.color_range)
     if name.startswith(_GREY_FORMATS):
         return Colour(GREY, tagged_range != 1, False)  # untagged grey is full by convention
-    if frame.format.is_rgb or frame.format.has_palette or frame.format.is_bayer:
+    if frame.format.is_rgb or frame.format.has_palette or name.startswith("bayer"):
         return Colour(RGB, True, False)
     full = tagged_range == 2 or name.startswith("yuvj")
     if tag in _COEFFICIENTS:
