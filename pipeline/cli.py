@@ -293,12 +293,14 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
 @click.argument("video", type=_PATH)
 @click.option("-o", "--output", type=_PATH, required=True, help="A .png or .jpg (some frames) or .mp4 (all).")
 @click.option("--frame", "frames", type=int, multiple=True, help="Show this frame; may be given again.")
+@click.option("--start", is_flag=True, help="Plot the start-frame detection of a trial instead.")
 @click.option("--pose-weights", type=_PATH, help="Folder of PoseNet weights, as given to `run`.")
 @_options(paths=False)
 def preview(
     video: Path,
     output: Path,
     frames: tuple[int, ...],
+    start: bool,
     store_root: Path | None,
     manifest: Path | None,
     pose_weights: Path | None,
@@ -308,11 +310,18 @@ def preview(
     from pipeline.run import survey
     from store import Store
 
-    request = _request(store_root, manifest, (video,), pose_weights=pose_weights)
+    names = ("start",) if start else ()
+    request = _request(store_root, manifest, (video,), names, pose_weights=pose_weights)
     store = Store.open(request.store_root)
     overview = survey(request, store, _stderr())
     if overview.problems:
         raise UserError(overview.problems[0])
+    if start:
+        from pipeline.startplot import draw_start
+
+        click.echo(draw_start(store, next(iter(overview.plans.values())), output), err=True)
+        click.echo(str(output))
+        return errors.OK
     old = draw(store, next(iter(overview.plans.values())), request.manifest.params("roi"), output, frames)
     if old:
         click.echo(f"note: shown with results of older parameters: {', '.join(old)}", err=True)
