@@ -5,14 +5,15 @@
 Makes annotated videos from the clips (clips.py), runs the pipeline on them, exports the dataset, and lays
 the same samples down as others do: raw arrays for np.memmap, PNG + npy a frame of the window, PNG + npy of
 the whole frame (the authors' practice: flow as float32, cut when loaded), the video itself (RGB alone).
-All are read in the same random order in one run, in turns, the page cache warm: one process, and a
-DataLoader of two workers where torch is installed. ``--sweep`` adds chunk shapes and codecs.
+All are read in the same random order in one run, in turns, the page cache warm and filled by reading: one
+process, and a DataLoader of two workers where torch is installed. ``--sweep`` adds chunk shapes and codecs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ class Layout:
 
 
 class Hdf5(Layout):
-    """The exported file with h5py alone; ``mapped`` takes rgb, which lies in one piece, by np.memmap."""
+    """The exported file with h5py alone; ``mapped`` takes what lies in one piece by np.memmap."""
 
     def __init__(self, samples: Any, path: Path, name: str, *, mapped: bool = False) -> None:
         super().__init__(samples)
@@ -70,12 +71,13 @@ class Hdf5(Layout):
             group = h5py.File(self.path, "r")["cuboids"]
             self.data = {k: group[k] for k in ("rgb", "flow", "pose", "roi", "window")}
             if self.mapped:
-                rgb = self.data["rgb"]
-                self.data["rgb"] = np.memmap(self.path, rgb.dtype, "r", rgb.id.get_offset(), rgb.shape)
+                for name in ("rgb", "flow"):
+                    data = self.data[name]
+                    self.data[name] = np.memmap(self.path, data.dtype, "r", data.id.get_offset(), data.shape)
         first = self.samples[index]["first"] + start
         found = {k: v[first : first + T] for k, v in self.data.items()}
         if self.mapped:
-            found["rgb"] = np.array(found["rgb"])
+            found |= {name: np.array(found[name]) for name in ("rgb", "flow")}
         return found
 
     def bytes(self) -> int:
@@ -224,7 +226,7 @@ def prepare(clips: list[Path], folder: Path, count: int) -> tuple[list[Layout], 
         (folder / name).mkdir()
     layouts: list[Layout] = [
         Hdf5(samples, files[0], "dataset, h5py"),
-        Hdf5(samples, files[0], "dataset, rgb mapped", mapped=True),
+        Hdf5(samples, files[0], "dataset, mapped", mapped=True),
         Hdf5(samples, files[1], "dataset --compact, h5py"),
         Memmap(samples, folder / "raw", files[0]),
         Loose(samples, folder / "windows", "PNG + npy, windows", windows),
@@ -232,6 +234,17 @@ def prepare(clips: list[Path], folder: Path, count: int) -> tuple[list[Layout], 
         Video(samples, [names[s["video"]] for s in samples], begins),
     ]
     return layouts, sum(s["rows"] for s in samples)
+
+
+def warm(folder: Path) -> None:
+    """Fill the page cache by reading: pages left over from writing lie otherwise, and read otherwise."""
+    for path in (p for p in folder.rglob("*") if p.is_file()):
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        while os.read(handle, 1 << 22):
+            pass
+        os.close(handle)
 
 
 # -- measuring -------------------------------------------------------------------------------
@@ -388,6 +401,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         layouts, frames = prepare(args.clips, folder, args.videos)
         CONSOLE.print(f"{len(layouts[0].samples)} samples, {frames} frames")
+        warm(folder)
         rates = {"one process": one_process(layouts, args.epochs)}
         try:
             rates["2 workers"] = data_loader(layouts, min(3, args.epochs))

@@ -255,8 +255,9 @@ def test_a_compact_file_holds_the_same(dataset, made, tmp_path):
                 np.testing.assert_array_equal(item[()], compact[name][()], err_msg=name)
 
         fast.visititems(same)
-        assert fast["cuboids/rgb"].chunks is None
-        assert compact["cuboids/rgb"].chunks is not None
+        for name in ("rgb", "flow"):
+            assert fast[f"cuboids/{name}"].chunks is None
+            assert compact[f"cuboids/{name}"].chunks is not None
 
 
 def test_reads_without_anything_of_ttprep(dataset):
@@ -492,3 +493,27 @@ def test_a_truncated_dataset_is_written_again(copied):
     path.write_bytes(whole[: len(whole) // 2])
     assert export_here(copied, path).made
     assert path.read_bytes() == whole
+
+
+def test_what_lies_in_one_piece_can_be_mapped(dataset):
+    with h5py.File(dataset) as file:
+        for name in ("rgb", "flow"):
+            data = file[f"cuboids/{name}"]
+            mapped = np.memmap(dataset, data.dtype, "r", data.id.get_offset(), data.shape)
+            np.testing.assert_array_equal(mapped, data[()])
+
+
+def test_the_training_package_reads_it(dataset):
+    from tttrain.dataset import Reader, read_info
+
+    info = read_info(dataset)
+    with h5py.File(dataset) as file:
+        assert info.samples.id.tolist() == file["samples/id"].asstr()[()].tolist()
+        assert info.flow_divisor == tuple(file["statistics"].attrs["flow_divisor"])
+        assert info.window == tuple(file.attrs["window"])
+        np.testing.assert_array_equal(info.untrimmed_label, file["untrimmed/label"][()])
+        first = int(info.samples.first[1])
+        np.testing.assert_array_equal(
+            Reader(dataset).rows("cuboids/rgb", first, T), file["cuboids/rgb"][first : first + T]
+        )
+    assert read_info(dataset, "detection").samples.label.min() >= 0

@@ -1,8 +1,8 @@
 """DATASET.h5 from the stores' files; the format is docs/dataset-format.md.
 
-RGB is written as it is, in one piece: a trainer's read (T frames from anywhere in a sample) then costs
-little more than copying memory. Flow, mostly zero, and whole videos keep the store's compressed chunks.
-Every source file is hashed against its receipt first, so damage is not handed on.
+The samples' pixels are written as they are, in one piece: a trainer's read (T frames from anywhere in a
+sample) then costs little more than copying memory. A compact file, and whole videos, keep the store's
+compressed chunks. Every source file is hashed against its receipt first, so damage is not handed on.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _POSE = ArraySpec(
 )
 _ROI = ArraySpec("roi", "float32", ("frame", "xy"), "px", description="smoothed ROI centre in the frame")
 _LABEL = ArraySpec("label", "int16", ("frame",), description="class of the frame, -1 where unknown")
-#: arrays that keep the store's compressed chunks; RGB of the samples only in a compact file
 #: told the rows just written and the rows of all
 Progress = Callable[[int, int], None]
-_CHUNKED = {"cuboids": ("flow",), "untrimmed": ("rgb", "flow")}
+#: arrays that keep the store's compressed chunks where any do
+_LARGE = ("rgb", "flow")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def assemble(
     fingerprint : str
         What the file is made from, for :mod:`pipeline.dataset.fingerprint`.
     compact : bool
-        Keep the store's compressed RGB: a third of the bytes, a fraction of the speed.
+        Keep the store's compressed chunks: about an eighth of the bytes, a fraction of the speed.
     progress : callable
         Told the rows of ``/cuboids`` just written, and how many there are.
 
@@ -229,7 +229,7 @@ def _cuboids(
     progress: Progress,
 ) -> None:
     total = sum(p.total for p in places.values())
-    chunked = (*_CHUNKED["cuboids"], *(("rgb",) if compact else ()))
+    chunked = _LARGE if compact else ()
     targets: dict[str, h5py.Dataset] = {}
     for row, place in places.items():
         with store.reader(content.videos[row].nodes["cuboids"].slot) as reader:
@@ -280,7 +280,7 @@ def _one_untrimmed(
     small: list[tuple[Column, Array]] = []
     for spec in _present("untrimmed", content):
         col = column(spec, "untrimmed")
-        if spec.name in _CHUNKED["untrimmed"]:
+        if spec.name in _LARGE:
             source = reader.dataset(spec.name)
             if spec.name not in targets:
                 shape = (total, *source.shape[1:])

@@ -109,7 +109,7 @@ def export(
     path : Path
         The file; it is replaced atomically.
     compact : bool
-        Compress RGB: a third of the bytes, read at a fraction of the speed.
+        Compressed: about an eighth of the bytes, read at a fraction of the speed.
     progress : callable
         Told the rows of ``/cuboids`` just written, and how many there are.
 
