@@ -346,24 +346,42 @@ def init(path: Path, force: bool) -> int:
 
 @main.command()
 @click.argument("folder", type=_PATH, default=Path("ttprep-demo"))
-@click.option("--clips", type=click.IntRange(1, 1000), default=3, show_default=True, help="Videos to render.")
+@click.option(
+    "--task",
+    type=click.Choice(["strokes", "outcome"]),
+    default="strokes",
+    show_default=True,
+    help="Videos of strokes, or trials (folders of pictures) of one hit at one of nine targets each.",
+)
+@click.option(
+    "--clips",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    help="Videos to render; of outcome, trials at each target.",
+)
 @click.option(
     "--strokes", type=click.IntRange(1, 200), default=2, show_default=True, help="Strokes in each video."
 )
-@click.option("--size", default="1920x1080", show_default=True, help="Picture size of the clips.")
+@click.option("--size", help="Picture size; default: 1920x1080, of outcome 320x240.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="Processes; default: the machine's cores.")
 @click.option("--pose-weights", type=_PATH, help="Folder of PoseNet weights.")
 @click.option("--render-only", is_flag=True, help="Render clips, annotations and manifest, run nothing.")
 def demo(
-    folder: Path, clips: int, strokes: int, size: str, seed: int, workers: int | None,
+    folder: Path, task: str, clips: int, strokes: int, size: str | None, seed: int, workers: int | None,
     pose_weights: Path | None, render_only: bool,
 ) -> int:  # fmt: skip
     """Render labelled table-tennis clips into FOLDER and run the whole pipeline on them."""
-    from pipeline.demorun import run_demo
+    from pipeline.demorun import picture_size, run_demo
+    from pipeline.outcomerun import run_outcome
 
+    if task == "outcome":
+        shape = picture_size(size or "320x240")
+        return run_outcome(folder, clips, shape, seed, workers, render_only, _stderr(), _stdout())
+    shape = picture_size(size or "1920x1080")
     return run_demo(
-        folder, clips, strokes, size, seed, workers, pose_weights, render_only, _stderr(), _stdout()
+        folder, clips, strokes, shape, seed, workers, pose_weights, render_only, _stderr(), _stdout()
     )
 
 

@@ -32,11 +32,25 @@ untrimmed: true
 """
 
 
+def picture_size(text: str) -> tuple[int, int]:
+    """Width and height of ``1920x1080``.
+
+    Raises
+    ------
+    UserError
+        It is no size.
+    """
+    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
+    if not match:
+        raise UserError(f"--size {text}: give WIDTHxHEIGHT, e.g. 1920x1080", USAGE)
+    return int(match[1]), int(match[2])
+
+
 def run_demo(
     folder: Path,
     clips: int,
     strokes: int,
-    size: str,
+    size: tuple[int, int],
     seed: int,
     workers: int | None,
     pose_weights: Path | None,
@@ -49,11 +63,8 @@ def run_demo(
     Raises
     ------
     UserError
-        A size that cannot be, a folder that cannot be used.
+        Settings that cannot be, a folder that cannot be used.
     """
-    match = re.fullmatch(r"(\d{3,4})x(\d{3,4})", size)
-    if not match:
-        raise UserError(f"--size {size}: give WIDTHxHEIGHT, e.g. 1920x1080", USAGE)
     workers = workers or cores()
     bar = Progress(
         TextColumn("rendering frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -64,7 +75,7 @@ def run_demo(
             task = bar.add_task("", total=None)
             made = make_demo(
                 folder / "clips", clips=clips, strokes_per_clip=strokes, seed=seed, workers=workers,
-                size=(int(match[1]), int(match[2])),
+                size=size,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )  # fmt: skip
     except ValueError as e:
