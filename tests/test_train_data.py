@@ -14,7 +14,7 @@ from tttrain.data import EpochBatches, StrokeDataset, batches, loader, plan_epoc
 from tttrain.dataset import Reader, read_info  # noqa: E402
 from tttrain.errors import TrainError  # noqa: E402
 from tttrain.runfolder import check_modalities  # noqa: E402
-from tttrain.sampling import centre_start, normal_start, sample_rng, sliding_starts  # noqa: E402
+from tttrain.sampling import centre_start, normal_start, sample_rng, sliding_starts, uniform_start  # noqa: E402
 from tttrain.view import crop_corner, make_view  # noqa: E402
 
 torch.set_num_threads(1)
@@ -133,9 +133,16 @@ def test_starts_follow_the_normal_law_around_the_centre():
     assert starts.max() <= 100
     assert abs(starts.mean() - 50) < 1
     assert abs(starts.std() - 100 / 6) < 0.7  # cut at three sigma, which takes little away
-    assert normal_start(sample_rng(0, 0, 0), 100, 100) == 0
+    assert normal_start(sample_rng(0, 0, 0), 100, 100) == uniform_start(sample_rng(0, 0, 0), 100, 100) == 0
     small = [normal_start(sample_rng(0, epoch, 1), 101, 100) for epoch in range(200)]
     assert set(small) == {0, 1}
+
+
+def test_uniform_starts_fill_the_stroke():
+    starts = np.array([uniform_start(sample_rng(0, epoch, 5), 110, 100) for epoch in range(2200)])
+    counts = np.bincount(starts, minlength=11)
+    assert len(counts) == 11
+    assert counts.min() > 150
 
 
 def test_windows_of_a_sample():

@@ -126,6 +126,8 @@ def main() -> None:
 @click.option("--drop", type=click.FloatRange(0, 1), default=0.7, show_default=True,
               help="Restart under this share of the best accuracy; 0: never.")  # fmt: skip
 @click.option("--augment/--no-augment", default=True, show_default=True)
+@click.option("--sampling", type=click.Choice(["normal", "uniform"]), default="normal", show_default=True,
+              help="Law of the window's place in a stroke; uniform suits detection.")  # fmt: skip
 @click.option("--statistics", type=click.Choice(["all", "train"]), default="all", show_default=True,
               help="Videos whose flow sets the normalisation.")  # fmt: skip
 @click.option(

@@ -41,6 +41,7 @@ class RunConfig(BaseModel):
     before: int = Field(35, ge=1)
     drop: float = Field(0.7, ge=0, le=1)
     augment: bool = True
+    sampling: Literal["normal", "uniform"] = "normal"
     statistics: Literal["all", "train"] = Field("all", description="videos whose flow the divisor is from")
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     seed: int = Field(0, ge=0)

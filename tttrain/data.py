@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tttrain.augment import draw
 from tttrain.dataset import Array, DatasetInfo, Reader
 from tttrain.errors import TrainError
-from tttrain.sampling import centre_start, normal_start, sample_rng
+from tttrain.sampling import STARTS, centre_start, sample_rng
 from tttrain.view import View, crop_corner, reduce_area
 
 #: stored values of one window, or of a batch of them; see :meth:`StrokeDataset.__getitem__`
@@ -44,6 +44,8 @@ class StrokeDataset(Dataset[Clip]):
     mode : {"train", "centre", "whole"}
         A window at a drawn place with a drawn transform; the window in the middle; all stored frames
         (``every`` is then left to the reader).
+    sampling : {"normal", "uniform"}
+        Law of the place in mode ``train``; see :mod:`tttrain.sampling`.
     seed : int
     """
 
@@ -55,6 +57,7 @@ class StrokeDataset(Dataset[Clip]):
         modalities: Sequence[str],
         mode: Mode = "centre",
         *,
+        sampling: str = "normal",
         seed: int = 0,
     ) -> None:
         self.info = info
@@ -62,6 +65,7 @@ class StrokeDataset(Dataset[Clip]):
         self.view = view
         self.modalities = tuple(modalities)
         self.mode = mode
+        self.sampling = sampling
         self.seed = seed
         self._reader = Reader(info.path)
         self._kept: dict[int, dict[str, Array]] | None = None
@@ -106,9 +110,10 @@ class StrokeDataset(Dataset[Clip]):
             stored = self._stored(row, 0, None)
         else:
             span = self.view.span
-            start = (
-                normal_start(rng, available, span) if self.mode == "train" else centre_start(available, span)
-            )
+            if self.mode == "train":
+                start = STARTS[self.sampling](rng, available, span)
+            else:
+                start = centre_start(available, span)
             stored = {k: v[self.view.offsets] for k, v in self._stored(row, start, span).items()}
         stored["corner"] = crop_corner(stored.pop("roi"), stored["window"], self.info.window, self.info.crop)
         clip = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in stored.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +36,24 @@ def normal_start(rng: np.random.Generator, rows: int, span: int) -> int:
             return int(start)
 
 
+def uniform_start(rng: np.random.Generator, rows: int, span: int) -> int:
+    """First row of a window anywhere inside a sample, each place as likely as the others.
+
+    For detection: there a network meets the beginning and the end of a stroke as often as its middle.
+    """
+    return int(rng.integers(0, max(rows - span, 0) + 1))
+
+
 def sliding_starts(rows: int, span: int, step: int) -> NDArray[np.intp]:
     """First rows of the windows that slide through a sample [SSTC §V-A], at least one."""
     return np.arange(0, max(rows - span, 0) + 1, step)
+
+
+#: laws by which a training window's start is drawn
+STARTS: dict[str, Callable[[np.random.Generator, int, int], int]] = {
+    "normal": normal_start,
+    "uniform": uniform_start,
+}
 
 
 def sample_rng(seed: int, epoch: int, sample: int) -> np.random.Generator:

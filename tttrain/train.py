@@ -122,7 +122,7 @@ class Trainer:
         rows = self.info.rows_of(c.train_split)
         mode: Mode = "train" if c.augment else "centre"
         inputs = self.record.inputs
-        train = StrokeDataset(self.info, rows, self.view, inputs, mode, seed=c.seed)
+        train = StrokeDataset(self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed)
         every = self.info.rows_of(c.validation_split)
         rows, self.n_validation = every[world.rank :: world.size], len(every)
         validation = StrokeDataset(self.info, rows, self.view, inputs)
@@ -178,10 +178,8 @@ class Trainer:
             record: dict[str, Any] = {"epoch": epoch + 1, "lr": group["lr"], "momentum": group["momentum"]}
             record |= self._train_epoch(epoch, listener)
             record |= self._validate()
-            if not math.isfinite(record["train_loss"]):
-                raise TrainError(
-                    f"epoch {epoch + 1}: the training loss is no number any more; take a smaller --lr"
-                )
+            if not math.isfinite(record["train_loss"] + record["validation_loss"]):
+                raise TrainError(f"epoch {epoch + 1}: the loss is no number any more; take a smaller --lr")
             move = self.schedule.step(_point(record))
             if move.improved:
                 self.checkpoints.save_best(self._state(epoch), epoch + 1)
