@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -41,6 +42,12 @@ _ROI = ArraySpec("roi", "float32", ("frame", "xy"), "px", description="smoothed 
 _LABEL = ArraySpec("label", "int16", ("frame",), description="class of the frame, -1 where unknown")
 #: told the rows just written and the rows of all
 Progress = Callable[[int, int], None]
+
+
+def _silent(rows: int, total: int) -> None:
+    """No progress."""
+
+
 #: arrays that keep the store's compressed chunks where any do
 _LARGE = ("rgb", "flow")
 
@@ -89,8 +96,8 @@ def assemble(
     fingerprint: str,
     *,
     compact: bool,
-    progress: Progress = lambda rows, total: None,
-) -> None:
+    progress: Progress = _silent,
+) -> str:
     """Write the dataset file, replacing ``path`` atomically.
 
     Parameters
@@ -106,6 +113,11 @@ def assemble(
         Keep the store's compressed chunks: about an eighth of the bytes, a fraction of the speed.
     progress : callable
         Told the rows of ``/cuboids`` just written, and how many there are.
+
+    Returns
+    -------
+    str
+        sha256 of the file.
 
     Raises
     ------
@@ -123,6 +135,7 @@ def assemble(
         _videos(out, content, whole)
         if "flow" in content.modalities:
             _statistics(out, store, content, splits)
+    return out.sha256
 
 
 def _root(out: DatasetFile, content: Content, fingerprint: str) -> None:
@@ -210,10 +223,6 @@ def _present(stage: str, content: Content) -> Iterator[ArraySpec]:
             yield spec
 
 
-def _blocks(rows: int) -> Iterator[tuple[int, int]]:
-    return ((at, min(at + BLOCK_ROWS, rows)) for at in range(0, rows, BLOCK_ROWS))
-
-
 def _create(
     out: DatasetFile, group: str, col: Column, shape: tuple[int, ...], *, chunked: bool
 ) -> h5py.Dataset:
@@ -229,27 +238,45 @@ def _cuboids(
     progress: Progress,
 ) -> None:
     total = sum(p.total for p in places.values())
-    chunked = _LARGE if compact else ()
-    targets: dict[str, h5py.Dataset] = {}
+    nodes = {row: content.videos[row].nodes["cuboids"] for row in places}
+    specs = list(_present("cuboids", content))
+    with store.reader(next(iter(nodes.values())).slot) as reader:
+        shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    small: list[tuple[str, h5py.Dataset]] = []
+    chunked: list[tuple[str, h5py.Dataset]] = []
+    for spec in specs:
+        col, shape = column(spec, "cuboids"), shapes[spec.name]
+        if spec.name in _LARGE and not compact:
+            rows = partial(_rows, store, nodes, spec.name, shape, progress)
+            out.reserve(f"cuboids/{spec.name}", shape, col.dtype, col.attrs, rows)
+            progress = _silent  # one array's rows are counted, not each one's
+        elif spec.name in _LARGE:
+            chunked.append((spec.name, _create(out, "cuboids", col, shape, chunked=True)))
+        else:
+            small.append((spec.name, _create(out, "cuboids", col, shape, chunked=False)))
     for row, place in places.items():
-        with store.reader(content.videos[row].nodes["cuboids"].slot) as reader:
-            for spec in _present("cuboids", content):
-                source = reader.dataset(spec.name)
-                if spec.name not in targets:
-                    col = column(spec, "cuboids")
-                    shape = (total, *source.shape[1:])
-                    targets[spec.name] = _create(out, "cuboids", col, shape, chunked=spec.name in chunked)
-                target = targets[spec.name]
-                if target.shape[1:] != source.shape[1:]:
-                    raise DamagedError(f"{reader.path}: its windows have another size; run `ttprep run`")
-                if spec.name in chunked:
-                    copy_chunks(source, target, place.first)
-                else:
-                    for start, stop in _blocks(place.rows):
-                        target[place.first + start : place.first + stop] = reader.read(spec.name, start, stop)
-                        out.check()
+        with store.reader(nodes[row].slot) as reader:
+            for name, target in small:
+                target[place.first : place.first + place.rows] = reader.read(name)
+            for name, target in chunked:
+                copy_chunks(reader.dataset(name), target, place.first)
         out.check()
-        progress(place.rows, total)
+        if compact:
+            progress(place.rows, total)
+
+
+def _rows(
+    store: Store, nodes: Mapping[int, Node], name: str, shape: tuple[int, ...], progress: Progress
+) -> Iterator[Array]:
+    """All rows of one array of all cuboids, in the order of the file."""
+    for node in nodes.values():
+        with store.reader(node.slot) as reader:
+            source = reader.dataset(name)
+            if source.shape[1:] != shape[1:]:
+                raise DamagedError(f"{reader.path}: its windows have another size; run `ttprep run`")
+            for start in range(0, len(source), BLOCK_ROWS):
+                yield reader.read(name, start, min(start + BLOCK_ROWS, len(source)))
+        progress(len(source), shape[0])
 
 
 def _untrimmed(out: DatasetFile, store: Store, content: Content) -> dict[int, Place]:

@@ -53,17 +53,19 @@ _CONTEXT = {
 }
 
 
-def write_croissant(path: Path, summary: Summary, table: Path) -> None:
+def write_croissant(path: Path, summary: Summary, digest: str, table: Path) -> None:
     """Write the description; what it says of the files it reads from them.
 
     Parameters
     ----------
     path : Path
     summary : Summary
+    digest : str
+        sha256 of the dataset file.
     table : Path
         The samples as CSV.
     """
-    write_json(path, describe(summary, table))
+    write_json(path, describe(summary, digest, table))
 
 
 def described_file(path: Path) -> tuple[str, int]:
@@ -82,7 +84,7 @@ def described_file(path: Path) -> tuple[str, int]:
         return "", -1
 
 
-def describe(summary: Summary, table: Path) -> dict[str, Any]:
+def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
     """The description as JSON values."""
     attrs = summary.attrs
     classes, splits = attrs["classes"], attrs["splits"]
@@ -101,8 +103,8 @@ def describe(summary: Summary, table: Path) -> dict[str, Any]:
         "keywords": ["action recognition", "sport", "video", "optical flow", "pose"],
         "isLiveDataset": False,
         "distribution": [
-            _file("dataset", summary.path, "application/x-hdf5", "all arrays, for h5py and hdf5plugin"),
-            _file("samples-csv", table, "text/csv", "one line a sample"),
+            _file("dataset", summary.path, digest, "application/x-hdf5", "all arrays, for h5py"),
+            _file("samples-csv", table, sha256_file(table), "text/csv", "one line a sample"),
         ],
         "recordSet": [
             {
@@ -119,7 +121,7 @@ def describe(summary: Summary, table: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _file(name: str, path: Path, kind: str, description: str) -> dict[str, Any]:
+def _file(name: str, path: Path, digest: str, kind: str, description: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,
@@ -128,7 +130,7 @@ def _file(name: str, path: Path, kind: str, description: str) -> dict[str, Any]:
         "contentUrl": path.name,
         "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": kind,
-        "sha256": sha256_file(path),
+        "sha256": digest,
     }
 
 

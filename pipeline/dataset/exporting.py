@@ -23,7 +23,7 @@ from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
 from pipeline.manifest import Manifest
 from pipeline.plan import Planned
 from pipeline.sources import Source
-from store import Store
+from store import Store, sha256_file
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,12 @@ def export(
     current = fingerprint_of(path) == mark
     card = card_mark(mark, content)
     made = not (current and _described(path, files, mark, card))
+    digest = ""
     if not current:
-        assemble(path, store, content, splits, mark, compact=compact, progress=progress)
+        digest = assemble(path, store, content, splits, mark, compact=compact, progress=progress)
     summary = read_summary(path)
     if made:
-        _describe(summary, files, content.waterfall.to_json(), card)
+        _describe(summary, files, content.waterfall.to_json(), card, digest or sha256_file(path))
     return Exported(
         path,
         made,
@@ -148,12 +149,12 @@ def export(
     )
 
 
-def _describe(summary: Summary, files: Beside, waterfall: dict[str, Any], mark: str) -> None:
+def _describe(summary: Summary, files: Beside, waterfall: dict[str, Any], mark: str, digest: str) -> None:
     """Write everything beside a dataset file; the Croissant description last: it vouches for the rest."""
     write_picture(files.picture, summary)
     write_table(files.table, summary)
     write_card(files.card, summary, files.picture, waterfall, mark)
-    write_croissant(files.croissant, summary, files.table)
+    write_croissant(files.croissant, summary, digest, files.table)
 
 
 def _described(path: Path, files: Beside, mark: str, card: str) -> bool:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
 
+from stages.base import Array
 from store import DamagedError, Layout
-from store.atomic import CheckedFile, replacing
+from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_owner_alive
 
 #: as a column's dtype: text of any length
 TEXT = "text"
@@ -22,13 +28,22 @@ TEXT = "text"
 class DatasetFile:
     """A new HDF5 file; see :func:`writing`.
 
+    Small things go through HDF5 as usual. The pixels, nearly all of the bytes, are only *reserved*: once
+    HDF5 has closed the file they are written into their places in the order of the file, while a second
+    thread writes and a third hashes what was made just before.
+
     Attributes
     ----------
     h5 : h5py.File
+    sha256 : str
+        Of the whole file, once it is complete.
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sha256 = ""
         self._raw = CheckedFile(path)
+        self._reserved: list[tuple[int, int, Callable[[], Iterable[Array]]]] = []
         # rdcc_nbytes=0: every chunk is written whole, once
         self.h5 = h5py.File(self._raw, "w", rdcc_nbytes=0, libver="v110")
 
@@ -56,6 +71,34 @@ class DatasetFile:
             dataset.attrs[key] = list(value) if isinstance(value, tuple) else value
         return dataset
 
+    def reserve(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: Any,
+        attrs: Mapping[str, Any],
+        rows: Callable[[], Iterable[Array]],
+    ) -> None:
+        """A contiguous dataset that is filled last.
+
+        Parameters
+        ----------
+        name, shape, dtype, attrs
+            As for :meth:`create`.
+        rows : callable
+            Gives all rows in order, in arrays of any number of them.
+        """
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_layout(h5py.h5d.CONTIGUOUS)
+        plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        dataset = self.h5.create_dataset(name, shape=shape, dtype=dtype, dcpl=plan)
+        for key, value in attrs.items():
+            dataset.attrs[key] = list(value) if isinstance(value, tuple) else value
+        if dataset.size:
+            size = dataset.size * dataset.dtype.itemsize
+            self._reserved.append((dataset.id.get_offset(), size, rows))
+
     def table(self, group: str, columns: Mapping[str, tuple[Any, Any]]) -> None:
         """Small datasets: name → (dtype, values)."""
         for name, (dtype, values) in columns.items():
@@ -68,10 +111,24 @@ class DatasetFile:
             self.h5.create_dataset(f"{group}/{name}", data=data, dtype=dtype)
 
     def close(self) -> None:
-        """Mark the file complete and flush it to the disk; raises what failed on the way."""
+        """Complete the file and flush it to the disk; raises what failed on the way."""
         self.h5.attrs["complete"] = True
         self.h5.close()
         self._raw.finish()
+        handle = os.open(self.path, os.O_RDWR)
+        try:
+            with _Pipe(handle) as pipe:
+                for offset, size, rows in sorted(self._reserved, key=lambda r: r[0]):
+                    pipe.pass_by(offset)
+                    for block in rows():
+                        pipe.put(np.ascontiguousarray(block))
+                    if pipe.at != offset + size:
+                        raise DamagedError(f"{self.path}: {pipe.at - offset} of {size} bytes were given")
+                pipe.pass_by(os.fstat(handle).st_size)
+            self.sha256 = pipe.digest.hexdigest()
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def abandon(self) -> None:
         """Close without finishing; the caller removes the file."""
@@ -80,6 +137,56 @@ class DatasetFile:
             with contextlib.suppress(OSError, RuntimeError):
                 self.h5.close()
             self._raw.close()
+
+
+class _Pipe:
+    """Writes and hashes blocks in order, each in a thread of its own, a few blocks behind the caller."""
+
+    _DEPTH = 3
+
+    def __init__(self, handle: int) -> None:
+        self.at = 0
+        self.digest = hashlib.sha256()
+        self._handle = handle
+        self._writer, self._hasher = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            while kind is None and self._waiting:
+                self._waiting.popleft().result()
+        finally:
+            self._writer.shutdown(cancel_futures=True)
+            self._hasher.shutdown(cancel_futures=True)
+
+    def put(self, block: Array) -> None:
+        """Write a block here."""
+        data = block.data.cast("B")
+        self._later(self._writer, self._write, data, self.at)
+        self._later(self._hasher, self.digest.update, data)
+        self.at += len(data)
+
+    def pass_by(self, stop: int) -> None:
+        """Go on to ``stop``; what lies there already is hashed alone."""
+        while self.at < stop:
+            data = os.pread(self._handle, min(1 << 22, stop - self.at), self.at)
+            if not data:
+                raise DamagedError("the file ends too early; run the export again")
+            self._later(self._hasher, self.digest.update, data)
+            self.at += len(data)
+
+    def _later(self, thread: ThreadPoolExecutor, work: Callable[..., None], *words: Any) -> None:
+        self._waiting.append(thread.submit(work, *words))
+        while len(self._waiting) > 2 * self._DEPTH:
+            self._waiting.popleft().result()
+
+    def _write(self, data: memoryview, at: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self._handle, data[done:], at + done)
 
 
 @contextlib.contextmanager
@@ -93,6 +200,7 @@ def writing(path: Path) -> Iterator[DatasetFile]:
     DamagedError
         What was written does not read back.
     """
+    sweep(path)
     with replacing(path) as temp:
         out = DatasetFile(temp)
         try:
@@ -104,6 +212,14 @@ def writing(path: Path) -> Iterator[DatasetFile]:
         finally:
             out.abandon()
         _check(temp, path)
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed exports left beside a file: nobody else looks there."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}{TEMP_MARK}*"):
+        if not temp_owner_alive(left):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 def _check(temp: Path, path: Path) -> None:
