@@ -99,8 +99,10 @@ def test_augmentation_equals_the_slow_reference(info, size):
     clips = [data[(1, i)] for i in range(6)]
     batch = {name: torch.stack([c[name] for c in clips]) for name in clips[0]}
     assert {float(f) for f in batch["transform"][:, 4]} == {-1.0, 1.0}
-    ready = Preparer(info, view, CPU)(batch)
-    unit = info.flow_scale / np.array(info.flow_divisor)
+    divisor = (0.3, 0.4)  # small enough for some vectors to be clipped
+    ready = Preparer(info, view, CPU, flow_divisor=divisor)(batch)
+    assert ready["flow"].abs().max() == 1
+    unit = info.flow_scale / np.array(divisor)
     for i, clip in enumerate(clips):
         arrays = {name: values.numpy() for name, values in clip.items()}
         expected = reference(
@@ -115,14 +117,16 @@ def test_augmentation_equals_the_slow_reference(info, size):
 def test_no_transform_at_full_size_is_the_stored_crop_to_the_bit(info):
     view = make_view(info)
     clip = StrokeDataset(info, np.arange(1), view, ("rgb", "flow", "pose"))[0]
-    ready = Preparer(info, view, CPU)({name: v[None] for name, v in clip.items()})
+    divisor = (0.3, 0.4)
+    ready = Preparer(info, view, CPU, flow_divisor=divisor)({name: v[None] for name, v in clip.items()})
     for t in (0, 7, 15):
         x, y = clip["corner"][t].tolist()
         pixels = clip["rgb"][t, y : y + 24, x : x + 24].float() / 255
         assert torch.equal(ready["rgb"][0, :, t].permute(1, 2, 0), pixels)
-        unit = torch.tensor([info.flow_scale / d for d in info.flow_divisor])
+        unit = torch.tensor([info.flow_scale / d for d in divisor])
         vectors = (clip["flow"][t, y : y + 24, x : x + 24].float() * unit).clamp(-1, 1)
         assert torch.equal(ready["flow"][0, :, t].permute(1, 2, 0), vectors)
+    assert ready["flow"].abs().max() == 1
     expected = clip["pose"] / torch.tensor([64.0, 48.0, 1.0])
     assert torch.equal(ready["pose"][0].T.reshape(16, 14, 3), expected)
 
