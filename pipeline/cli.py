@@ -151,6 +151,8 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
         echo_json(result_json(result))
     else:
         print_result(result, _stdout())
+        if result.dataset:
+            _stdout().print(f"dataset: {result.dataset}", markup=False, soft_wrap=True)
         _stdout().print(f"store: {request.store_root}", markup=False, soft_wrap=True)
     return int(result.code)
 
@@ -287,6 +289,69 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
             return errors.OK
         collect(items)
     return errors.OK
+
+
+@main.command()
+@click.argument("dataset", type=_PATH, metavar="DATASET.h5")
+@click.option("--compact", is_flag=True, help="Compress more: fewer bytes, slower training reads.")
+@_options()
+@_JSON
+def export(dataset: Path, compact: bool, as_json: bool, **common: Any) -> int:
+    """Write the samples of PATH (default: the manifest's videos) as one file for modellers.
+
+    Beside DATASET.h5 come a dataset card, a picture, a table of the samples and a Croissant
+    description. A file that is up to date is left alone; it is replaced atomically otherwise.
+    """
+    from pipeline.dataset.command import export_request
+    from pipeline.output import echo_json
+
+    done, overview = export_request(_request(**common), dataset, _stderr(), compact=compact)
+    for problem in overview.problems:
+        click.echo(f"cannot be used: {problem}", err=True)
+    if as_json:
+        echo_json(done.to_json())
+    else:
+        click.echo(str(done))
+        for name in done.left_out:
+            click.echo(f"left out: {name} (failed; see `ttprep status`)")
+    return done.code
+
+
+@main.command("annotations")
+@click.argument("paths", nargs=-1, type=_PATH, metavar="PATH...")
+@click.option("--videos", multiple=True, type=_PATH, help="Videos, folders, or a CSV: video,frames,fps.")
+@click.option("-o", "--output", type=_PATH, help="Write STEM.json and STEM.png there.", metavar="STEM")
+@_options(paths=False)
+@_JSON
+def annotations_report(
+    paths: tuple[Path, ...],
+    videos: tuple[Path, ...],
+    output: Path | None,
+    store_root: Path | None,
+    manifest: Path | None,
+    as_json: bool,
+) -> int:
+    """Read and clean annotation files: what each rule leaves, by class and annotator, and every finding.
+
+    PATH are files and folders of annotations; default: the manifest's.
+    """
+    from pipeline.annotationreport import print_report, report, write_report
+    from pipeline.output import echo_json
+
+    request = _request(store_root, manifest)
+    store = _existing_store(request.store_root)
+    stderr = _stderr()
+    result = report(
+        request.manifest, store, paths, videos, lambda name: stderr.print(f"counting frames of {name}")
+    )
+    if output is not None:
+        for path in write_report(result, output):
+            stderr.print(f"written: {path}", markup=False, soft_wrap=True)
+    if as_json:
+        echo_json(result.to_json())
+    else:
+        print_report(result, _stdout())
+    return result.code
 
 
 @main.command()

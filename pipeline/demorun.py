@@ -110,5 +110,7 @@ def run_demo(
                 stdout.print(
                     f"cuboids: {store.path(planned.node.slot)} ({n} samples)", markup=False, soft_wrap=True
                 )
+    if result.dataset:
+        stdout.print(f"dataset: {result.dataset}", markup=False, soft_wrap=True)
     stdout.print(f"store: {store.root}\nmanifest: {manifest}", markup=False, soft_wrap=True)
     return result.code

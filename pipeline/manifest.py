@@ -102,6 +102,8 @@ class Manifest(_Part):
         Files and folders of annotations.
     modalities : tuple of str
         What cuboids hold.
+    dataset : Path or None
+        Where ``run`` writes the dataset once there are samples; None: only ``export`` does.
     untrimmed : bool
         Whether whole videos are cut to the ROI too, for sliding-window detection.
     pose_weights : Path or None
@@ -127,6 +129,7 @@ class Manifest(_Part):
     sources: tuple[SourceEntry, ...] = ()
     annotations: tuple[Path, ...] = ()
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
+    dataset: Path | None = Path("dataset.h5")
     untrimmed: bool = False
     pose_weights: Path | None = None
     classes: tuple[str, ...] = (*STROKES, NEGATIVE)

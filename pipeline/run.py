@@ -27,7 +27,7 @@ from stages.base import StageError
 from stages.pose import PoseParams, resolve_weights
 from stages.pose.pins import PUBLISHED
 from stages.pose.weights import ENVIRONMENT
-from store import Receipt, Store
+from store import Receipt, Store, StoreError
 from store.gc import leftovers, spent_parts
 
 
@@ -100,11 +100,14 @@ class Result:
     outcomes : list of Outcome
     code : int
         Exit code.
+    dataset : str
+        What became of the dataset file; empty where there was none to write.
     """
 
     overview: Overview
     outcomes: list[Outcome]
     code: int
+    dataset: str = ""
 
 
 def survey(request: Request, store: Store | None, console: Console) -> Overview:
@@ -252,12 +255,30 @@ def run(request: Request, console: Console) -> Result:
                 }
                 plan_samples(request, store, overview)
         _sweep(store)  # what workers left that died on the way
+        dataset = _dataset(request, store, overview, outcomes)
     failed = bool(overview.problems) or any(o.state != "done" for o in outcomes)
     done = any(o.state == "done" for o in outcomes) or any(
         p.state == "done" for plan in overview.plans.values() for p in plan
     )
     code = OK if not failed else SOME_FAILED if done or overview.sources or overview.problems else FAILED
-    return Result(overview, outcomes, code)
+    return Result(overview, outcomes, code, dataset)
+
+
+def _dataset(request: Request, store: Store, overview: Overview, outcomes: list[Outcome]) -> str:
+    """Bring the manifest's dataset file up to date, if this run was a whole one and there are samples."""
+    from pipeline.dataset.exporting import export
+
+    target = request.manifest.dataset
+    samples = any(p.node.samples for plan in overview.plans.values() for p in plan)
+    if target is None or request.stages or request.paths or not samples:
+        return ""  # a part of the manifest's videos is not the dataset
+    path = request.manifest.resolve(target)
+    try:
+        return str(export(request.manifest, store, overview.sources, overview.plans, path))
+    except (UserError, StoreError, OSError) as e:
+        reason = f"dataset {path}: {e}"
+        outcomes.append(Outcome(f"dataset {path}", "dataset", "dataset", "failed", reason))
+        return ""
 
 
 def _sweep(store: Store) -> None:

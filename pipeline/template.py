@@ -41,6 +41,9 @@ annotations: []
 # What cuboids hold. Without pose, PoseNet is not needed.
 modalities: [rgb, flow, pose]
 
+# Where `ttprep run` (without --stage) writes the dataset once annotations give samples; null: nowhere.
+dataset: dataset.h5
+
 # Whether whole videos are cut to the ROI too, for sliding-window detection (about 25 kB a frame).
 untrimmed: false
 
