@@ -116,7 +116,7 @@ def test_augmentation_equals_the_slow_reference(info, size):
 
 def test_no_transform_at_full_size_is_the_stored_crop_to_the_bit(info):
     view = make_view(info)
-    clip = StrokeDataset(info, np.arange(1), view, ("rgb", "flow", "pose"))[0]
+    clip = StrokeDataset(info, np.array([1]), view, ("rgb", "flow", "pose"))[0]
     divisor = (0.3, 0.4)
     ready = Preparer(info, view, CPU, flow_divisor=divisor)({name: v[None] for name, v in clip.items()})
     for t in (0, 7, 15):
