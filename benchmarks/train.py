@@ -178,37 +178,37 @@ def data(args: argparse.Namespace) -> None:
             ("dataset file", StrokeDataset(info, rows, view, inputs, "train")),
             ("PNG + npy", files),
         ):
-            step = Steps(name, {}, shape, len(info.classes), device)
-            prepare = Preparer(info, view, device)
             order = EpochBatches(len(rows), args.batch[0])
             feed = loader(source, order, workers=args.workers, pin=device.type == "cuda")
+            list(batches(feed))  # starts workers and warms caches
+            rates = []
+            for epoch in range(3):
+                order.epoch = epoch
+                began = time.perf_counter()
+                for _ in batches(feed):
+                    pass
+                rates.append(len(rows) / (time.perf_counter() - began))
+            rate = statistics.median(rates)
+            print(f"{layout:<13} {args.workers} workers, reading alone: {rate:.1f} samples/s", flush=True)
+            if not args.epochs:
+                continue
+            step = Steps(name, {}, shape, len(info.classes), device)
+            prepare = Preparer(info, view, device)
             waited = spent = 0.0
-            for epoch in range(args.epochs + 1):  # the first starts workers and warms caches
+            for epoch in range(args.epochs):
                 order.epoch = epoch
                 iterator = batches(feed)
                 began = time.perf_counter()
-                waiting = 0.0
                 for _ in range(len(order)):
                     asked = time.perf_counter()
                     clip = next(iterator)
-                    waiting += time.perf_counter() - asked
+                    waited += time.perf_counter() - asked
                     step(prepare(clip), clip["label"].to(device))
                 list(iterator)
-                if epoch:
-                    waited, spent = waited + waiting, spent + time.perf_counter() - began
-            n = len(rows) * args.epochs
+                spent += time.perf_counter() - began
             print(
-                f"{layout:<13} {name}, batch {args.batch[0]}, {args.workers} workers: "
-                f"{n / spent:.2f} samples/s, {waited / spent:.1%} of the time waiting",
-                flush=True,
-            )
-            # reading alone, as fast as it goes
-            order.epoch = args.epochs + 1
-            began = time.perf_counter()
-            for _ in batches(feed):
-                pass
-            print(
-                f"{'':<13} reading alone: {len(rows) / (time.perf_counter() - began):.2f} samples/s",
+                f"{'':<13} training {name}, batch {args.batch[0]}: "
+                f"{len(rows) * args.epochs / spent:.2f} samples/s, {waited / spent:.1%} of the time waiting",
                 flush=True,
             )
 
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--samples", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3, help="0: read only")
     parser.add_argument("--scratch", help="folder for the PNG + npy copy")
     args = parser.parse_args()
     if args.what == "steps":
