@@ -45,7 +45,8 @@ def read_joints(path: Path) -> Positions:
     Returns
     -------
     (n, 13, 3) float64
-        x, y in px of the source picture, score (1 where the file has none; 0 where the joint is not given).
+        x, y in px of the source picture as it is shown, score (1 where the file has none; 0 where the joint
+        is not given).
 
     Raises
     ------

@@ -24,8 +24,9 @@ Array = NDArray[Any]
 N_TARGETS = 9
 #: centres of the fields, m
 FIELD_X, FIELD_Z = (-0.5, 0.0, 0.5), (0.3, 0.7, 1.1)
-#: seconds from the onset to: hands flung apart, end of the backswing, contact, follow-through, rest
-MOMENTS = (0.0667, 0.58, 0.86, 1.05, 1.50)
+#: seconds from the onset to: hands flung apart, end of the backswing, contact, begin and end of the held
+#: follow-through, rest
+MOMENTS = (0.0667, 0.58, 0.86, 1.05, 1.22, 1.55)
 #: share of the backswing that is done by the first of them: the onset is sudden, as in a throw
 FLUNG = 0.41
 #: earliest onset, s, and idle time at the end, s
@@ -79,7 +80,7 @@ def _changed(ready: Array, **channels: tuple[float, ...]) -> Array:
 
 
 def _performance(rng: np.random.Generator, ready: Array, column: int, row: int) -> Array:
-    """Postures at :data:`MOMENTS` but the last; (4, 21).
+    """Postures at :data:`MOMENTS` but the last; (5, 21).
 
     Parameters
     ----------
@@ -98,22 +99,24 @@ def _performance(rng: np.random.Generator, ready: Array, column: int, row: int) 
     back = ready + size * (back - ready)
     # towards the camera's left is the player's own right
     contact = _changed(
-        ready, hand=(0.22 - 0.06 * column, 0.10 + 0.05 * row, 0.06), free=(-0.10, 0.10, -0.10),
-        crouch=(0.03,), yaw=(-0.05 + 0.16 * column,), lean=(0.02, 0.04), look=(0.06 * column, 0.02),
-        handle=(0.8, -0.4, -0.5), face=(1.0 - 0.30 * column, -0.15 * row, 0.9), elbow=(0.10,),
+        ready, hand=(0.22 - 0.10 * column, 0.10 + 0.08 * row, 0.06),
+        free=(-0.10 - 0.06 * column, 0.10, -0.10), crouch=(0.03 - 0.02 * row,),
+        yaw=(-0.05 + 0.22 * column,), lean=(0.02, 0.04), look=(0.10 * column, 0.04 * row),
+        handle=(0.8, -0.4, -0.5), elbow=(0.10,), face=(1.0 - 0.30 * column, -0.15 * row, 0.9),
     )  # fmt: skip
     follow = _changed(
-        ready, hand=(-0.30 - 0.13 * column, 0.34 - 0.13 * row, 0.16), free=(-0.14, 0.02, -0.22),
-        crouch=(0.01 + 0.03 * row,), yaw=(0.50 + 0.20 * column,), lean=(0.08 - 0.03 * row, 0.02),
-        look=(0.10 * column, 0.02), handle=(-0.3, 0.0, -0.2), face=(0.2, -0.3, 0.4), elbow=(0.20,),
+        ready, hand=(-0.26 - 0.18 * column, 0.34 - 0.20 * row, 0.16),
+        free=(-0.14 - 0.08 * column, 0.02, -0.22), crouch=(0.01 + 0.04 * row,),
+        yaw=(0.45 + 0.28 * column,), lean=(0.08 - 0.04 * row, 0.02), look=(0.15 * column, 0.05 * row),
+        handle=(-0.3, 0.0, -0.2), face=(0.2, -0.3, 0.4), elbow=(0.20,),
     )  # fmt: skip
-    rows = np.stack([ready + FLUNG * (back - ready), back, contact, follow])
-    rows[:, CHANNELS["hand"]] += rng.normal(0, 0.015, 3) + rng.normal(0, 0.010, (4, 3))
+    rows = np.stack([ready + FLUNG * (back - ready), back, contact, follow, follow])
+    rows[:, CHANNELS["hand"]] += rng.normal(0, 0.015, 3) + rng.normal(0, 0.010, (5, 3))
     rows[:, CHANNELS["free"]] += rng.normal(0, 0.020, 3)
     rows[:, CHANNELS["yaw"]] += rng.normal(0, 0.04)
     rows[:, CHANNELS["lean"]] += rng.normal(0, 0.02, 2)
     for name in ("handle", "face"):
-        rows[:, CHANNELS[name]] += rng.normal(0, 0.06, (4, 3))
+        rows[:, CHANNELS[name]] += rng.normal(0, 0.06, (5, 3))
     return rows
 
 
@@ -191,7 +194,7 @@ def plan_trial(
     keys = _performance(rng, ready, column, row)
     at = np.array([0.0, onset, *when, max(frames / f, when[-1] + 1 / f)])
     rows = np.array([ready, ready, *keys, ready, ready])
-    rest = np.array([True, True, False, False, False, False, True, True])
+    rest = np.array([True, True, False, False, False, False, False, True, True])
     t = np.arange(frames) / f
     track = spline(at, rows, t, rest) + STILLNESS * _sway(rng, t)
     points = skeleton(track, height)

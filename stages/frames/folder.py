@@ -238,10 +238,11 @@ def place_joints(
     Parameters
     ----------
     joints : (n, 13, 3) float64
-        x, y in px of the source picture (pixel centres at whole numbers), score; the joints of method.md §6
-        in its order. A joint with score 0 or without position (NaN) is not given.
+        x, y in px of the source picture as it is shown, turned as its tag says (pixel centres at whole
+        numbers), score; the joints of method.md §6 in its order. A joint with score 0 or without position
+        (NaN) is not given.
     source : (int, int)
-        (width, height) of the source picture, px, before rotation.
+        (width, height) of the source picture as it is coded, px.
     plan : Geometry
 
     Returns
@@ -254,9 +255,13 @@ def place_joints(
     px, py, pw, ph = plan.place
     given = np.isfinite(joints).all(axis=2) & (joints[..., 2] > 0)
     at = np.where(given[..., None], joints[..., :2], 0.0)
-    u = (at[..., 0] + 0.5 - x) / w
-    v = (at[..., 1] + 0.5 - y) / h
-    for _ in range(plan.quarter_turns):  # anticlockwise, as numpy.rot90 turns the picture
+    turns = plan.quarter_turns
+    shown = source[::-1] if turns % 2 else source
+    u, v = (at[..., 0] + 0.5) / shown[0], (at[..., 1] + 0.5) / shown[1]
+    for _ in range(turns):  # back to the picture as coded, where the crop is known
+        u, v = 1 - v, u
+    u, v = (u * source[0] - x) / w, (v * source[1] - y) / h
+    for _ in range(turns):  # anticlockwise, as numpy.rot90 turns the picture
         u, v = v, 1 - u
     points = np.stack([px + u * pw - 0.5, py + v * ph - 0.5], axis=-1)
     count = given.sum(axis=1)
