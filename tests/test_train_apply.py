@@ -21,7 +21,7 @@ from tttrain.models.outputs import probabilities  # noqa: E402
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
-FIT = ["--epochs", "30", "--batch", "5", "--lr", "0.02", "--momentum", "0.9", "--weight-decay", "0"]
+FIT = ["--epochs", "30", "--batch", "5", "--lr", "0.01", "--momentum", "0.9", "--weight-decay", "0"]
 
 
 def call(*args, code=0):
