@@ -159,9 +159,12 @@ def test_a_flipped_byte_is_named_and_healed(folder: Path, undisturbed: dict[str,
 
 def test_interrupted_and_run_again(folder: Path, undisturbed: dict[str, str]) -> None:
     command = [COMMAND, "run", "--store", "interrupted", "--workers", "2", "videos"]
+    # a test run in the background inherits an ignored ^C; a user's terminal does not
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+    signal.signal(signal.SIGINT, heard)
     while not list((folder / "interrupted").rglob("*.h5")):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
