@@ -48,6 +48,7 @@ def prepare(clips: list[Path], folder: Path, count: int, weights: Path | None) -
     manifest = Manifest(
         videos=tuple(VideoEntry(path=v) for v in videos),
         annotations=(folder / "annotations",),
+        dataset=None,
         modalities=("rgb", "flow", "pose") if weights else ("rgb", "flow"),
         cleaning=CleaningParams(min_seconds=0.01),
         folder=folder,

@@ -27,6 +27,7 @@ store: store
 videos: [videos]
 annotations: [annotations]
 modalities: [rgb, flow]
+dataset: null
 cleaning: {min_seconds: 0.01}
 """
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -398,6 +399,22 @@ def test_a_full_disk_leaves_the_old_file(copied, monkeypatch, after):
     assert export_here(copied, path).made
     with h5py.File(path) as file:
         assert "Up" in file["samples/label_name"].asstr()[()].tolist()
+
+
+def test_what_a_killed_export_left_is_swept(copied):
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    host = socket.gethostname().replace("-", "_")
+    dead = copied.folder / f"d.h5.tmp-{host}-{int(gone.stdout)}-abcd1234"
+    alive = copied.folder / f"d.h5.tmp-{host}-{os.getpid()}-abcd1234"
+    elsewhere = copied.folder / "d.h5.tmp-otherhost-1-abcd1234"
+    for path in (dead, alive, elsewhere):
+        path.write_bytes(b"half a file")
+    export_here(copied, copied.folder / "d.h5")
+    assert not dead.exists()
+    assert alive.exists(), "another export of this process may be at work"
+    assert elsewhere.exists(), "nothing here can tell whether its process lives"
 
 
 def test_killed_between_file_and_card_the_next_export_finishes(copied, monkeypatch):
