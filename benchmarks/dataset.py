@@ -194,8 +194,10 @@ def report(layouts: list[Layout], frames: int, rates: dict[str, dict[str, list[f
         out[layout.name] = {"kB_a_frame": size, **values, "first_epoch": first[layout.name][0]}
     CONSOLE.print(table)
     for how, found in rates.items():
-        ours, other, bound = (median(found[layouts[i].name]) for i in (0, 5, 3))
-        CONSOLE.print(f"{how}: {ours / other:.1f} × PNG + npy, {ours / bound:.0%} of memmap")
+        other, bound = (median(found[name]) for name in (authors, raw))
+        for ours in (layouts[0].name, layouts[1].name):
+            rate = median(found[ours])
+            CONSOLE.print(f"{how}, {ours}: {rate / other:.1f} × PNG + npy, {rate / bound:.0%} of memmap")
     for i in (4, 5):
         share = sizes[layouts[0].name] / sizes[layouts[i].name]
         CONSOLE.print(f"bytes: {share:.0%} of {layouts[i].name}")
