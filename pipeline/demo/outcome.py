@@ -26,13 +26,13 @@ N_TARGETS = 9
 FIELD_X, FIELD_Z = (-0.5, 0.0, 0.5), (0.3, 0.7, 1.1)
 #: seconds from the onset to: hands flung apart, end of the backswing, contact, begin and end of the held
 #: follow-through, rest
-MOMENTS = (0.0667, 0.58, 0.86, 1.05, 1.22, 1.55)
+MOMENTS = (0.0667, 0.62, 0.90, 1.09, 1.26, 1.60)
 #: share of the backswing that is done by the first of them: the onset is sudden, as in a throw
-FLUNG = 0.41
+FLUNG = 0.38
 #: earliest onset, s, and idle time at the end, s
 IDLE = (0.42, 0.35)
 #: how much of the sway of a waiting player is left in someone who stands and concentrates
-STILLNESS = 0.2
+STILLNESS = 0.1
 
 
 @dataclass(frozen=True)
