@@ -279,7 +279,7 @@ def whole_samples(
             video, label = source.path.as_posix(), canonical(source.label)
             samples.append((source, Sample(identity, video, begin, facts.n_frames, label, (), source.player)))
     for label_name, names in strange.items():
-        what = f"{label_name!r} ({len(names)} trials or clips) has no class in the taxonomy {view.name!r}"
+        what = f"{len(names)} labelled {label_name!r}, which has no class in the taxonomy {view.name!r}"
         issues.append(Issue(names[0], 0, "unknown-label", f"{what}; list it in the manifest's classes"))
     if not named:
         return [], [], None
