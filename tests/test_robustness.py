@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from tttrain.perturb import (
     DISTURBANCES,
-    cut,
+    Perturbed,
     frame_rate_error,
     missing_frames,
-    reach_over,
+    perturbed,
+    shifted,
     spatial_offset,
     trial_rng,
     undisturbed,
@@ -21,14 +22,13 @@ from tttrain.perturb import (
 T = 40
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
-def test_extra_frames_are_deleted_and_the_rest_keeps_its_order(seed: int, extra: int) -> None:
-    made = frame_rate_error(np.random.default_rng(seed), T, extra)
+@given(st.integers(0, 2**32 - 1), st.integers(41, 45))
+def test_extra_frames_are_deleted_and_the_rest_keeps_its_order(seed: int, taken: int) -> None:
+    made = frame_rate_error(np.random.default_rng(seed), T, taken)
     assert len(made.frames) == len(set(made.frames.tolist())) == T
     assert (np.diff(made.frames) >= 1).all()
-    assert 0 <= made.frames[0] <= extra
-    assert made.frames[-1] <= T + extra - 1
-    assert made.frames[-1] - made.frames[0] >= T - 1
+    assert made.frames[0] >= 0
+    assert made.frames[-1] < taken
     assert not made.missing.any()
     assert made.shift == (0, 0)
 
@@ -37,9 +37,8 @@ def test_every_frame_is_deleted_as_often_as_any_other() -> None:
     rng = np.random.default_rng(0)
     kept = np.zeros(T + 5)
     for _ in range(2000):
-        kept[frame_rate_error(rng, T, 5).frames] += 1
-    share = kept / 2000
-    assert np.abs(share - T / (T + 5)).max() < 0.03  # 4 deviations of a share of 2000
+        kept[frame_rate_error(rng, T, T + 5).frames] += 1
+    assert np.abs(kept / 2000 - T / (T + 5)).max() < 0.03  # 4 deviations of a share of 2000
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
@@ -74,41 +73,51 @@ def test_offsets_go_in_all_directions() -> None:
 
 
 def test_random_numbers_follow_from_seed_disturbance_strength_repeat_and_trial_alone() -> None:
-    given_ = (7, "frame-rate", 3, 1, "abc:20-90")
+    given_ = (7, "frame-rate", 43, 1, "abc:20-90")
     first = trial_rng(*given_).integers(0, 2**63, 4).tolist()
     trial_rng(*given_).random(100)
     assert trial_rng(*given_).integers(0, 2**63, 4).tolist() == first
     others = [
-        (8, "frame-rate", 3, 1, "abc:20-90"), (7, "missing-frames", 3, 1, "abc:20-90"),
-        (7, "frame-rate", 2, 1, "abc:20-90"), (7, "frame-rate", 3, 0, "abc:20-90"),
-        (7, "frame-rate", 3, 1, "abc:21-90"), (7, "frame-rate", 31, 0, "abc:20-90"),
+        (8, "frame-rate", 43, 1, "abc:20-90"), (7, "missing-frames", 43, 1, "abc:20-90"),
+        (7, "frame-rate", 42, 1, "abc:20-90"), (7, "frame-rate", 43, 0, "abc:20-90"),
+        (7, "frame-rate", 43, 1, "abc:21-90"), (7, "frame-rate", 4, 31, "abc:20-90"),
     ]  # fmt: skip
     drawn = [trial_rng(*other).integers(0, 2**63, 4).tolist() for other in others]
     assert len({tuple(d) for d in [first, *drawn]}) == 1 + len(others)
 
 
-def test_strengths_are_the_papers_and_follow_length_and_crop() -> None:
+def test_the_three_experiments_are_the_papers() -> None:
     rate, missing, offset = DISTURBANCES.values()
-    assert (rate.strengths, missing.strengths) == ((1, 2, 3, 4, 5), (1, 2, 3, 4, 5))
+    assert rate.strengths == (41, 42, 43, 44, 45)
+    assert missing.strengths == (1, 2, 3, 4, 5)
     assert offset.strengths == tuple(range(1, 11))
-    assert [rate.scaled(k, 40, 240) for k in rate.strengths] == [1, 2, 3, 4, 5]
-    assert [missing.scaled(k, 160, 120) for k in missing.strengths] == [4, 8, 12, 16, 20]
-    assert [offset.scaled(k, 160, 120) for k in (1, 4, 10)] == [1, 2, 5]
-    assert undisturbed(4).frames.tolist() == [0, 1, 2, 3]
+    rng = np.random.default_rng
+    assert rate.apply(rng(3), T, 45, 240).frames.max() > T
+    assert missing.apply(rng(3), T, 4, 240).missing.sum() == 4
+    assert np.hypot(*offset.apply(rng(3), T, 10, 240).shift) == pytest.approx(10, abs=0.71)
+    assert np.hypot(*offset.apply(rng(3), T, 10, 120).shift) == pytest.approx(5, abs=0.71)
 
 
-@pytest.mark.parametrize("corner", [(0, 0), (3, 2), (-2, 1), (4, -3), (7, 5), (-9, -9), (30, 30)])
-def test_a_crop_over_the_border_repeats_it(corner: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shift", [(0, 0), (3, 2), (-2, 1), (4, -3), (12, 9), (-30, -30)])
+def test_a_shift_moves_the_content_and_repeats_the_border(shift: tuple[int, int]) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 9, 12, 3), dtype=np.uint8)
     pad = 40
     padded = np.pad(frames, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="edge")
-    x, y = corner
-    expected = padded[:, pad + y : pad + y + 5, pad + x : pad + x + 7]
-    assert np.array_equal(cut(frames, corner, (7, 5)), expected)
+    x, y = shift
+    expected = padded[:, pad - y : pad - y + 9, pad - x : pad - x + 12]
+    assert np.array_equal(shifted(frames, shift), expected)
 
 
-def test_how_far_a_crop_reaches_over() -> None:
-    assert reach_over((0, 0), (7, 5), (12, 9)) == 0
-    assert reach_over((5, 4), (7, 5), (12, 9)) == 0
-    assert reach_over((6, 4), (7, 5), (12, 9)) == 1
-    assert reach_over((-3, 6), (7, 5), (12, 9)) == 3
+def test_a_dot_goes_where_the_shift_says() -> None:
+    frames = np.zeros((1, 9, 12, 3), np.uint8)
+    frames[0, 4, 6] = 255
+    moved = shifted(frames, (2, -3))
+    assert np.argwhere(moved[0, ..., 0]).tolist() == [[1, 8]]
+
+
+def test_frames_behind_the_last_one_repeat_it() -> None:
+    frames = np.arange(42, dtype=np.uint8).reshape(42, 1, 1, 1)
+    chosen = np.array([*range(3, 41), 43, 44])
+    out = perturbed(frames, Perturbed(chosen, np.zeros(T, bool), (0, 0)))
+    assert out[:, 0, 0, 0].tolist() == [*range(3, 41), 41, 41]
+    assert perturbed(frames, undisturbed(T))[:, 0, 0, 0].tolist() == list(range(T))

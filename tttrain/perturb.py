@@ -8,15 +8,14 @@ What the paper leaves open and how it is read:
 - *frame rate*: "a sequence with more … than 40 images (41 to 45) from the starting frame", of which "the
   extra images" are deleted at random: any of them may be, the first one too, each as likely as the others.
 - *missing frames* are zero tensors as the network reads them, behind the normalisation.
-- *a bias of 1 to 10 pixels*: all frames of a trial are off the centre by so many pixels (rounded to whole
-  ones), in a direction drawn for the trial. Where the crop then reaches over the border of the picture, the
-  pixels of the border repeat.
+- *a bias of 1 to 10 pixels*: all frames of a trial are off the centre by so many pixels of the 240×240 crop
+  (rounded to whole stored ones), in a direction drawn for the trial. Where the crop then reaches over the
+  border of the picture, the pixels of the border repeat.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +23,13 @@ from numpy.typing import NDArray
 
 from tttrain.dataset import Array
 
-#: frames and pixels of crop that the strengths of the paper refer to
-PAPER_FRAMES, PAPER_CROP = 40, 240
+#: side of the crop that offsets are given for, px
+PAPER_CROP = 240
 
 
 @dataclass(frozen=True)
 class Perturbed:
-    """What a network sees of one trial.
+    """How one trial is disturbed.
 
     Attributes
     ----------
@@ -39,7 +38,7 @@ class Perturbed:
     missing : (T,) bool
         Which of them are zero tensors.
     shift : (int, int)
-        x, y in px by which the crop is off its place.
+        x, y in px by which the person is off the centre.
     """
 
     frames: NDArray[np.intp]
@@ -52,19 +51,19 @@ def undisturbed(length: int) -> Perturbed:
     return Perturbed(np.arange(length), np.zeros(length, bool), (0, 0))
 
 
-def frame_rate_error(rng: np.random.Generator, length: int, extra: int) -> Perturbed:
-    """A camera that is too fast: of ``length + extra`` frames as many are deleted at random as are too many.
+def frame_rate_error(rng: np.random.Generator, length: int, taken: int) -> Perturbed:
+    """A camera that is too fast: of ``taken`` frames as many are deleted at random as are too many.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     length : int
-        T, frames that remain.
-    extra : int
-        1 to 5 of 40 in the paper.
+        T, frames that remain; 40 in the paper.
+    taken : int
+        41 to 45 in the paper; at least ``length``.
     """
     plain = undisturbed(length)
-    kept = np.sort(rng.choice(length + extra, length, replace=False))
+    kept = np.sort(rng.choice(taken, length, replace=False))
     return Perturbed(kept.astype(np.intp), plain.missing, plain.shift)
 
 
@@ -92,7 +91,7 @@ def spatial_offset(rng: np.random.Generator, length: int, pixels: float) -> Pert
     rng : numpy.random.Generator
     length : int
     pixels : float
-        1 to 10 in the paper, of a crop of 240 px.
+        1 to 10 in the paper, of a crop of 240 px; of a crop of another size as large a share.
     """
     plain = undisturbed(length)
     angle = rng.uniform(0, 2 * np.pi)
@@ -108,13 +107,11 @@ class Disturbance:
     ----------
     name : str
     title : str
-        Of its curve.
+        Of its curves.
     axis : str
         What its strength is.
     strengths : tuple of int
         Those of the paper.
-    make : callable
-        Random numbers, T, strength → :class:`Perturbed`.
     figure : str
         Where the paper shows it.
     """
@@ -123,29 +120,30 @@ class Disturbance:
     title: str
     axis: str
     strengths: tuple[int, ...]
-    make: Callable[[np.random.Generator, int, int], Perturbed]
     figure: str
 
-    def scaled(self, strength: int, length: int, crop: int) -> int:
-        """A strength of the paper for ``length`` frames, or a crop of ``crop`` px; at least 1."""
-        share = crop / PAPER_CROP if self.name == "spatial-offset" else length / PAPER_FRAMES
-        return max(1, round(strength * share))
+    def apply(self, rng: np.random.Generator, length: int, strength: int, crop: int) -> Perturbed:
+        """Disturb a trial of ``length`` frames, of which the central ``crop`` px are seen."""
+        if self.name == "frame-rate":
+            return frame_rate_error(rng, length, strength)
+        if self.name == "missing-frames":
+            return missing_frames(rng, length, strength)
+        return spatial_offset(rng, length, strength * crop / PAPER_CROP)
 
 
 DISTURBANCES: dict[str, Disturbance] = {
     d.name: d
     for d in (
         Disturbance(
-            "frame-rate", "frame rate off", "extra frames deleted at random", tuple(range(1, 6)),
-            frame_rate_error, "[GRU] Fig. 10",
+            "frame-rate", "frame rate off", "frames from the start, cut to 40 at random",
+            tuple(range(41, 46)), "Fig. 10",
         ),
         Disturbance(
-            "missing-frames", "frames missing", "frames set to zero", tuple(range(1, 6)),
-            missing_frames, "[GRU] Fig. 11",
+            "missing-frames", "frames missing", "of 40 frames set to zero", tuple(range(1, 6)), "Fig. 11"
         ),
         Disturbance(
-            "spatial-offset", "person off the centre", "offset, px", tuple(range(1, 11)),
-            spatial_offset, "[GRU] Fig. 12",
+            "spatial-offset", "person off the centre", "offset, px of a crop of 240", tuple(range(1, 11)),
+            "Fig. 12",
         ),
     )
 }  # fmt: skip
@@ -169,28 +167,38 @@ def trial_rng(seed: int, disturbance: str, strength: int, repeat: int, trial: st
     return np.random.default_rng([seed, *words.tolist()])
 
 
-def cut(frames: Array, corner: tuple[int, int], size: tuple[int, int]) -> Array:
-    """A crop that may reach over the border, where the pixels of the border repeat.
+def shifted(frames: Array, shift: tuple[int, int]) -> Array:
+    """Pictures whose content is off its place; the pixels of the border repeat where nothing was seen.
 
     Parameters
     ----------
     frames : (n, h, w, c)
-    corner : (int, int)
-        x, y of its first pixel.
-    size : (int, int)
-        (width, height), px.
+    shift : (int, int)
+        x, y in px; what was at the centre comes to lie there.
 
     Returns
     -------
-    (n, height, width, c)
+    (n, h, w, c)
     """
     _, h, w, _ = frames.shape
-    x = np.clip(np.arange(corner[0], corner[0] + size[0]), 0, w - 1)
-    y = np.clip(np.arange(corner[1], corner[1] + size[1]), 0, h - 1)
+    x = np.clip(np.arange(w) - shift[0], 0, w - 1)
+    y = np.clip(np.arange(h) - shift[1], 0, h - 1)
     return frames[:, y[:, None], x[None, :]]
 
 
-def reach_over(corner: tuple[int, int], size: tuple[int, int], picture: tuple[int, int]) -> int:
-    """By how many pixels at most a crop reaches over the border of a picture; 0: it lies inside."""
-    over = [max(-c, c + s - p, 0) for c, s, p in zip(corner, size, picture, strict=True)]
-    return max(over)
+def perturbed(frames: Array, change: Perturbed) -> Array:
+    """The pictures that a network is given: those chosen, shifted.
+
+    Parameters
+    ----------
+    frames : (n, h, w, c)
+        From the start frame on; behind the last one it repeats.
+    change : Perturbed
+        Its ``missing`` is left to the network's input.
+
+    Returns
+    -------
+    (T, h, w, c)
+    """
+    chosen: Array = frames[np.minimum(change.frames, len(frames) - 1)]
+    return shifted(chosen, change.shift) if change.shift != (0, 0) else chosen
