@@ -205,6 +205,41 @@ def evaluate(
 
 
 @main.command()
+@click.argument("runs", type=_PATH, nargs=-1, required=True, metavar="RUN...")
+@_DATASET
+@click.option("--split", default="test", show_default=True, help="One of the file's, or all.")
+@click.option("--only", multiple=True, type=click.Choice(["frame-rate", "missing-frames", "spatial-offset"]),
+              help="Only this disturbance; may be repeated.")  # fmt: skip
+@click.option(
+    "--repeat", type=click.IntRange(1), default=3, show_default=True, help="Draws of each disturbance."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@_BATCH
+@_OUTPUT
+@_DEVICE
+@_JSON
+def robustness(
+    runs: tuple[Path, ...], dataset: Path | None, split: str, only: tuple[str, ...], repeat: int, seed: int,
+    batch: int, output: Path | None, device: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Disturb trials as cameras and people do, and see how much accuracy is left.
+
+    Frame rate off, frames missing, person off the centre; each RUN is a curve. For runs that were trained
+    with a sampling method of the ConvGRU paper.
+    """
+    from tttrain.commands import _stdout
+    from tttrain.perturb import DISTURBANCES
+    from tttrain.robustness_command import run_robustness
+
+    where = output or runs[0] / f"robustness-{split}"
+    names = [name for name in DISTURBANCES if name in only or not only]
+    given = {"names": names, "repeat": repeat, "seed": seed}
+    return run_robustness(
+        runs, dataset, split, where, batch, given, device, as_json=as_json, err=_stderr(), out=_stdout()
+    )
+
+
+@main.command()
 @click.argument("run", type=_PATH)
 @_DATASET
 @click.option("--video", "videos", multiple=True, metavar="NAME", help="Only this video; may be repeated.")

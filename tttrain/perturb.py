@@ -139,7 +139,7 @@ DISTURBANCES: dict[str, Disturbance] = {
             tuple(range(41, 46)), "Fig. 10",
         ),
         Disturbance(
-            "missing-frames", "frames missing", "of 40 frames set to zero", tuple(range(1, 6)), "Fig. 11"
+            "missing-frames", "frames missing", "frames of 40 set to zero", tuple(range(1, 6)), "Fig. 11"
         ),
         Disturbance(
             "spatial-offset", "person off the centre", "offset, px of a crop of 240", tuple(range(1, 11)),
