@@ -183,6 +183,8 @@ def plan(as_json: bool, **common: Any) -> int:
         count = print_plan(overview)
         for problem in overview.problems:
             click.echo(f"cannot be used: {problem}")
+        for note in overview.notes:
+            click.echo(f"note: {note}", err=True)
         if todo and overview.unavailable:
             click.echo(f"note: {overview.unavailable}", err=True)
         click.echo(f"{count} to do" if count else "nothing to do", err=True)
