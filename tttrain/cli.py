@@ -13,27 +13,10 @@ import click
 from rich.console import Console
 
 from tttrain import errors
+from tttrain.cli_options import SAMPLING, Size, parse_options, settings, stated
 from tttrain.errors import USAGE, TrainError
 
 _PATH = click.Path(path_type=Path)
-
-
-class _Size(click.ParamType[tuple[int, int]]):
-    """``32x32``: width x height."""
-
-    name = "WxH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Parse."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            width, height = (int(part) for part in str(value).lower().split("x"))
-        except ValueError:
-            self.fail(f"{value!r} is not like 32x32", param, ctx)
-        return width, height
 
 
 class _Group(click.Group):
@@ -89,77 +72,31 @@ def main() -> None:
 @click.argument("dataset", type=_PATH)
 @click.argument("run", type=_PATH)
 @click.option("--model", required=True, help="See `tttrain models`.")
-@click.option(
-    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the model; may be repeated."
-)
-@click.option("--taxonomy", help="View of the labels; default: the file's own.")
-@click.option("--size", type=_Size(), help="Scale the crop to this size; default: as it is.")
-@click.option("--length", type=click.IntRange(1), help="Frames of the input; default: the file's T.")
-@click.option(
-    "--every", type=click.IntRange(1), default=1, show_default=True, help="Take every how many-th frame."
-)
-@click.option("--train", "train_split", default="train", show_default=True, help="Split to learn from.")
-@click.option(
-    "--validation", "validation_split", default="validation", show_default=True, help="Split to watch."
-)
-@click.option("--epochs", type=click.IntRange(1), default=500, show_default=True)
-@click.option(
-    "--batch", type=click.IntRange(1), default=10, show_default=True, help="Samples a (micro-)batch."
-)
-@click.option("--accumulate", type=click.IntRange(1), default=1, show_default=True, help="Batches a step.")
-@click.option(
-    "--schedule", type=click.Choice(["warm-restart", "siamese"]), default="warm-restart", show_default=True
-)
-@click.option("--lr", type=float, default=0.01, show_default=True, help="Learning rate, the highest one.")
-@click.option("--lr-min", type=float, default=1e-5, show_default=True, help="After it comes --lr again.")
-@click.option("--momentum", type=float, default=0.5, show_default=True)
-@click.option("--weight-decay", type=float, default=0.005, show_default=True)
-@click.option(
-    "--patience", type=click.IntRange(1), default=50, show_default=True, help="Epochs a rate is kept."
-)
-@click.option(
-    "--recent", type=click.IntRange(1), default=25, show_default=True, help="Epochs whose mean loss …"
-)
-@click.option(
-    "--before", type=click.IntRange(1), default=35, show_default=True, help="… is compared to these."
-)
-@click.option("--drop", type=click.FloatRange(0, 1), default=0.7, show_default=True,
-              help="Restart under this share of the best accuracy; 0: never.")  # fmt: skip
-@click.option("--augment/--no-augment", default=True, show_default=True)
-@click.option("--sampling", type=click.Choice(["normal", "uniform"]), default="normal", show_default=True,
-              help="Law of the window's place in a stroke; uniform suits detection.")  # fmt: skip
-@click.option("--statistics", type=click.Choice(["all", "train"]), default="all", show_default=True,
-              help="Videos whose flow sets the normalisation.")  # fmt: skip
-@click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "tf32", "bf16"]), default="auto", show_default=True
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--allow-absent", is_flag=True, help="Train although a class has no training sample.")
+@settings
+@SAMPLING
+@click.option("--initial", type=_PATH, help="First weights: a state_dict of torchvision's AlexNet.")
 @click.option("--force", is_flag=True, help="Start over where RUN holds a run.")
-@click.option("--compile", "compiled", is_flag=True, help="Use torch.compile.")
-@click.option(
-    "--save-every", type=click.IntRange(1), default=1, show_default=True, help="Epochs a checkpoint."
-)
 @_WORKERS
 @_DEVICE
 @_JSON
 def fit(
-    dataset: Path, run: Path, options: tuple[str, ...], precision: str, allow_absent: bool, force: bool,
-    compiled: bool, save_every: int, workers: int, device: str | None, as_json: bool, **settings: Any,
+    dataset: Path, run: Path, options: tuple[str, ...], initial: Path | None, allow_absent: bool, force: bool,
+    compiled: bool, save_every: int, workers: int, device: str | None, as_json: bool, **given: Any,
 ) -> int:  # fmt: skip
     """Train a network on DATASET; settings, curve and weights go to the folder RUN.
 
-    Run it again with the same settings to go on where it stopped (or with more --epochs). For several
-    GPUs start it with torchrun.
+    A model of the ConvGRU or the CNN-LSTM paper brings that paper's settings along (`tttrain models`);
+    the defaults below are those of the others. Run it again with the same settings to go on where it
+    stopped (or with more --epochs). For several GPUs start it with torchrun.
     """
     from tttrain.commands import run_fit
 
-    stated = {**settings, "precision": precision, "options": _parse_options(options)}
-    runtime = {"workers": workers, "compile": compiled, "save_every": save_every}
+    chosen = {**stated(given), "options": parse_options(options)}
+    runtime = {"workers": workers, "compile": compiled, "save_every": save_every, "initial": initial}
     return run_fit(
         dataset,
         run,
-        stated,
+        chosen,
         runtime,
         device,
         allow_absent=allow_absent,
@@ -169,14 +106,55 @@ def fit(
     )
 
 
-def _parse_options(pairs: tuple[str, ...]) -> dict[str, str]:
-    out = {}
-    for pair in pairs:
-        name, sep, value = pair.partition("=")
-        if not sep:
-            raise click.UsageError(f"--option {pair}: write it as NAME=VALUE, e.g. attention=3")
-        out[name.strip().replace("-", "_")] = value.strip()
-    return out
+@main.command()
+@click.argument("dataset", type=_PATH)
+@click.argument("folder", type=_PATH, metavar="OUTDIR")
+@click.option(
+    "--models",
+    "names",
+    default="1d-convgru,2d-convgru",
+    show_default=True,
+    metavar="NAME,...",
+    help="Rows of the table; NAME:fusion=flat sets a model's option for its row.",
+)
+@click.option(
+    "--sampling",
+    "methods",
+    default="1,2,5",
+    show_default=True,
+    metavar="N,...",
+    help="Columns: sampling methods 1 to 7.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Trainings for each place of the table, seeds counted up from --seed.",
+)
+@click.option("--split", default="test", show_default=True, help="Split to test on.")
+@settings
+@_WORKERS
+@_DEVICE
+@_JSON
+def compare(
+    dataset: Path, folder: Path, names: str, methods: str, repeats: int, split: str, options: tuple[str, ...],
+    allow_absent: bool, compiled: bool, save_every: int, workers: int, device: str | None, as_json: bool,
+    **given: Any,
+) -> int:  # fmt: skip
+    """Train each model with each sampling method on DATASET, test them, and write the table.
+
+    OUTDIR gets a run folder for each, and table.json, table.md and table.png. Run it again to go on
+    where it stopped.
+    """
+    from tttrain.compare_command import run_compare
+
+    chosen = {**stated(given), "options": parse_options(options)}
+    runtime = {"workers": workers, "compile": compiled, "save_every": save_every}
+    return run_compare(
+        dataset, folder, names, methods, repeats, split, chosen, runtime, device,
+        allow_absent=allow_absent, as_json=as_json, err=_stderr(),
+    )  # fmt: skip
 
 
 @main.command()
@@ -227,7 +205,7 @@ def robustness(
     Frame rate off, frames missing, person off the centre; each RUN is a curve. For runs that were trained
     with a sampling method of the ConvGRU paper.
     """
-    from tttrain.commands import _stdout
+    from tttrain.commands import stdout
     from tttrain.perturb import DISTURBANCES
     from tttrain.robustness_command import run_robustness
 
@@ -235,7 +213,7 @@ def robustness(
     names = [name for name in DISTURBANCES if name in only or not only]
     given = {"names": names, "repeat": repeat, "seed": seed}
     return run_robustness(
-        runs, dataset, split, where, batch, given, device, as_json=as_json, err=_stderr(), out=_stdout()
+        runs, dataset, split, where, batch, given, device, as_json=as_json, err=_stderr(), out=stdout()
     )
 
 
@@ -269,7 +247,7 @@ def detect(
 
 
 @main.command()
-@click.option("--size", type=_Size(), default="120x120", show_default=True)
+@click.option("--size", type=Size(), default="120x120", show_default=True)
 @click.option("--length", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--classes", type=click.IntRange(2), default=21, show_default=True)
 @_JSON

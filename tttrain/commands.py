@@ -19,8 +19,10 @@ from tttrain import errors
 from tttrain.checks import check_classes, majority_share
 from tttrain.config import RunConfig
 from tttrain.dataset import read_info
+from tttrain.defaults import DEFAULTS
 from tttrain.device import choose_device, choose_precision, join_world
 from tttrain.errors import USAGE, TrainError
+from tttrain.initial import digest, load_initial
 from tttrain.models import InputShape, build, specs
 from tttrain.models.blocks import count_parameters
 from tttrain.models.registry import get_spec, make_options
@@ -31,17 +33,26 @@ from tttrain.runfolder import check_modalities, describe, make_model, open_run, 
 DRAW_S = 30.0
 
 
-def _echo_json(value: Any) -> None:
+def echo_json(value: Any) -> None:
+    """Print a result for programs."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _stdout() -> Console:
+def stdout() -> Console:
+    """Where tables go."""
     # a table in a file or a pipe should not be folded to 80 columns
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
-def _config(stated: dict[str, Any], device: torch.device) -> RunConfig:
+def make_config(stated: dict[str, Any], device: torch.device) -> RunConfig:
+    """Check what was given on the command line; the rest is the model's or the general default.
+
+    Raises
+    ------
+    TrainError
+        No such model or option, or a value that cannot be.
+    """
     spec = get_spec(stated["model"])
     options = make_options(spec, stated["options"]).model_dump()
     precision = choose_precision(device, stated["precision"])
@@ -121,20 +132,26 @@ def run_fit(
     from tttrain.train import Runtime, Trainer
 
     device = choose_device(device_name)
-    config = _config(stated, device)
+    if runtime["initial"] is not None:
+        stated = {**stated, "initial": digest(runtime["initial"])}
+    config = make_config(stated, device)
     info = read_info(dataset, config.taxonomy)
     check_modalities(info, config.model)
     notes = check_classes(info, config, allow_absent=allow_absent)
     world = join_world(device)
     record = describe(config, info)
     with torch.device("meta"):  # what cannot be built is told before anything is written
-        make_model(record, view_of(record, info))
+        model = make_model(record, view_of(record, info))
+        if config.initial is not None:
+            load_initial(model, runtime["initial"])
     if world.main:
         for note in notes:
             err.print(f"note: {note}", markup=False, soft_wrap=True)
         open_run(folder, record, force=force)
     world.wait()
     trainer = Trainer(record, info, folder, device, Runtime(**runtime), world)
+    if world.main and trainer.initial is not None:
+        err.print(f"note: {trainer.initial.text()}", markup=False, soft_wrap=True)
     if not world.main:
         trainer.run(_Silent())
         dist.destroy_process_group()
@@ -145,7 +162,8 @@ def run_fit(
         dist.destroy_process_group()
     best = [r for r in history if r["improved"]][-1]
     if as_json:
-        _echo_json({"run": str(folder), "device": str(device), "precision": config.precision,
+        echo_json({"run": str(folder), "device": str(device), "precision": config.precision,
+                    "initial": vars(trainer.initial) if trainer.initial else None,
                     "epochs": len(history), "best": best, "last": history[-1],
                     "majority": majority_share(info, config.validation_split)})  # fmt: skip
     else:
@@ -169,14 +187,21 @@ def run_evaluate(
     with Bar(err, f"{split} samples") as bar:
         report = evaluate(networks, split, where, tell=bar.update, **given)
     if as_json:
-        _echo_json(report)
+        echo_json(report)
         return errors.OK
-    table = Table("decision", "accuracy", "without negative", "negative P / R / F")
+    table = Table("decision", "accuracy", "macro P / R / F", "without negative", "negative P / R / F")
     for name, found in report["decisions"].items():
         table.add_row(
-            name, _percent(found["accuracy"]), _percent(found["accuracy_without_negative"]), _prf(found)
-        )
-    _stdout().print(table)
+            name, percent(found["accuracy"]), _prf(found["macro"]),
+            percent(found["accuracy_without_negative"]), _prf(found["negative"]),
+        )  # fmt: skip
+    stdout().print(table)
+    agreed = report["temporal_consistency"]
+    if agreed["clips"]:
+        table = Table("class", "temporal consistency")
+        for name, index in {**agreed["classes"], "all": agreed["overall"]}.items():
+            table.add_row(name, _number(index))
+        stdout().print(table)
     click.echo(
         f"{report['samples']} samples, {report['windows']} windows; the most frequent class alone: "
         f"{report['majority']:.1%}\n{where}"
@@ -196,16 +221,17 @@ def run_detect(
     with Bar(err, "windows") as bar:
         report = detect(network, where, tell=lambda video, done, n: bar.update(done, n, video), **given)
     if as_json:
-        _echo_json(report)
+        echo_json(report)
         return errors.OK
     table = Table("rule", "accuracy", "without negative", "negative P / R / F", "strokes", "IoU", "mAP")
     for rule, found in report["rules"].items():
         spans = found["intervals"]
         table.add_row(
-            rule, _percent(found["accuracy"]), _percent(found["accuracy_without_negative"]), _prf(found),
-            f"{spans['found']} of {spans['true']}", _number(spans["iou"]), _number(spans["map"]),
+            rule, percent(found["accuracy"]), percent(found["accuracy_without_negative"]),
+            _prf(found["negative"]), f"{spans['found']} of {spans['true']}",
+            _number(spans["iou"]), _number(spans["map"]),
         )  # fmt: skip
-    _stdout().print(table)
+    stdout().print(table)
     seen = [v["video"] for v in report["videos"] if v["trained_on"]]
     if seen:
         click.echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
@@ -215,7 +241,8 @@ def run_detect(
     return errors.OK
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share for a table."""
     return "–" if value is None else f"{value:.1%}"
 
 
@@ -223,9 +250,12 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _prf(found: dict[str, Any]) -> str:
-    scores = found["negative"]
-    return "–" if scores is None else " / ".join(f"{scores[k]:.2f}" for k in ("precision", "recall", "f"))
+def _prf(scores: dict[str, Any] | None) -> str:
+    return (
+        "–"
+        if scores is None or scores["f"] is None
+        else " / ".join(f"{scores[k]:.2f}" for k in ("precision", "recall", "f"))
+    )
 
 
 def run_models(size: tuple[int, int], length: int, classes: int, *, as_json: bool) -> int:
@@ -247,12 +277,13 @@ def run_models(size: tuple[int, int], length: int, classes: int, *, as_json: boo
                     "source": spec.source,
                     "inputs": list(spec.inputs),
                     "options": make_options(spec, options).model_dump(),
+                    "settings": dict(DEFAULTS.get(spec.name, {})),
                     "parameters": every,
                     "parameters_without_fc": without,
                 }
             )
     if as_json:
-        _echo_json(rows)
+        echo_json(rows)
         return errors.OK
     table = Table("model", "what", "source", "inputs", "options", "parameters", "without FC")
     for row in rows:
@@ -261,7 +292,7 @@ def run_models(size: tuple[int, int], length: int, classes: int, *, as_json: boo
             row["model"], row["title"], row["source"].replace("[", r"\["), " ".join(row["inputs"]), stated,
             f"{row['parameters']:,}".replace(",", " "), f"{row['parameters_without_fc']:,}".replace(",", " "),
         )  # fmt: skip
-    _stdout().print(table)
+    stdout().print(table)
     return errors.OK
 
 

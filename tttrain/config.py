@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tttrain.schedule import SIAMESE_MOMENTUM, Schedule, Siamese, WarmRestart
+from tttrain.defaults import DEFAULTS
+from tttrain.methods import METHODS
+from tttrain.schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
+
+Sampling = Literal[
+    "normal", "uniform",
+    "method-1", "method-2", "method-3", "method-4", "method-5", "method-6", "method-7",
+]  # fmt: skip
 
 #: may differ when a run goes on
 CHANGEABLE = frozenset({"epochs"})
@@ -15,7 +22,8 @@ CHANGEABLE = frozenset({"epochs"})
 class RunConfig(BaseModel):
     """Settings of a run; the defaults are the papers'.
 
-    The field descriptions are the help texts of ``tttrain fit``.
+    What is not given is as the model's own paper has it (:data:`tttrain.defaults.DEFAULTS`), else
+    as below, the values of [SSTC].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +39,8 @@ class RunConfig(BaseModel):
     epochs: int = Field(500, ge=1)
     batch: int = Field(10, ge=1, description="samples a micro-batch")
     accumulate: int = Field(1, ge=1, description="micro-batches whose gradients make one step")
-    schedule: Literal["warm-restart", "siamese"] = "warm-restart"
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    schedule: Literal["warm-restart", "siamese", "constant"] = "warm-restart"
     lr: float = Field(0.01, gt=0)
     lr_min: float = Field(1e-5, gt=0)
     momentum: float = Field(0.5, ge=0, lt=1)
@@ -41,13 +50,31 @@ class RunConfig(BaseModel):
     before: int = Field(35, ge=1)
     drop: float = Field(0.7, ge=0, le=1)
     augment: bool = True
-    sampling: Literal["normal", "uniform"] = "normal"
+    augmentation: Literal["roi", "colour"] = Field("roi", description="about the ROI, or [GRU §IV-B]")
+    sampling: Sampling = "normal"
+    square: int | None = Field(None, ge=1, description="side of the central square shown; default: the crop")
+    pixels: Literal["unit", "standard", "imagenet"] = Field("unit", description="normalisation of RGB")
+    initial: str | None = Field(None, description="sha256 of the file that the first weights are from")
     statistics: Literal["all", "train"] = Field("all", description="videos whose flow the divisor is from")
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     seed: int = Field(0, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_model(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {**DEFAULTS.get(str(given.get("model")), {}), **given}
+
+    @property
+    def method(self) -> str | None:
+        """Name of the sampling method of [GRU] Table II, None where windows are sampled."""
+        return self.sampling if self.sampling in METHODS else None
+
     def make_schedule(self) -> Schedule:
         """A schedule at its beginning."""
+        if self.schedule == "constant":
+            return Constant(lr=self.lr, momentum=self.momentum)
         if self.schedule == "siamese":
             first = (0, self.momentum)
             return Siamese(lr=self.lr, momentum=(first, *SIAMESE_MOMENTUM[1:]))

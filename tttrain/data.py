@@ -13,18 +13,20 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tttrain.augment import draw
+from tttrain.colour import draw_colour, draw_crop
 from tttrain.dataset import Array, DatasetInfo, Reader
 from tttrain.errors import TrainError
 from tttrain.sampling import STARTS, centre_start, sample_rng
-from tttrain.view import View, crop_corner, reduce_area
+from tttrain.view import View, reduce_area, shown_corner
 
 #: stored values of one window, or of a batch of them; see :meth:`StrokeDataset.__getitem__`
 Clip = dict[str, Tensor]
-Mode = Literal["train", "centre", "whole"]
+Mode = Literal["train", "centre", "tests", "whole"]
 
 #: reduced windows of all samples are kept in memory where they need no more than this
 KEEP_BYTES = 1 << 30
@@ -41,11 +43,14 @@ class StrokeDataset(Dataset[Clip]):
     view : View
     modalities : sequence of str
         Which of ``rgb``, ``flow``, ``pose`` to read.
-    mode : {"train", "centre", "whole"}
-        A window at a drawn place with a drawn transform; the window in the middle; all stored frames
-        (``every`` is then left to the reader).
+    mode : {"train", "centre", "tests", "whole"}
+        A window at a drawn place with a drawn transform, or a training sample of the view's method;
+        the window in the middle, or the method's first test sample; all its K test samples, as a
+        first axis; all stored frames (``every`` is then left to the reader).
     sampling : {"normal", "uniform"}
-        Law of the place in mode ``train``; see :mod:`tttrain.sampling`.
+        Law of the place in mode ``train``; see :mod:`tttrain.sampling`. A method needs none.
+    augmentation : {"roi", "colour"}, optional
+        In mode ``train``: about the ROI [3S §2.6], or a random crop and colour [GRU §IV-B], or none.
     seed : int
     """
 
@@ -58,6 +63,7 @@ class StrokeDataset(Dataset[Clip]):
         mode: Mode = "centre",
         *,
         sampling: str = "normal",
+        augmentation: str | None = "roi",
         seed: int = 0,
     ) -> None:
         self.info = info
@@ -66,6 +72,7 @@ class StrokeDataset(Dataset[Clip]):
         self.modalities = tuple(modalities)
         self.mode = mode
         self.sampling = sampling
+        self.augmentation = augmentation
         self.seed = seed
         self._reader = Reader(info.path)
         self._kept: dict[int, dict[str, Array]] | None = None
@@ -99,8 +106,9 @@ class StrokeDataset(Dataset[Clip]):
             ``rgb`` (T, h, w, 3) uint8, ``flow`` (T, h, w, 2) int16 (both reduced by ``view.reduce``),
             ``pose`` (T, J, 3) float32, as far as read; ``corner`` (T, 2) int64: first pixel of the
             crop in the window, px; ``window`` (T, 2) int16: first pixel of the window in the frame,
-            px; ``label`` int64; ``row`` int64: row of ``/samples``; in mode ``train`` ``transform``
-            (5,) float32 (:func:`tttrain.augment.draw`).
+            px; ``label`` int64; ``row`` int64: row of ``/samples``; in mode ``train``, where
+            augmented, ``transform`` (5,) float32 (:func:`tttrain.augment.draw`) and ``colour``
+            (4,) float32 (:func:`tttrain.colour.draw_colour`). In mode ``tests`` (K, T, …).
         """
         epoch, index = item if isinstance(item, tuple) else (0, item)
         row = int(self.rows[index])
@@ -109,19 +117,30 @@ class StrokeDataset(Dataset[Clip]):
         if self.mode == "whole":
             stored = self._stored(row, 0, None)
         else:
-            span = self.view.span
-            if self.mode == "train":
-                start = STARTS[self.sampling](rng, available, span)
-            else:
-                start = centre_start(available, span)
-            stored = {k: v[self.view.offsets] for k, v in self._stored(row, start, span).items()}
-        stored["corner"] = crop_corner(stored.pop("roi"), stored["window"], self.info.window, self.info.crop)
+            start, rows = self._choose(rng, available)
+            stored = {k: v[rows] for k, v in self._stored(row, start, self.view.span).items()}
+        stored["corner"] = shown_corner(stored.pop("roi"), stored["window"], self.info, self.view)
         clip = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in stored.items()}
         clip["label"] = torch.tensor(int(self.info.samples.label[row]))
         clip["row"] = torch.tensor(row)
-        if self.mode == "train":
-            clip["transform"] = torch.from_numpy(draw(rng, self.info.limits, self.info.crop))
+        if self.mode == "train" and self.augmentation == "roi":
+            clip["transform"] = torch.from_numpy(draw(rng, self.info.limits, self.view.crop))
+        elif self.mode == "train" and self.augmentation == "colour":
+            clip["transform"] = torch.from_numpy(draw_crop(rng, self.view.crop))
+            clip["colour"] = torch.from_numpy(draw_colour(rng))
         return clip
+
+    def _choose(self, rng: np.random.Generator, available: int) -> tuple[int, NDArray[np.intp]]:
+        """First row of the span that is read, and which rows from there on are shown."""
+        view, method = self.view, self.view.method
+        if method is not None:  # a trial's interval begins where the sample does
+            if self.mode == "tests":
+                return 0, view.rows(method.tests)
+            return 0, view.rows(method.draw(rng)) if self.mode == "train" else view.offsets
+        if self.mode == "train":
+            return STARTS[self.sampling](rng, available, view.span), view.offsets
+        rows = view.offsets if self.mode == "centre" else view.offsets[None]
+        return centre_start(available, view.span), rows
 
     def _stored(self, row: int, start: int, count: int | None) -> dict[str, Array]:
         """Stored rows [start, start + count) of one sample, reduced; all rows where count is None."""
@@ -135,6 +154,23 @@ class StrokeDataset(Dataset[Clip]):
             values = self._reader.rows(f"cuboids/{name}", first, n)
             out[name] = reduce_area(values, self.view.reduce) if name in ("rgb", "flow") else values
         return out
+
+
+def merged(clip: Clip) -> tuple[Clip, int]:
+    """A batch of samples in mode ``tests`` as a batch of windows.
+
+    Parameters
+    ----------
+    clip : dict of Tensor
+        (N, K, T, …).
+
+    Returns
+    -------
+    (dict of Tensor, int)
+        (N·K, T, …), without ``label`` and ``row``; K.
+    """
+    windows = {name: values for name, values in clip.items() if name not in ("label", "row")}
+    return {name: values.flatten(0, 1) for name, values in windows.items()}, windows["corner"].shape[1]
 
 
 #: one optimiser step on this process: its micro-batches, and the samples of the step on all processes

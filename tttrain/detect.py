@@ -116,7 +116,7 @@ def _blocks(
             if name in ("rgb", "flow"):
                 values = reduce_area(values, view.reduce)
             rows[name] = torch.from_numpy(np.ascontiguousarray(values))
-        rows["corner"] = torch.zeros_like(rows["window"])
+        rows["corner"] = torch.zeros_like(rows["window"]) + torch.tensor(view.inset)
         return rows
 
     with ThreadPoolExecutor(1) as pool:
@@ -175,6 +175,12 @@ def detect(
     """
     if gauss_window % 2 == 0:
         raise TrainError(f"a Gaussian over {gauss_window} frames has no middle; take an odd number", USAGE)
+    if network.view.method is not None:
+        raise TrainError(
+            f"this run sees trials from their start on ({network.view.method.name}), not windows that "
+            "could slide through a video; train one with --sampling uniform",
+            USAGE,
+        )
     info = network.info
     chosen = choose_videos(info, videos)
     folder.mkdir(parents=True, exist_ok=True)

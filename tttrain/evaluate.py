@@ -1,4 +1,7 @@
-"""Classification of samples with known bounds: centre window, vote and average over windows [SSTC §V-A]."""
+"""Classification of samples with known bounds: centre window, vote and average over windows [SSTC §V-A].
+
+Of a run with a sampling method of [GRU] Table II the windows are the method's test samples.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ from tttrain.dataset import DatasetInfo, read_info
 from tttrain.device import autocast, set_precision
 from tttrain.errors import USAGE, TrainError
 from tttrain.memory import is_out_of_memory
-from tttrain.metrics import class_report, confusion_matrix
+from tttrain.metrics import class_report, confusion_matrix, temporal_consistency
 from tttrain.models.outputs import probabilities
-from tttrain.prepare import Preparer
+from tttrain.prepare import Inputs, Preparer
 from tttrain.rules import Stroke
 from tttrain.runfolder import RunRecord, load_best, read_run, view_of
 from tttrain.sampling import centre_start, sliding_starts
@@ -54,15 +57,18 @@ class Network:
 
     def preparer(self, window: tuple[int, int] | None = None) -> Preparer:
         """Makes its inputs; see :class:`tttrain.prepare.Preparer`."""
-        divisor = self.record.data.flow_divisor
-        return Preparer(self.info, self.view, self.device, window=window, flow_divisor=divisor)
+        return Preparer(
+            self.info, self.view, self.device, window=window,
+            flow_divisor=self.record.data.flow_divisor, pixels=self.record.config.pixels,
+        )  # fmt: skip
 
     @torch.no_grad()
-    def scores(self, prepare: Preparer, clip: Clip) -> Scores:
+    def scores(self, prepare: Callable[[Clip], Inputs], clip: Clip) -> Scores:
         """Class scores of a batch of windows, (N, C)."""
         try:
+            inputs = prepare(clip)
             with autocast(self.device, self.record.config.precision):
-                logits = self.model(prepare(clip))
+                logits = self.model(inputs)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -96,14 +102,14 @@ class SampleScores:
     ----------
     row : int
         Row of ``/samples``.
-    centre : (C,) float
-        Scores of the window in the middle.
+    centre : (C,) float or None
+        Scores of the window in the middle; none where a method samples.
     windows : (n, C) float
-        Scores of the windows that slide through it.
+        Scores of the windows that slide through it, or of the method's test samples.
     """
 
     row: int
-    centre: Scores
+    centre: Scores | None
     windows: Scores
 
 
@@ -128,16 +134,23 @@ def sample_scores(
     data = StrokeDataset(network.info, rows, view, network.record.inputs, "whole")
     prepare = network.preparer()
     for clip in batches(loader(data, None, workers=workers, pin=network.device.type == "cuda")):
-        available = len(clip["corner"])
-        sliding = sliding_starts(available, view.span, step)
-        starts = np.concatenate([[centre_start(available, view.span)], sliding])
+        frames = torch.from_numpy(_windows(view, len(clip["corner"]), step))
         parts = []
-        for at in range(0, len(starts), batch):
-            frames = torch.from_numpy(starts[at : at + batch, None] + view.offsets)
-            part = {n: v[frames] for n, v in clip.items() if n not in ("label", "row")}
+        for at in range(0, len(frames), batch):
+            rows_of = frames[at : at + batch]
+            part = {n: v[rows_of] for n, v in clip.items() if n not in ("label", "row")}
             parts.append(network.scores(prepare, part))
         scores = np.concatenate(parts)
-        yield SampleScores(int(clip["row"]), scores[0], scores[1:])
+        row = int(clip["row"])
+        yield SampleScores(row, None, scores) if view.method else SampleScores(row, scores[0], scores[1:])
+
+
+def _windows(view: View, available: int, step: int) -> NDArray[np.intp]:
+    """Rows of a sample in each of its windows, the one in the middle first; or in its test samples."""
+    if view.method:
+        return view.rows(view.method.tests)
+    starts = [centre_start(available, view.span), *sliding_starts(available, view.span, step)]
+    return np.array(starts)[:, None] + view.offsets
 
 
 def majority(windows: Scores) -> int:
@@ -148,7 +161,7 @@ def majority(windows: Scores) -> int:
 
 #: decision on a sample, in the order of [SSTC] Table II
 DECISIONS: dict[str, Callable[[SampleScores], int]] = {
-    "centre": lambda s: int(s.centre.argmax()),
+    "centre": lambda s: -1 if s.centre is None else int(s.centre.argmax()),
     "vote": lambda s: majority(s.windows),
     "average": lambda s: int(s.windows.mean(axis=0).argmax()),
 }
@@ -156,8 +169,11 @@ DECISIONS: dict[str, Callable[[SampleScores], int]] = {
 
 def add_scores(parts: Sequence[SampleScores]) -> SampleScores:
     """Late fusion of several networks: their scores, averaged [SSTC §V]."""
+    centres = [p.centre for p in parts if p.centre is not None]
     return SampleScores(
-        parts[0].row, np.mean([p.centre for p in parts], axis=0), np.mean([p.windows for p in parts], axis=0)
+        parts[0].row,
+        np.mean(centres, axis=0) if centres else None,
+        np.mean([p.windows for p in parts], axis=0),
     )
 
 
@@ -189,7 +205,10 @@ def evaluate(
     -------
     dict
         The report: for each decision accuracy with and without the negative class, precision, recall
-        and F of every class; ``majority``: accuracy of always naming the most frequent class.
+        and F of every class and their means; ``temporal_consistency``
+        (:func:`tttrain.metrics.temporal_consistency`); ``majority``: accuracy of always naming the
+        most frequent class. With a sampling method there is no decision by the centre window, and
+        ``average`` is the paper's.
 
     Raises
     ------
@@ -211,14 +230,22 @@ def evaluate(
     true = info.samples.label[rows]
     report: dict[str, Any] = {
         "split": split,
+        "sampling": networks[0].record.config.sampling,
         "samples": len(rows),
         "windows": sum(len(s.windows) for s in scored),
         "classes": list(info.classes),
         "majority": majority_share(info, split),
+        "temporal_consistency": temporal_consistency(
+            [s.windows.argmax(axis=1) for s in scored], true, info.classes
+        ),
         "decisions": {},
         "predictions": [],
     }
-    chosen = {name: np.array([decide(s) for s in scored]) for name, decide in DECISIONS.items()}
+    chosen = {
+        name: np.array([decide(s) for s in scored])
+        for name, decide in DECISIONS.items()
+        if name != "centre" or networks[0].view.method is None
+    }
     for name, predicted in chosen.items():
         matrix = confusion_matrix(true, predicted, len(info.classes))
         found = class_report(matrix, info.classes, info.negative)
@@ -243,6 +270,13 @@ def _check_alike(networks: Sequence[Network]) -> None:
     for other in networks[1:]:
         if (other.info.classes, other.info.fingerprint) != (first.info.classes, first.info.fingerprint):
             raise TrainError("the runs are of different datasets or taxonomies; name runs of one", USAGE)
+        if other.view.method != first.view.method:
+            names = (run.record.config.sampling for run in (first, other))
+            raise TrainError(
+                f"the runs sample by {' and '.join(names)}; their test samples are not the same: name "
+                "runs of one method",
+                USAGE,
+            )
         if other.view.span != first.view.span:
             raise TrainError(
                 f"the runs see windows of {first.view.span} and {other.view.span} frames; their votes cannot "

@@ -65,8 +65,9 @@ def class_report(matrix: NDArray[np.int64], classes: Sequence[str], negative: in
     Returns
     -------
     dict
-        ``accuracy``; ``accuracy_without_negative``: over what truly is a stroke; ``negative`` and
-        ``classes`` name → ``precision``, ``recall``, ``f`` (and ``support``).
+        ``accuracy``; ``accuracy_without_negative``: over what truly is a stroke; ``macro``: means
+        of ``precision``, ``recall`` and ``f`` over the classes that occur or are predicted;
+        ``negative`` and ``classes`` name → ``precision``, ``recall``, ``f`` (and ``support``).
     """
     hits, predicted, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
     by_class = {
@@ -78,9 +79,48 @@ def class_report(matrix: NDArray[np.int64], classes: Sequence[str], negative: in
     return {
         "accuracy": _share(hits.sum(), matrix.sum()),
         "accuracy_without_negative": _share(hits[stroke].sum(), true[stroke].sum()),
+        "macro": {k: _mean([v[k] for v in by_class.values()]) for k in ("precision", "recall", "f")},
         "negative": by_class.get(classes[negative]) if negative >= 0 else None,
         "classes": by_class,
     }
+
+
+def temporal_consistency(windows: Sequence[Labels], true: Labels, classes: Sequence[str]) -> dict[str, Any]:
+    """How far the predictions for one clip agree along time.
+
+    [LSTM] Table 2 has an index of that name and does not define it. Here the index of a clip is the
+    share of its windows (test samples) whose predicted class is the one that most of them have, right
+    or wrong: 1 where all agree, 1/C where they are spread evenly. Clips of a single window have none.
+
+    Parameters
+    ----------
+    windows : sequence of (n,) int
+        Classes predicted for the windows of each clip.
+    true : (m,) int
+        True classes of the clips.
+    classes : sequence of str
+
+    Returns
+    -------
+    dict
+        ``overall``: mean over the clips that have an index, None where there is none; ``clips``: how
+        many have; ``classes``: true class → mean over its clips.
+    """
+    indices: dict[int, list[float]] = {}
+    for predicted, label in zip(windows, true, strict=True):
+        if len(predicted) > 1:
+            share = np.bincount(predicted).max() / len(predicted)
+            indices.setdefault(int(label), []).append(float(share))
+    every = [share for shares in indices.values() for share in shares]
+    return {
+        "overall": _mean(every),
+        "clips": len(every),
+        "classes": {classes[label]: _mean(indices[label]) for label in sorted(indices)},
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _share(part: Any, whole: Any) -> float | None:

@@ -81,6 +81,32 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path, tit
     save(figure, path)
 
 
+def grid(
+    shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], path: Path, title: str = ""
+) -> None:
+    """A table of shares as colours and numbers.
+
+    Parameters
+    ----------
+    shares : (R, C) float
+        0…1.
+    rows, columns : sequence of str
+    path : Path
+    title : str
+    """
+    figure = Figure(figsize=(3.4 + 1.1 * len(columns), 1.6 + 0.5 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    for (i, j), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(j, i, f"{share:.1%}", ha="center", va="center", color=colour, fontsize=9)
+    axes.set_title(title, fontsize=9)
+    figure.colorbar(image, ax=axes, label="accuracy", shrink=0.9)
+    save(figure, path)
+
+
 def timeline(
     rows: Mapping[str, NDArray[np.integer]], classes: Sequence[str], fps: float, path: Path, title: str = ""
 ) -> None:

@@ -186,7 +186,9 @@ def view_of(record: RunRecord, info: DatasetInfo) -> View:
             )
     check_modalities(info, record.config.model)
     config = record.config
-    return make_view(info, config.size, config.length, config.every)
+    return make_view(
+        info, config.size, config.length, config.every, square=config.square, method=config.method
+    )
 
 
 def check_modalities(info: DatasetInfo, model: str) -> None:

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from tttrain.checkpoint import Checkpoints, random_state, restore_random_state
-from tttrain.data import KEEP_BYTES, Clip, EpochBatches, Mode, StrokeDataset, batches, loader
+from tttrain.data import KEEP_BYTES, Clip, EpochBatches, Mode, StrokeDataset, batches, loader, merged
 from tttrain.dataset import DatasetInfo
 from tttrain.device import World, autocast, place, set_precision
 from tttrain.errors import TrainError
+from tttrain.initial import Initial, load_initial
 from tttrain.memory import is_out_of_memory, largest_batch
 from tttrain.models.outputs import probabilities, sum_of_losses
 from tttrain.prepare import Preparer
@@ -40,11 +41,14 @@ class Runtime:
         Use ``torch.compile``.
     save_every : int
         Epochs between checkpoints.
+    initial : Path, optional
+        The file behind ``RunConfig.initial``.
     """
 
     workers: int = 0
     compile: bool = False
     save_every: int = 1
+    initial: Path | None = None
 
 
 class Listener(Protocol):
@@ -73,6 +77,11 @@ class Trainer:
     runtime : Runtime
     world : World
 
+    Attributes
+    ----------
+    initial : Initial or None
+        What the first weights are, where they are from a file.
+
     Raises
     ------
     TrainError
@@ -93,20 +102,32 @@ class Trainer:
         self.view = view_of(record, info)
         set_precision(device, self.config.precision)
         torch.manual_seed(self.config.seed)
-        self.network = place(make_model(record, self.view), device)
+        network = make_model(record, self.view)
+        self.initial: Initial | None = None
+        if self.runtime.initial is not None:
+            self.initial = load_initial(network, self.runtime.initial)
+        self.network = place(network, device)
         self.model = self._wrap(self.network)
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=self.config.lr,
-            momentum=self.config.momentum,
-            weight_decay=self.config.weight_decay,
-            nesterov=self.config.momentum > 0,
+        self.optimizer = self._make_optimizer()
+        self.prepare = Preparer(
+            info, self.view, device, flow_divisor=record.data.flow_divisor, pixels=self.config.pixels
         )
-        self.prepare = Preparer(info, self.view, device, flow_divisor=record.data.flow_divisor)
         self.schedule = self.config.make_schedule()
         self.checkpoints = Checkpoints(folder, write=self.world.main)
         self.history: list[dict[str, Any]] = []
         self._make_loaders()
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        c = self.config
+        if c.optimizer == "adam":
+            return torch.optim.Adam(self.network.parameters(), lr=c.lr, weight_decay=c.weight_decay)
+        return torch.optim.SGD(
+            self.network.parameters(),
+            lr=c.lr,
+            momentum=c.momentum,
+            weight_decay=c.weight_decay,
+            nesterov=c.momentum > 0,
+        )
 
     def _wrap(self, network: nn.Module) -> nn.Module:
         model = network
@@ -120,12 +141,15 @@ class Trainer:
     def _make_loaders(self) -> None:
         c, world = self.config, self.world
         rows = self.info.rows_of(c.train_split)
-        mode: Mode = "train" if c.augment else "centre"
+        mode: Mode = "train" if c.augment or c.method else "centre"
         inputs = self.record.inputs
-        train = StrokeDataset(self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed)
+        train = StrokeDataset(
+            self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed,
+            augmentation=c.augmentation if c.augment else None,
+        )  # fmt: skip
         every = self.info.rows_of(c.validation_split)
         rows, self.n_validation = every[world.rank :: world.size], len(every)
-        validation = StrokeDataset(self.info, rows, self.view, inputs)
+        validation = StrokeDataset(self.info, rows, self.view, inputs, "tests")
         if train.bytes + validation.bytes <= KEEP_BYTES:
             train.keep()
             validation.keep()
@@ -136,7 +160,8 @@ class Trainer:
         workers = self.runtime.workers
         self.train_loader = loader(train, self.batches, workers=workers, pin=pin)
         # one fixed deal of the validation samples; their order plays no part
-        fixed = EpochBatches(len(rows), c.batch)
+        windows = len(self.view.method.tests) if self.view.method else 1
+        fixed = EpochBatches(len(rows), max(1, c.batch // windows))
         self.validation_loader = loader(validation, fixed, workers=min(workers, 2), pin=pin)
 
     def resume(self) -> int:
@@ -175,7 +200,8 @@ class Trainer:
         for epoch in range(done, self.config.epochs):
             began = time.perf_counter()
             group = self.optimizer.param_groups[0]
-            record: dict[str, Any] = {"epoch": epoch + 1, "lr": group["lr"], "momentum": group["momentum"]}
+            record: dict[str, Any] = {"epoch": epoch + 1, "lr": group["lr"]}
+            record["momentum"] = group.get("momentum", 0.0)
             record |= self._train_epoch(epoch, listener)
             record |= self._validate()
             if not math.isfinite(record["train_loss"] + record["validation_loss"]):
@@ -211,8 +237,9 @@ class Trainer:
 
     def _apply(self, move: Move) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"], group["momentum"] = move.lr, move.momentum
-            group["nesterov"] = move.momentum > 0
+            group["lr"] = move.lr
+            if "momentum" in group:  # Adam has none
+                group["momentum"], group["nesterov"] = move.momentum, move.momentum > 0
 
     def _train_epoch(self, epoch: int, listener: Listener) -> dict[str, float]:
         """One pass over the training samples; mean loss, accuracy, share of the time spent waiting."""
@@ -288,15 +315,18 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Loss and accuracy of the centre windows of the validation samples."""
+        """Loss and accuracy of the validation samples: of centre windows, or means over test samples."""
         self.model.eval()
         totals = torch.zeros(2, dtype=torch.float64)
         for clip in batches(self.validation_loader):
+            flat, n = merged(clip)
             labels = clip["label"].to(self.device)
             with autocast(self.device, self.config.precision):
-                logits = self.network(self.prepare(clip))
-            hits = (probabilities(logits).argmax(dim=1) == labels).sum()
-            totals += torch.stack([sum_of_losses(logits, labels), hits]).to("cpu", torch.float64)
+                logits = self.network(self.prepare(flat))
+            scores = probabilities(logits).view(len(labels), n, -1).mean(dim=1)
+            hits = (scores.argmax(dim=1) == labels).sum()
+            losses = sum_of_losses(logits, labels.repeat_interleave(n)) / n
+            totals += torch.stack([losses, hits]).to("cpu", torch.float64)
         loss, right = (self._summed(totals) / self.n_validation).tolist()
         return {"validation_loss": loss, "validation_accuracy": right}
 

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tttrain.dataset import Array, DatasetInfo
-from tttrain.errors import TrainError
+from tttrain.errors import USAGE, TrainError
+from tttrain.methods import INTERVAL, METHODS, Method
+
+#: sides of the network's input and of the central square that it shows [GRU §IV-B]
+SHOWN, SQUARE = 224, 240
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,24 @@ class View:
         Every how many-th frame of the video is taken; ``length × every`` frames are spanned.
     crop : (int, int)
         (width, height) of the region around the ROI that it shows, px of the frame.
+    inset : (int, int)
+        First pixel of that region in the dataset's crop, px.
+    method : Method, optional
+        Picks the frames out of the first :data:`~tttrain.methods.INTERVAL` of a sample, every
+        ``every``-th; without one, frames are consecutive.
     """
 
     size: tuple[int, int]
     length: int
     every: int
     crop: tuple[int, int]
+    inset: tuple[int, int] = (0, 0)
+    method: Method | None = None
 
     @property
     def span(self) -> int:
-        """Frames of the video that one input covers: the T of the papers."""
-        return self.length * self.every
+        """Frames of the video from which one input is taken: the T of the papers."""
+        return (INTERVAL if self.method else self.length) * self.every
 
     @property
     def reduce(self) -> int:
@@ -48,8 +59,15 @@ class View:
 
     @property
     def offsets(self) -> NDArray[np.intp]:
-        """Which of the ``span`` frames are shown: the middle one of every ``every``."""
-        return np.arange(self.length) * self.every + self.every // 2
+        """Which of the ``span`` frames are shown: the middle one of every ``every``.
+
+        With a method, those of its first test sample.
+        """
+        return self.rows(self.method.tests[0] if self.method else np.arange(self.length))
+
+    def rows(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Rows of a sample behind frame numbers that count every ``every``-th frame; same shape."""
+        return frames * self.every + self.every // 2
 
     @property
     def full(self) -> bool:
@@ -58,7 +76,13 @@ class View:
 
 
 def make_view(
-    info: DatasetInfo, size: tuple[int, int] | None = None, length: int | None = None, every: int = 1
+    info: DatasetInfo,
+    size: tuple[int, int] | None = None,
+    length: int | None = None,
+    every: int = 1,
+    *,
+    square: int | None = None,
+    method: str | None = None,
 ) -> View:
     """A view of a dataset.
 
@@ -66,28 +90,43 @@ def make_view(
     ----------
     info : DatasetInfo
     size : (int, int), optional
-        (width, height), px; default: the crop as it is.
+        (width, height), px; default: the region as it is, of a square 224/240 of it.
     length : int, optional
-        Frames; default: as many of the file's T as fit with ``every``.
+        Frames; default: as many of the file's T as fit with ``every``, or what the method asks for.
     every : int
         Take every how many-th frame.
+    square : int, optional
+        Show the square of that side in the middle of the crop (of a smaller crop: the largest one),
+        px; default: the whole crop.
+    method : str, optional
+        A sampling method by name; see :data:`tttrain.methods.METHODS`.
 
     Raises
     ------
     TrainError
         More frames or pixels than the file has for each sample.
     """
-    frames = length if length is not None else info.length // every
-    view = View(size or info.crop, frames, every, info.crop)
-    if frames < 1 or view.span > info.length:
+    chosen = METHODS[method] if method else None
+    region = info.crop if square is None else (min(square, *info.crop),) * 2
+    usual = region if square is None else (max(1, round(region[0] * SHOWN / SQUARE)),) * 2
+    inset = (info.crop[0] - region[0]) // 2, (info.crop[1] - region[1]) // 2
+    if chosen is not None and length not in (None, chosen.length):
         raise TrainError(
-            f"length {frames} with every {every} spans {view.span} frames, but {info.path} has only "
-            f"T = {info.length} for each sample; take a smaller length, or export with a longer one"
+            f"sampling {method} takes {chosen.length} frames, not {length}; leave --length out", USAGE
         )
-    if min(view.size) < 1 or any(s > c for s, c in zip(view.size, info.crop, strict=True)):
+    frames = chosen.length if chosen else length if length is not None else info.length // every
+    view = View(size or usual, frames, every, region, inset, chosen)
+    if frames < 1 or view.span > info.length:
+        what = f"sampling {method}" if chosen else f"length {frames}"
         raise TrainError(
-            f"size {view.size[0]}x{view.size[1]} is more than the crop of {info.path}, "
-            f"{info.crop[0]}x{info.crop[1]}; take at most that"
+            f"{what} with every {every} spans {view.span} frames, but {info.path} has only "
+            f"T = {info.length} for each sample; take {'another one' if chosen else 'a smaller length'}, "
+            "or export with a longer one"
+        )
+    if min(view.size) < 1 or any(s > c for s, c in zip(view.size, region, strict=True)):
+        raise TrainError(
+            f"size {view.size[0]}x{view.size[1]} is more than the {'crop' if square is None else 'square'} "
+            f"of {info.path}, {region[0]}x{region[1]}; take at most that"
         )
     return view
 
@@ -114,6 +153,13 @@ def crop_corner(
     half, room = np.asarray(crop) / 2, np.asarray(size) - np.asarray(crop)
     corner = np.rint(np.asarray(roi, np.float64) - half).astype(np.int64) - window
     return np.clip(corner, 0, np.maximum(room, 0))
+
+
+def shown_corner(
+    roi: NDArray[np.floating], window: NDArray[np.integer], info: DatasetInfo, view: View
+) -> NDArray[np.int64]:
+    """First pixels of what a view shows inside its windows, px; as :func:`crop_corner`."""
+    return crop_corner(roi, window, info.window, info.crop) + view.inset
 
 
 def reduce_area(frames: Array, k: int) -> Array:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from tttrain.errors import USAGE, TrainError
-from tttrain.models import i3d, pose, stcnn, three_stream, twin
+from tttrain.models import alexnet, cnn_lstm, i3d, pose, stcnn, three_stream, twin
 from tttrain.models.shape import AttentionOptions, InputShape, Options
 
 
@@ -66,6 +66,34 @@ _SPECS = (
     ModelSpec("i3d-rgb", "I3D on RGB", "Carreira 2017", ("rgb",), i3d.I3dOptions, i3d.i3d_rgb),
     ModelSpec("i3d-flow", "I3D on flow", "Carreira 2017", ("flow",), i3d.I3dOptions, i3d.i3d_flow),
     ModelSpec("i3d", "two-stream I3D, scores added", "Carreira 2017", _BOTH, i3d.I3dOptions, i3d.i3d),
+    ModelSpec(
+        "gru-alexnet", "AlexNet, GRU in place of its FC layers", "[GRU] Table I", ("rgb",),
+        alexnet.GruOptions, alexnet.GruAlexNet,
+    ),
+    ModelSpec(
+        "1d-convgru", "AlexNet with a ConvGRU", "[GRU] Table I", ("rgb",), alexnet.ConvGruOptions,
+        alexnet.one_way,
+    ),
+    ModelSpec(
+        "2d-convgru", "AlexNet with a bi-directional ConvGRU", "[GRU] Table I", ("rgb",),
+        alexnet.ConvGruOptions, alexnet.two_way,
+    ),
+    ModelSpec(
+        "2d-2-convgru", "AlexNet with two bi-directional ConvGRUs", "[GRU] Table I", ("rgb",),
+        alexnet.ConvGruOptions, alexnet.two_way_twice,
+    ),
+    ModelSpec(
+        "cnn-lstm", "CNN for each frame, LSTM along time", "[LSTM] §3", ("rgb",), cnn_lstm.CnnLstmOptions,
+        cnn_lstm.CnnLstm,
+    ),
+    ModelSpec(
+        "cnn", "CNN for each frame, mean over time", "[LSTM] Table 1", ("rgb",), cnn_lstm.CnnOptions,
+        cnn_lstm.Cnn,
+    ),
+    ModelSpec(
+        "lstm", "LSTM on the frames' pixels", "[LSTM] Table 1", ("rgb",), cnn_lstm.LstmOptions,
+        cnn_lstm.Lstm,
+    ),
 )  # fmt: skip
 
 
