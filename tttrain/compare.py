@@ -285,10 +285,10 @@ def compare(
     ------
     TrainError
     """
-    ready = prepare_jobs(dataset, jobs, allow_absent=allow_absent)
-    info = ready[0][1]
+    info = read_info(dataset, jobs[0].config.taxonomy)
     if not len(info.rows_of(split)):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    ready = prepare_jobs(dataset, jobs, allow_absent=allow_absent)
     results: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for number, (job, job_info, record) in enumerate(ready):
         found = do_job(job, job_info, record, split, device, runtime, listen(number, job))
