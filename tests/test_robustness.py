@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+from dataset_writer import write_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,3 +128,144 @@ def test_frames_behind_the_last_one_repeat_it() -> None:
     out = perturbed(frames, Perturbed(chosen, np.zeros(T, bool), (0, 0)))
     assert out[:, 0, 0, 0].tolist() == [*range(3, 41), 41, 41]
     assert perturbed(frames, undisturbed(T))[:, 0, 0, 0].tolist() == list(range(T))
+
+
+# -- the command -----------------------------------------------------------------------------
+
+torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+
+from tttrain.cli import main  # noqa: E402
+from tttrain.evaluate import load_network  # noqa: E402
+from tttrain.robustness import names_of  # noqa: E402
+from tttrain.trials import TrialScorer  # noqa: E402
+
+FIT = ["--model", "cnn-lstm", "--size", "12x12", "--epochs", "6", "--batch", "6", "--lr", "0.003"]
+SHAPE = {"frame": (64, 48), "crop": (32, 32), "window": (32, 32), "length": T + 2}
+
+
+def call(*args: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A dataset, and two runs with a sampling method each."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("robust")
+    data = write_dataset(folder / "d.h5", videos=2, strokes=9, modalities=("rgb",), untrimmed=False, **SHAPE)
+    for number in (3, 4):
+        call("fit", data, folder / f"run{number}", *FIT, "--sampling", f"method-{number}")
+    return data, folder / "run3", folder / "run4"
+
+
+@pytest.fixture(scope="module")
+def report(paths: tuple[Path, Path, Path]) -> dict[str, Any]:
+    _, one, other = paths
+    return json.loads(call("robustness", one, other, "--repeat", "2", "--json", "--device", "cpu").stdout)
+
+
+def test_every_strength_of_every_disturbance_is_measured(
+    paths: tuple[Path, Path, Path], report: dict[str, Any]
+) -> None:
+    _, one, _ = paths
+    assert list(report["runs"]) == ["run3", "run4"]
+    assert (report["split"], report["repeat"], report["seed"]) == ("test", 2, 0)
+    for found in report["runs"].values():
+        assert list(found["disturbances"]) == list(DISTURBANCES)
+        for name, points in found["disturbances"].items():
+            assert tuple(p["strength"] for p in points) == DISTURBANCES[name].strengths
+            for point in points:
+                assert len(point["repeats"]) == 2
+                assert point["accuracy"] == pytest.approx(np.mean(point["repeats"]))
+                hits = np.array(point["repeats"]) * report["trials"]
+                np.testing.assert_allclose(hits, np.rint(hits), atol=1e-9)
+    place = one / "robustness-test"
+    assert json.loads((place / "robustness.json").read_text()) == report
+    table = (place / "robustness.md").read_text()
+    assert "| run3 |" in table
+    assert "| run | none | 41 | 42 | 43 | 44 | 45 |" in table
+    shown = cv2.imread(str(place / "robustness.png"))
+    assert shown is not None
+    assert shown.std() > 10
+
+
+def test_undisturbed_it_is_what_evaluate_says(paths: tuple[Path, Path, Path], report: dict[str, Any]) -> None:
+    for run in paths[1:]:
+        plain = json.loads(call("evaluate", run, "--json", "--device", "cpu").stdout)
+        assert report["runs"][run.name]["accuracy"] == plain["decisions"]["average"]["accuracy"]
+
+
+def test_neither_order_nor_company_changes_a_number(
+    paths: tuple[Path, Path, Path], report: dict[str, Any]
+) -> None:
+    _, one, other = paths
+    words = ("--repeat", "2", "--json", "--device", "cpu", "-o", one / "again", "--batch", "3")
+    again = json.loads(call("robustness", other, one, "--only", "spatial-offset", *words).stdout)
+    for run in ("run3", "run4"):
+        found, known = again["runs"][run], report["runs"][run]
+        assert list(found["disturbances"]) == ["spatial-offset"]
+        assert found["accuracy"] == known["accuracy"]
+        assert found["disturbances"]["spatial-offset"] == known["disturbances"]["spatial-offset"]
+
+
+def test_disturbed_trials_are_scored_as_described(
+    paths: tuple[Path, Path, Path], report: dict[str, Any]
+) -> None:
+    """One point of each curve, from the stored frames by hand."""
+    scorer = TrialScorer(load_network(paths[1], None, torch.device("cpu")))
+    trials = list(scorer.trials("test"))
+    assert len(trials) == report["trials"]
+    for name, strength, repeat in (("frame-rate", 45, 1), ("missing-frames", 3, 0), ("spatial-offset", 8, 1)):
+        hits = 0
+        for trial in trials:
+            rng = trial_rng(0, name, strength, repeat, trial.id)
+            frames, missing = trial.frames[:T], np.zeros(T, bool)
+            if name == "frame-rate":
+                padded = np.concatenate([trial.frames, trial.frames[[-1] * 8]])
+                frames = padded[np.sort(rng.choice(45, T, replace=False))]
+            elif name == "missing-frames":
+                missing[rng.choice(T, 3, replace=False)] = True
+            else:
+                angle, length = rng.uniform(0, 2 * np.pi), 8 * 32 / 240
+                x, y = round(length * np.cos(angle)), round(length * np.sin(angle))
+                wide = np.pad(frames, ((0, 0), (9, 9), (9, 9), (0, 0)), mode="edge")
+                frames = wide[:, 9 - y : 41 - y, 9 - x : 41 - x]
+            hits += int(scorer.score(frames, missing).argmax()) == trial.label
+        (point,) = [
+            p for p in report["runs"]["run3"]["disturbances"][name] if p["strength"] == strength
+        ]  # fmt: skip
+        assert point["repeats"][repeat] == pytest.approx(hits / len(trials))
+
+
+def test_what_the_reader_must_know_is_noted(paths: tuple[Path, Path, Path], report: dict[str, Any]) -> None:
+    said = " ".join(report["notes"])
+    assert "have fewer than 45 frames" in said  # samples of 42 to 49 rows
+    assert "reaches 1 px over the picture's border" in said  # the crop is all there is
+    assert "no test" not in said
+    seen = call("robustness", paths[1], "--split", "train", "--only", "missing-frames", "--repeat", "1")
+    assert "note: no test: run3 was trained on" in seen.stderr
+    out = call("robustness", paths[2], "--only", "missing-frames", "--repeat", "1", "--device", "cpu")
+    assert "frames missing" in out.stdout
+    assert "robustness.png" in out.stdout
+
+
+def test_runs_that_cannot_be_compared_are_refused(paths: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    data, one, _ = paths
+    assert "named twice" in call("robustness", one, one, code=2).stderr
+    plain = tmp_path / "plain"
+    call("fit", data, plain, *FIT, "--epochs", "1", "--sampling", "normal", "--length", "4")
+    assert "name a run of an RGB model trained with --sampling" in call("robustness", plain, code=2).stderr
+    other = write_dataset(
+        tmp_path / "o.h5", seed=1, videos=2, strokes=9, modalities=("rgb",), untrimmed=False, **SHAPE
+    )
+    call("fit", other, tmp_path / "far", *FIT, "--epochs", "1", "--sampling", "method-4")
+    assert "of different datasets" in call("robustness", one, tmp_path / "far", code=2).stderr
+    assert "no run there" in call("robustness", tmp_path / "none", code=1).stderr
+    assert "no split 'exam'" in call("robustness", one, "--split", "exam", code=1).stderr
+
+
+def test_names_of_runs_tell_them_apart() -> None:
+    assert names_of([Path("a/x"), Path("a/y")]) == ["x", "y"]
+    assert names_of([Path("a/x"), Path("b/x")]) == ["a/x", "b/x"]

@@ -227,10 +227,13 @@ def _notes(
 ) -> Iterator[str]:
     """What the reader of the curves must know."""
     network = one.scorer.network
-    info, seen = network.info, set(network.record.data.train_videos)
-    trained = sum(str(info.videos.sha256[v]) in seen for v in info.samples.video[rows])
+    info, record = network.info, network.record
+    if info.fingerprint == record.data.fingerprint:
+        trained = int(np.isin(rows, info.rows_of(record.config.train_split)).sum())
+    else:  # another file may hold the same videos
+        trained = int(np.isin(info.videos.sha256[info.samples.video[rows]], record.data.train_videos).sum())
     if trained:
-        yield f"no test: {one.name} was trained on videos of {trained} of the {len(rows)} samples"
+        yield f"no test: {one.name} was trained on {trained} of the {len(rows)} samples, or on their videos"
     if short:
         yield (
             f"{short} of {len(rows)} trials have fewer than {_longest(names)} frames from their start on; "

@@ -65,6 +65,7 @@ def run_robustness(
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         for name in given["names"]:
+            out.print(f"\n{DISTURBANCES[name].title}: {DISTURBANCES[name].axis}")
             out.print(_table(report, name))
         click.echo(
             f"{report['trials']} trials, mean of {report['repeat']}; the most frequent class alone: "
@@ -76,9 +77,7 @@ def run_robustness(
 
 
 def _table(report: dict[str, Any], name: str) -> Table:
-    disturbance = DISTURBANCES[name]
-    title = f"{disturbance.title}: {disturbance.axis}"
-    table = Table("run", "none", *map(str, disturbance.strengths), title=title, title_justify="left")
+    table = Table("run", "none", *map(str, DISTURBANCES[name].strengths))
     for run, found in report["runs"].items():
         shares = [found["accuracy"], *(p["accuracy"] for p in found["disturbances"][name])]
         table.add_row(run, *(f"{share:.1%}" for share in shares))
