@@ -136,10 +136,10 @@ torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 from tttrain.cli import main  # noqa: E402
 from tttrain.evaluate import load_network  # noqa: E402
-from tttrain.robustness import names_of  # noqa: E402
+from tttrain.robustness import Contestant, names_of, robustness  # noqa: E402
 from tttrain.trials import TrialScorer  # noqa: E402
 
-FIT = ["--model", "cnn-lstm", "--size", "12x12", "--epochs", "6", "--batch", "6", "--lr", "0.003"]
+FIT = ["--model", "cnn-lstm", "--size", "12x12", "--pixels", "standard", "--batch", "6", "--lr", "0.002"]
 SHAPE = {"frame": (64, 48), "crop": (32, 32), "window": (32, 32), "length": T + 2}
 
 
@@ -156,7 +156,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     folder = tmp_path_factory.mktemp("robust")
     data = write_dataset(folder / "d.h5", videos=2, strokes=9, modalities=("rgb",), untrimmed=False, **SHAPE)
     for number in (3, 4):
-        call("fit", data, folder / f"run{number}", *FIT, "--sampling", f"method-{number}")
+        call("fit", data, folder / f"run{number}", *FIT, "--epochs", 40, "--sampling", f"method-{number}")
     return data, folder / "run3", folder / "run4"
 
 
@@ -210,33 +210,50 @@ def test_neither_order_nor_company_changes_a_number(
         assert found["disturbances"]["spatial-offset"] == known["disturbances"]["spatial-offset"]
 
 
-def test_disturbed_trials_are_scored_as_described(
-    paths: tuple[Path, Path, Path], report: dict[str, Any]
-) -> None:
-    """One point of each curve, from the stored frames by hand."""
-    scorer = TrialScorer(load_network(paths[1], None, torch.device("cpu")))
-    trials = list(scorer.trials("test"))
-    assert len(trials) == report["trials"]
-    for name, strength, repeat in (("frame-rate", 45, 1), ("missing-frames", 3, 0), ("spatial-offset", 8, 1)):
-        hits = 0
-        for trial in trials:
-            rng = trial_rng(0, name, strength, repeat, trial.id)
-            frames, missing = trial.frames[:T], np.zeros(T, bool)
-            if name == "frame-rate":
-                padded = np.concatenate([trial.frames, trial.frames[[-1] * 8]])
-                frames = padded[np.sort(rng.choice(45, T, replace=False))]
-            elif name == "missing-frames":
-                missing[rng.choice(T, 3, replace=False)] = True
-            else:
-                angle, length = rng.uniform(0, 2 * np.pi), 8 * 32 / 240
-                x, y = round(length * np.cos(angle)), round(length * np.sin(angle))
-                wide = np.pad(frames, ((0, 0), (9, 9), (9, 9), (0, 0)), mode="edge")
-                frames = wide[:, 9 - y : 41 - y, 9 - x : 41 - x]
-            hits += int(scorer.score(frames, missing).argmax()) == trial.label
-        (point,) = [
-            p for p in report["runs"]["run3"]["disturbances"][name] if p["strength"] == strength
-        ]  # fmt: skip
-        assert point["repeats"][repeat] == pytest.approx(hits / len(trials))
+class Recorder(TrialScorer):
+    """Keeps what it is asked to score."""
+
+    def score_many(self, trials: Any) -> Any:
+        self.seen += [(frames.copy(), missing) for frames, missing in trials]
+        return super().score_many(trials)
+
+
+def test_networks_are_shown_what_is_described(paths: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """Every disturbed trial, made anew by hand from the stored frames."""
+    scorer = Recorder(load_network(paths[1], None, torch.device("cpu")))
+    scorer.seen = []
+    robustness([Contestant("a", paths[1], scorer)], "test", tmp_path, repeat=1, seed=5)
+    seen = iter(scorer.seen)
+    for trial in scorer.trials("test"):
+        frames, missing = next(seen)
+        assert np.array_equal(frames, trial.frames[:T])
+        assert missing is None
+        long = np.concatenate([trial.frames, trial.frames[[-1] * 8]])
+        for taken in range(41, 46):
+            frames, missing = next(seen)
+            kept = np.sort(trial_rng(5, "frame-rate", taken, 0, trial.id).choice(taken, T, replace=False))
+            assert np.array_equal(frames, long[kept])
+            assert missing is None
+        for count in range(1, 6):
+            frames, missing = next(seen)
+            lost = trial_rng(5, "missing-frames", count, 0, trial.id).choice(T, count, replace=False)
+            assert np.array_equal(frames, trial.frames[:T])
+            assert np.flatnonzero(missing).tolist() == sorted(lost.tolist())
+        for pixels in range(1, 11):
+            frames, missing = next(seen)
+            angle = trial_rng(5, "spatial-offset", pixels, 0, trial.id).uniform(0, 2 * np.pi)
+            x, y = (round(pixels * 32 / 240 * f(angle)) for f in (np.cos, np.sin))
+            wide = np.pad(trial.frames[:T], ((0, 0), (9, 9), (9, 9), (0, 0)), mode="edge")
+            assert np.array_equal(frames, wide[:, 9 - y : 41 - y, 9 - x : 41 - x])
+            assert missing is None
+    assert next(seen, None) is None
+
+
+def test_a_network_that_has_learnt_loses_accuracy_off_the_centre(paths: tuple[Path, Path, Path]) -> None:
+    words = ("--split", "all", "--only", "spatial-offset", "--repeat", "1", "--json", "--device", "cpu")
+    found = json.loads(call("robustness", paths[1], *words).stdout)["runs"]["run3"]
+    assert found["accuracy"] > 0.8
+    assert found["disturbances"]["spatial-offset"][-1]["accuracy"] < found["accuracy"] - 0.05
 
 
 def test_what_the_reader_must_know_is_noted(paths: tuple[Path, Path, Path], report: dict[str, Any]) -> None:
