@@ -29,6 +29,8 @@ videos: [clips]
 annotations: [clips]
 modalities: [{modalities}]
 untrimmed: true
+# whole videos are held out, so that detection too is tested on what training has not seen
+splits: {{train: 0.6, validation: 0.15, test: 0.25, by: video}}
 """
 
 
@@ -46,6 +48,20 @@ def picture_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def seconds(option: str, text: str) -> tuple[float, float]:
+    """Shortest and longest of ``0.6-0.8``, in s.
+
+    Raises
+    ------
+    UserError
+        It is no range.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", text)
+    if not match:
+        raise UserError(f"{option} {text}: give SHORTEST-LONGEST in seconds, e.g. 0.6-0.8", USAGE)
+    return float(match[1]), float(match[2])
+
+
 def run_demo(
     folder: Path,
     clips: int,
@@ -57,8 +73,11 @@ def run_demo(
     render_only: bool,
     stderr: Console,
     stdout: Console,
+    **lasting: tuple[float, float],
 ) -> int:
     """Render, run and show; returns the exit code.
+
+    ``lasting``: ``duration`` and ``gap`` of :func:`pipeline.demo.plan.plan_clip`, s.
 
     Raises
     ------
@@ -75,7 +94,7 @@ def run_demo(
             task = bar.add_task("", total=None)
             made = make_demo(
                 folder / "clips", clips=clips, strokes_per_clip=strokes, seed=seed, workers=workers,
-                size=size,
+                size=size, **lasting,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )  # fmt: skip
     except ValueError as e:

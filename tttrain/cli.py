@@ -221,6 +221,7 @@ def robustness(
 @click.argument("run", type=_PATH)
 @_DATASET
 @click.option("--video", "videos", multiple=True, metavar="NAME", help="Only this video; may be repeated.")
+@click.option("--split", default="all", show_default=True, help="Only videos with samples of this split.")
 @click.option("--step", type=click.IntRange(1), default=1, show_default=True, help="Frames between windows.")
 @click.option(
     "--window", type=click.IntRange(1), default=150, show_default=True, help="Of vote and average, frames."
@@ -234,14 +235,14 @@ def robustness(
 @_DEVICE
 @_JSON
 def detect(
-    run: Path, dataset: Path | None, videos: tuple[str, ...], step: int, window: int, gauss_window: int,
-    shortest: int, batch: int, output: Path | None, device: str | None, as_json: bool,
+    run: Path, dataset: Path | None, videos: tuple[str, ...], split: str, step: int, window: int,
+    gauss_window: int, shortest: int, batch: int, output: Path | None, device: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Find and classify strokes in whole videos, by vote, average and Gaussian along time."""
     from tttrain.commands import run_detect
 
     where = output or run / "detect"
-    given = {"videos": videos, "step": step, "window": window, "gauss_window": gauss_window,
+    given = {"videos": videos, "split": split, "step": step, "window": window, "gauss_window": gauss_window,
              "shortest": shortest, "batch": batch}  # fmt: skip
     return run_detect(run, dataset, where, given, device, as_json=as_json, err=_stderr())
 

@@ -80,7 +80,8 @@ _SETTINGS = (
 
 SAMPLING = _setting(
     "--sampling", click.Choice(get_args(Sampling)),
-    "Law of the window's place in a stroke (uniform suits detection), or a sampling method for trials.",
+    "Law of the window's place in a stroke; frames: around any frame of whole videos, for detection; or a "
+    "sampling method for trials.",
 )  # fmt: skip
 
 

@@ -236,7 +236,8 @@ def run_detect(
     if seen:
         click.echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
     click.echo(
-        f"{len(report['videos'])} videos, {sum(v['frames'] for v in report['videos'])} frames\n{where}"
+        f"{len(report['videos'])} videos, {sum(v['frames'] for v in report['videos'])} frames; the most "
+        f"frequent class alone: {percent(report['majority'])}\n{where}"
     )
     return errors.OK
 

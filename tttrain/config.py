@@ -11,7 +11,7 @@ from tttrain.methods import METHODS
 from tttrain.schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
 
 Sampling = Literal[
-    "normal", "uniform",
+    "normal", "uniform", "frames",
     "method-1", "method-2", "method-3", "method-4", "method-5", "method-6", "method-7",
 ]  # fmt: skip
 

@@ -246,7 +246,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
 
 def loader(
-    data: StrokeDataset,
+    data: Dataset[Clip],
     batches: Sampler[list[tuple[int, int]]] | None,
     *,
     workers: int = 0,
@@ -257,7 +257,7 @@ def loader(
 
     Parameters
     ----------
-    data : StrokeDataset
+    data : StrokeDataset or FrameDataset
     batches : Sampler, optional
     workers : int
         Processes; 0: this one.

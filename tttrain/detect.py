@@ -27,7 +27,7 @@ Scores = NDArray[np.float64]
 BLOCK = 512
 
 
-def choose_videos(info: DatasetInfo, names: Sequence[str] = ()) -> list[int]:
+def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "all") -> list[int]:
     """Rows of ``/videos`` that are in the file whole.
 
     Parameters
@@ -35,15 +35,22 @@ def choose_videos(info: DatasetInfo, names: Sequence[str] = ()) -> list[int]:
     info : DatasetInfo
     names : sequence of str
         Only these.
+    split : str
+        Only those with samples of this split; ``all``: those without samples too.
 
     Raises
     ------
     TrainError
-        There is none, or none of that name.
+        There is none, none of that split, or none of that name.
     """
     there = [v for v in range(len(info.videos.name)) if info.videos.first[v] >= 0]
     if not there:
         raise TrainError(f"{info.path}: holds no untrimmed videos; export it with them")
+    if split != "all":
+        inside = set(info.samples.video[info.rows_of(split)].tolist())
+        there = [v for v in there if v in inside]
+        if not there:
+            raise TrainError(f"{info.path}: no untrimmed video has samples of split {split!r}")
     known = {str(info.videos.name[v]): v for v in there}
     for name in names:
         if name not in known:
@@ -141,6 +148,7 @@ def detect(
     folder: Path,
     *,
     videos: Sequence[str] = (),
+    split: str = "all",
     step: int = 1,
     batch: int = 10,
     window: int = VOTE,
@@ -158,6 +166,8 @@ def detect(
         ``<video>.npz`` (scores (F, C)); and ``<rule>/<video>.xml``.
     videos : sequence of str
         Names; default: all whole videos of the file.
+    split : str
+        Only videos with samples of this split.
     step, batch : int
         As for :func:`video_scores`.
     window, gauss_window : int
@@ -171,7 +181,8 @@ def detect(
     -------
     dict
         The report: for each decision rule, over all videos, frame-wise accuracy with and without the
-        negative class and its precision, recall and F, and the interval scores; the strokes found.
+        negative class and its precision, recall and F, and the interval scores; the strokes found;
+        ``majority``: accuracy of always naming the most frequent class.
     """
     if gauss_window % 2 == 0:
         raise TrainError(f"a Gaussian over {gauss_window} frames has no middle; take an odd number", USAGE)
@@ -182,7 +193,7 @@ def detect(
             USAGE,
         )
     info = network.info
-    chosen = choose_videos(info, videos)
+    chosen = choose_videos(info, videos, split)
     folder.mkdir(parents=True, exist_ok=True)
     pooled = {rule: np.zeros((len(info.classes),) * 2, np.int64) for rule in NAMES}
     intervals: dict[str, list[Detections]] = {rule: [] for rule in NAMES}
@@ -212,6 +223,7 @@ def detect(
         "window": window,
         "gauss_window": gauss_window,
         "shortest": shortest,
+        "majority": _majority(pooled[NAMES[0]]),
         "classes": list(info.classes),
         "rules": {
             rule: {
@@ -225,6 +237,12 @@ def detect(
     }
     atomic.write_json(folder / "report.json", report)
     return report
+
+
+def _majority(matrix: NDArray[np.int64]) -> float | None:
+    """Share of the most frequent true class, None where nothing is annotated."""
+    true = matrix.sum(axis=1)
+    return float(true.max() / true.sum()) if true.any() else None
 
 
 def _frame_labels(info: DatasetInfo, video: int) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from tttrain.data import KEEP_BYTES, Clip, EpochBatches, Mode, StrokeDataset, ba
 from tttrain.dataset import DatasetInfo
 from tttrain.device import World, autocast, place, set_precision
 from tttrain.errors import TrainError
+from tttrain.frames import FrameDataset
 from tttrain.initial import Initial, load_initial
 from tttrain.memory import is_out_of_memory, largest_batch
 from tttrain.models.outputs import probabilities, sum_of_losses
@@ -110,8 +111,9 @@ class Trainer:
         self.model = self._wrap(self.network)
         self.optimizer = self._make_optimizer()
         self.prepare = Preparer(
-            info, self.view, device, flow_divisor=record.data.flow_divisor, pixels=self.config.pixels
-        )
+            info, self.view, device, window=info.crop if self.config.sampling == "frames" else None,
+            flow_divisor=record.data.flow_divisor, pixels=self.config.pixels,
+        )  # fmt: skip
         self.schedule = self.config.make_schedule()
         self.checkpoints = Checkpoints(folder, write=self.world.main)
         self.history: list[dict[str, Any]] = []
@@ -138,18 +140,31 @@ class Trainer:
             model = nn.parallel.DistributedDataParallel(model, device_ids=ids)
         return torch.compile(model) if self.runtime.compile else model  # type: ignore[return-value]
 
-    def _make_loaders(self) -> None:
-        c, world = self.config, self.world
+    def _of_frames(self) -> tuple[FrameDataset, FrameDataset]:
+        """Frames of the training videos, and this process's share of those for validation."""
+        c, world, args = self.config, self.world, (self.view, self.record.inputs)
+        train = FrameDataset(self.info, c.train_split, *args, drawn=True, augment=c.augment, seed=c.seed)
+        validation = FrameDataset(self.info, c.validation_split, *args)
+        self.n_validation = len(validation)
+        validation.pieces = validation.pieces[world.rank :: world.size]
+        return train, validation
+
+    def _of_samples(self) -> tuple[StrokeDataset, StrokeDataset]:
+        """Training samples, and this process's share of those for validation."""
+        c, world, inputs = self.config, self.world, self.record.inputs
         rows = self.info.rows_of(c.train_split)
         mode: Mode = "train" if c.augment or c.method else "centre"
-        inputs = self.record.inputs
         train = StrokeDataset(
             self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed,
             augmentation=c.augmentation if c.augment else None,
         )  # fmt: skip
         every = self.info.rows_of(c.validation_split)
-        rows, self.n_validation = every[world.rank :: world.size], len(every)
-        validation = StrokeDataset(self.info, rows, self.view, inputs, "tests")
+        self.n_validation = len(every)
+        return train, StrokeDataset(self.info, every[world.rank :: world.size], self.view, inputs, "tests")
+
+    def _make_loaders(self) -> None:
+        c, world = self.config, self.world
+        train, validation = self._of_frames() if c.sampling == "frames" else self._of_samples()
         if train.bytes + validation.bytes <= KEEP_BYTES:
             train.keep()
             validation.keep()
@@ -161,7 +176,7 @@ class Trainer:
         self.train_loader = loader(train, self.batches, workers=workers, pin=pin)
         # one fixed deal of the validation samples; their order plays no part
         windows = len(self.view.method.tests) if self.view.method else 1
-        fixed = EpochBatches(len(rows), max(1, c.batch // windows))
+        fixed = EpochBatches(len(validation), max(1, c.batch // windows))
         self.validation_loader = loader(validation, fixed, workers=min(workers, 2), pin=pin)
 
     def resume(self) -> int:
