@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ READ = ("rgb", "flow", "pose", "roi", "window")
 Arrays = dict[str, Any]
 
 
-class Layout:
+class Layout(ABC):
     """One way to keep samples; reads T frames of one of them. Opened when first read in a process."""
 
     name = ""
@@ -26,13 +27,13 @@ class Layout:
     def __init__(self, samples: list[dict[str, int]]) -> None:
         self.samples = samples
 
+    @abstractmethod
     def read(self, index: int, start: int) -> Arrays:
         """T frames of a sample from its frame ``start``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bytes(self) -> int:
         """What it takes on disk."""
-        raise NotImplementedError
 
 
 class Hdf5(Layout):

@@ -21,6 +21,7 @@ from pipeline.plan import Planned, plan_nodes
 from pipeline.progress import RunProgress
 from pipeline.samples import gather, intervals
 from pipeline.sequences import Found, attach, find, find_starts
+from pipeline.serial import execute_here, is_small
 from pipeline.sources import Source, identify
 from stages import registry
 from stages.base import StageError
@@ -249,7 +250,10 @@ def run(request: Request, console: Console) -> Result:
                 ready = [_not_failed(plan, outcomes) for plan in ready]
                 if any(p.state != "done" for plan in ready for p in plan):
                     with RunProgress(console, _totals(ready)) as progress:
-                        outcomes += execute(ready, store, session, progress.listen)
+                        if is_small(ready):
+                            outcomes += execute_here(ready, store, progress.listen)
+                        else:
+                            outcomes += execute(ready, store, session, progress.listen)
                 overview.plans = {
                     v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()
                 }

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -374,6 +375,25 @@ def test_a_reader_of_the_old_file_is_not_disturbed(copied):
         n_old = len(old["cuboids/rgb"])
     with h5py.File(path) as new:
         assert len(new["cuboids/rgb"]) > n_old
+
+
+def test_a_large_old_file_is_freed_without_waiting(copied, monkeypatch):
+    monkeypatch.setattr("pipeline.dataset.file.LARGE", 1)
+    path = copied.folder / "d.h5"
+    export_here(copied, path)
+    names = {p.name for p in copied.folder.iterdir()}
+    with h5py.File(path) as old:
+        first = old["cuboids/rgb"][:5]
+        write_actions(copied.folder / "annotations" / "none.xml", [(3, 20, "Up"), (21, 28, "Up")])
+        run_here(copied)
+        assert export_here(copied, path).made
+        np.testing.assert_array_equal(old["cuboids/rgb"][:5], first)
+    deadline = time.monotonic() + 10
+    while {p.name for p in copied.folder.iterdir()} != names and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert {p.name for p in copied.folder.iterdir()} == names
+    assert not export_here(copied, path).made
+    assert {p.name for p in copied.folder.iterdir()} == names
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 12, 20])

@@ -14,6 +14,7 @@ from pipeline.dataset.assemble import FORMAT, Progress, assemble
 from pipeline.dataset.card import mark_of, write_card
 from pipeline.dataset.content import collect
 from pipeline.dataset.croissant import described_file, write_croissant
+from pipeline.dataset.file import freed_later
 from pipeline.dataset.fingerprint import card_mark, fingerprint, fingerprint_of
 from pipeline.dataset.picture import write_picture
 from pipeline.dataset.sampletable import write_table
@@ -132,11 +133,12 @@ def export(
     card = card_mark(mark, content)
     made = not (current and _described(path, files, mark, card))
     digest = ""
-    if not current:
-        digest = assemble(path, store, content, splits, mark, compact=compact, progress=progress)
-    summary = read_summary(path)
-    if made:
-        _describe(summary, files, content.waterfall.to_json(), card, digest or sha256_file(path))
+    with freed_later(path):
+        if not current:
+            digest = assemble(path, store, content, splits, mark, compact=compact, progress=progress)
+        summary = read_summary(path)
+        if made:
+            _describe(summary, files, content.waterfall.to_json(), card, digest or sha256_file(path))
     return Exported(
         path,
         made,
