@@ -295,10 +295,14 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
 
 @main.command()
 @click.argument("dataset", type=_PATH, metavar="DATASET.h5")
-@click.option("--compact", is_flag=True, help="Compress more: fewer bytes, slower training reads.")
+@click.option(
+    "--compact/--fast",
+    default=None,
+    help="Compressed (a tenth of the bytes) or as fast to read as memory; default: the manifest's.",
+)
 @_options()
 @_JSON
-def export(dataset: Path, compact: bool, as_json: bool, **common: Any) -> int:
+def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) -> int:
     """Write the samples of PATH (default: the manifest's videos) as one file for modellers.
 
     Beside DATASET.h5 come a dataset card, a picture, a table of the samples and a Croissant
@@ -310,6 +314,8 @@ def export(dataset: Path, compact: bool, as_json: bool, **common: Any) -> int:
     done, overview = export_request(_request(**common), dataset, _stderr(), compact=compact)
     for problem in overview.problems:
         click.echo(f"cannot be used: {problem}", err=True)
+    for note in overview.notes:
+        click.echo(f"note: {note}", err=True)
     if as_json:
         echo_json(done.to_json())
     else:

@@ -174,8 +174,12 @@ def _outcome_table(overview: Overview, outcomes: Iterable[Outcome], stdout: Cons
     stages = [n for n in overview.names if any(n in stages for stages in by_video.values())]
     table = Table("video", *stages)
     for video, made in by_video.items():
+        planned = {p.node.stage.name for p in overview.plans.get(video, ())}
         cells = []
         for stage in stages:
-            cells.append(_MARKS[made[stage].state] if stage in made else "[dim]kept[/dim]")
+            if stage in made:
+                cells.append(_MARKS[made[stage].state])
+            else:
+                cells.append("[dim]kept[/dim]" if stage in planned else "[dim]–[/dim]")
         table.add_row(escape(names.get(video, video[:16])), *cells)
     stdout.print(table)

@@ -135,6 +135,7 @@ def _curve(values: Curve, limit: float, title: str, first: int, found: int) -> P
     for t in range(0, n, 10):
         cv2.line(image, (_x(t, n), high), (_x(t, n), low), _FAINT, 1)
         _text(image, str(t), _x(t, n) - 6, low + 18)
+    _text(image, "frame", 30, low + 18)
     cv2.line(image, (LEFT, y(limit)), (WIDTH - RIGHT, y(limit)), _LIMIT, 1, cv2.LINE_AA)
     _text(image, f"{limit:g}", 30, y(limit) + 5, _LIMIT)
     points = np.array([[_x(t, n), y(v)] for t, v in enumerate(values)], np.int32)

@@ -559,6 +559,10 @@ def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> Non
     again = as_json(ttprep("run", "--json", cwd=folder))
     assert [n for n in again["notes"] if "no start frame found" in n] == [notes[0].removeprefix("note: ")]
     assert exported(folder)["name"] == ["trials/p0 t0", "trials/p1 t1", "trials/p1 t3"]
+    (row,) = [x for x in done.stdout.splitlines() if "p0 t2" in x]
+    assert "–" in row, "no cuboids are made of it, and none are kept"
+    for words in (("plan",), ("export", "e.h5")):
+        assert notes[0] in ttprep(*words, cwd=folder).stderr
     picture = ttprep("preview", "trials/p0 t2", "-o", "no start.png", "--start", cwd=folder)
     assert picture.returncode == 0
     assert "no start: its picture never changes" in picture.stderr
@@ -569,6 +573,16 @@ def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> Non
         assert image is not None
         assert image.shape[1] == 1200
         assert image.std() > 20
+
+
+def test_an_export_without_any_start_says_what_is_lacking(folder: Path) -> None:
+    with_start(folder, picture=10_000)
+    done = run(folder)
+    assert done.stderr.count("no start frame found") == 4
+    lost = ttprep("export", "e.h5", cwd=folder)
+    assert lost.returncode == 1
+    assert "no sample to export" in lost.stderr
+    assert "a start frame" in lost.stderr
 
 
 def test_start_is_for_trials_that_ask_for_it(folder: Path) -> None:
