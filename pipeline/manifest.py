@@ -104,6 +104,8 @@ class Manifest(_Part):
         What cuboids hold.
     dataset : Path or None
         Where ``run`` writes the dataset once there are samples; None: only ``export`` does.
+    compact : bool
+        Whether the dataset's pixels are compressed.
     untrimmed : bool
         Whether whole videos are cut to the ROI too, for sliding-window detection.
     pose_weights : Path or None
@@ -130,6 +132,7 @@ class Manifest(_Part):
     annotations: tuple[Path, ...] = ()
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
     dataset: Path | None = Path("dataset.h5")
+    compact: bool = False
     untrimmed: bool = False
     pose_weights: Path | None = None
     classes: tuple[str, ...] = (*STROKES, NEGATIVE)

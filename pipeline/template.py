@@ -44,6 +44,9 @@ modalities: [rgb, flow, pose]
 # Where `ttprep run` (without --stage) writes the dataset once annotations give samples; null: nowhere.
 dataset: dataset.h5
 
+# Compress the dataset's pixels: a tenth of the bytes, slower to train from (docs/dataset-format.md).
+compact: false
+
 # Whether whole videos are cut to the ROI too, for sliding-window detection (about 25 kB a frame).
 untrimmed: false
 

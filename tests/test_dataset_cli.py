@@ -46,6 +46,14 @@ def test_export_elsewhere_and_again(folder, tmp_path):
     compact = as_json(ttprep("export", tmp_path / "small.h5", "--compact", "--json", cwd=folder))
     assert compact["size"] < value["size"]
     assert len(list(tmp_path.iterdir())) == 10
+    manifest = folder / "data_manifest.yaml"
+    text = manifest.read_text()
+    try:
+        manifest.write_text(text + "\ncompact: true\n")
+        assert "is up to date" in ttprep("export", tmp_path / "small.h5", cwd=folder).stdout
+        assert as_json(ttprep("export", tmp_path / "small.h5", "--fast", "--json", cwd=folder))["made"]
+    finally:
+        manifest.write_text(text)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from store import Store
 
 
 def export_request(
-    request: Request, path: Path, console: Console, *, compact: bool
+    request: Request, path: Path, console: Console, *, compact: bool | None = None
 ) -> tuple[Exported, Overview]:
     """Export the dataset of a request's videos.
 
@@ -23,7 +23,8 @@ def export_request(
     path : Path
     console : Console
         stderr, for progress.
-    compact : bool
+    compact : bool, optional
+        Default: as the manifest says.
 
     Raises
     ------

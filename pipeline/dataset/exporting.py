@@ -95,7 +95,7 @@ def export(
     plans: Mapping[str, list[Planned]],
     path: Path,
     *,
-    compact: bool = False,
+    compact: bool | None = None,
     progress: Progress = lambda rows, total: None,
 ) -> Exported:
     """Bring a dataset file up to date with the store; does nothing where it is.
@@ -109,8 +109,9 @@ def export(
         By the video's sha256, planned against the store as it is now.
     path : Path
         The file; it is replaced atomically.
-    compact : bool
-        Compressed: about an eighth of the bytes, read at a fraction of the speed.
+    compact : bool, optional
+        Compressed: a tenth of the bytes, read at a fraction of the speed. Default: as the manifest
+        says.
     progress : callable
         Told the rows of ``/cuboids`` just written, and how many there are.
 
@@ -125,6 +126,7 @@ def export(
     """
     start = time.perf_counter()
     _guard(path)
+    compact = manifest.compact if compact is None else compact
     content = collect(manifest, sources, plans)
     splits = settle(store, split_params(manifest), [s for _, s in content.samples])
     mark = fingerprint(content, splits, compact=compact)
