@@ -158,6 +158,11 @@ def test_fit_takes_the_papers_settings_and_what_is_given(path, tmp_path):
     found = call("evaluate", tmp_path / "r").output
     assert "macro P / R / F" in found
     assert "temporal consistency" in found
+    found = call("fit", path, tmp_path / "all", "--model", "cnn", "--size", "8x8", "--validation", "none",
+                 "--epochs", "2").output  # fmt: skip
+    assert "best state: epoch 2, validation accuracy –" in found
+    result = call("fit", path, tmp_path / "x", "--model", "rgb-stcnn", "--validation", "none", code=2)
+    assert "--schedule warm-restart needs a validation split" in result.output
     result = call("detect", tmp_path / "r", code=2)
     assert "train one with --sampling uniform" in result.output
 

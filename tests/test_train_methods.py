@@ -5,12 +5,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 from trials_writer import write_trials  # noqa: E402
 
-from tttrain import train  # noqa: E402
+from tttrain import plots, train  # noqa: E402
+from tttrain.checkpoint import Checkpoints  # noqa: E402
 from tttrain.colour import change_colour, draw_colour, draw_crop  # noqa: E402
 from tttrain.config import RunConfig  # noqa: E402
 from tttrain.data import StrokeDataset, merged  # noqa: E402
@@ -382,3 +384,15 @@ def test_the_constant_schedule_keeps_its_rate_and_the_best_state():
     assert [m.improved for m in moves] == [True, False, True, False, True]
     assert {m.lr for m in moves} == {0.1}
     assert not any(m.reload for m in moves)
+
+
+def test_without_validation_the_last_state_counts(path, tmp_path):
+    _, history = run(
+        path, tmp_path / "r", small(validation_split="none"), runtime=train.Runtime(save_every=2)
+    )
+    assert [r["validation_accuracy"] for r in history] == [None] * 3
+    assert [r["improved"] for r in history] == [True] * 3
+    assert Checkpoints(tmp_path / "r").load("best", CPU)["epoch"] == 3
+    plots.curves(history, tmp_path / "curves.png")
+    with pytest.raises(ValidationError, match="warm-restart needs a validation split"):
+        RunConfig(model="pose", validation_split="none")

@@ -32,14 +32,11 @@ def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = 
         A split without samples, or a class absent from training.
     """
     train = info.rows_of(config.train_split)
-    for split, rows in (
-        (config.train_split, train),
-        (config.validation_split, info.rows_of(config.validation_split)),
-    ):
-        if not len(rows):
+    for split in (config.train_split, *([config.validation_split] if config.validates else [])):
+        if not len(info.rows_of(split)):
             raise TrainError(
                 f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}; add videos, or "
-                "name other splits (--train, --validation)"
+                "name other splits (--train, --validation; --validation none: without one)"
             )
     label = info.samples.label
     learnt, everywhere = set(label[train].tolist()), set(label[label >= 0].tolist())

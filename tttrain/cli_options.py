@@ -47,7 +47,7 @@ _SETTINGS = (
     _setting("--every", click.IntRange(1), "Take every how many-th frame."),
     click.option("--train", "train_split", default=None, help="Split to learn from. [default: train]"),
     click.option("--validation", "validation_split", default=None,
-                 help="Split to watch. [default: validation]"),
+                 help="Split to watch, or none. [default: validation]"),
     _setting("--epochs", click.IntRange(1), "Passes over the training samples."),
     _setting("--batch", click.IntRange(1), "Samples a (micro-)batch."),
     _setting("--accumulate", click.IntRange(1), "Batches a step."),

@@ -60,8 +60,8 @@ def make_config(stated: dict[str, Any], device: torch.device) -> RunConfig:
         return RunConfig.model_validate({**stated, "options": options, "precision": precision})
     except ValidationError as error:
         first = error.errors()[0]
-        name = "--" + ".".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise TrainError(f"{name}: {first['msg']}", USAGE) from None
+        name = "".join(f"--{part}: " for part in first["loc"]).replace("_", "-")
+        raise TrainError(f"{name}{first['msg'].removeprefix('Value error, ')}", USAGE) from None
 
 
 class _Recorder(TrainingBar):
@@ -82,7 +82,8 @@ class _Recorder(TrainingBar):
         super().end_of_epoch(history)
         last = history[-1]
         if self._board is not None:
-            for name in ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "lr"):
+            names = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "lr")
+            for name in (n for n in names if last[n] is not None):
                 self._board.add_scalar(name, last[name], last["epoch"])
         if len(history) >= self._epochs or time.monotonic() - self._drawn > DRAW_S:
             self.draw(history)
@@ -161,16 +162,17 @@ def run_fit(
     if world.size > 1:
         dist.destroy_process_group()
     best = [r for r in history if r["improved"]][-1]
+    usual = majority_share(info, config.validation_split) if config.validates else None
     if as_json:
         echo_json({"run": str(folder), "device": str(device), "precision": config.precision,
                     "initial": vars(trainer.initial) if trainer.initial else None,
                     "epochs": len(history), "best": best, "last": history[-1],
-                    "majority": majority_share(info, config.validation_split)})  # fmt: skip
+                    "majority": usual})  # fmt: skip
     else:
         click.echo(
             f"{len(history)} epochs; best state: epoch {best['epoch']}, validation accuracy "
-            f"{best['validation_accuracy']:.1%} (the most frequent class alone: "
-            f"{majority_share(info, config.validation_split):.1%})\n{folder}"
+            f"{percent(best['validation_accuracy'])} (the most frequent class alone: {percent(usual)})\n"
+            f"{folder}"
         )
     return errors.OK
 

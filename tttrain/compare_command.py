@@ -14,7 +14,7 @@ from tttrain.commands import echo_json, make_config, percent, stdout
 from tttrain.compare import Job, Row, compare, parse_methods, parse_rows
 from tttrain.device import choose_device, join_world
 from tttrain.errors import USAGE, TrainError
-from tttrain.progress import Bar
+from tttrain.progress import Bar, describe
 from tttrain.train import Runtime
 
 
@@ -37,8 +37,7 @@ class _Overall:
 
     def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
         """An epoch is done and recorded."""
-        best = max(r["validation_accuracy"] for r in history)
-        note = f"{self._name}, loss {history[-1]['train_loss']:.3f}, validation {best:.1%}"
+        note = f"{self._name}, {describe(history)}"
         self._bar.update(self._done + len(history), self._total, note)
         if not self._bar.console.is_terminal or len(history) == self._epochs:
             last = len(history) == self._epochs

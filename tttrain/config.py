@@ -15,6 +15,8 @@ Sampling = Literal[
     "method-1", "method-2", "method-3", "method-4", "method-5", "method-6", "method-7",
 ]  # fmt: skip
 
+#: in place of a split's name: train without validation
+NO_VALIDATION = "none"
 #: may differ when a run goes on
 CHANGEABLE = frozenset({"epochs"})
 
@@ -65,6 +67,19 @@ class RunConfig(BaseModel):
         if not isinstance(given, dict):
             return given
         return {**DEFAULTS.get(str(given.get("model")), {}), **given}
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> RunConfig:
+        if not self.validates and self.schedule != "constant":
+            raise ValueError(
+                f"--schedule {self.schedule} needs a validation split; take constant without one"
+            )
+        return self
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation split; without one the last state is the best."""
+        return self.validation_split != NO_VALIDATION
 
     @property
     def method(self) -> str | None:

@@ -29,11 +29,13 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str = "") ->
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1))
     for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
         for split, colour in (("train", "tab:blue"), ("validation", "tab:orange")):
-            axes.plot(epochs, [r[f"{split}_{name}"] for r in history], color=colour, label=split, linewidth=1)
+            values = [r[f"{split}_{name}"] for r in history]
+            if values[0] is not None:
+                axes.plot(epochs, values, color=colour, label=split, linewidth=1)
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
     best = [r for r in history if r["improved"]]
-    if best:
+    if best and best[-1]["validation_loss"] is not None:
         loss.plot(best[-1]["epoch"], best[-1]["validation_loss"], "o", color="tab:orange", label="best state")
         accuracy.plot(best[-1]["epoch"], best[-1]["validation_accuracy"], "o", color="tab:orange")
     for record in history:

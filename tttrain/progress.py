@@ -67,6 +67,15 @@ class Bar:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def describe(history: list[dict[str, Any]]) -> str:
+    """How a training stands after its last epoch."""
+    text = f"loss {history[-1]['train_loss']:.3f}"
+    now = history[-1]["validation_accuracy"]
+    if now is None:
+        return text
+    return f"{text}, validation {now:.1%}, best {max(r['validation_accuracy'] for r in history):.1%}"
+
+
 class TrainingBar(Bar):
     """Follows a training; see :class:`tttrain.train.Listener`.
 
@@ -94,10 +103,7 @@ class TrainingBar(Bar):
     def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
         """An epoch is done."""
         last = history[-1]
-        best = max(r["validation_accuracy"] for r in history)
-        self._note = (
-            f"loss {last['train_loss']:.3f}, validation {last['validation_accuracy']:.1%}, best {best:.1%}"
-        )
+        self._note = describe(history)
         self.update(len(history), self._epochs, self._note)
         if last["note"]:
             self.line(f"epoch {last['epoch']}: {last['note']}", always=True)

@@ -25,7 +25,7 @@ class Point:
     train_loss, validation_loss : float
         Mean cross-entropy.
     validation_accuracy : float
-        Share of 1.
+        Share of 1. Both are NaN without validation.
     """
 
     train_loss: float
@@ -194,7 +194,7 @@ class Constant:
 
     The papers do not say which state they test. Here the best state is that with the highest
     validation accuracy, of equal ones that with the lowest loss: with a few dozen validation samples
-    ties are common.
+    ties are common. Without validation it is the last one.
 
     Parameters
     ----------
@@ -210,6 +210,6 @@ class Constant:
     def step(self, point: Point) -> Move:
         """Take note of an epoch."""
         here = (point.validation_accuracy, -point.validation_loss)
-        improved = here > self._best
+        improved = np.isnan(point.validation_accuracy) or here > self._best
         self._best = max(self._best, here)
-        return Move(improved, False, self.lr, self.momentum)
+        return Move(bool(improved), False, self.lr, self.momentum)

@@ -144,9 +144,9 @@ class Trainer:
         """Frames of the training videos, and this process's share of those for validation."""
         c, world, args = self.config, self.world, (self.view, self.record.inputs)
         train = FrameDataset(self.info, c.train_split, *args, drawn=True, augment=c.augment, seed=c.seed)
-        validation = FrameDataset(self.info, c.validation_split, *args)
-        self.n_validation = len(validation)
-        validation.pieces = validation.pieces[world.rank :: world.size]
+        validation = FrameDataset(self.info, c.validation_split if c.validates else c.train_split, *args)
+        every = validation.pieces if c.validates else []
+        validation.pieces, self.n_validation = every[world.rank :: world.size], len(every)
         return train, validation
 
     def _of_samples(self) -> tuple[StrokeDataset, StrokeDataset]:
@@ -158,7 +158,7 @@ class Trainer:
             self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed,
             augmentation=c.augmentation if c.augment else None,
         )  # fmt: skip
-        every = self.info.rows_of(c.validation_split)
+        every = self.info.rows_of(c.validation_split) if c.validates else rows[:0]
         self.n_validation = len(every)
         return train, StrokeDataset(self.info, every[world.rank :: world.size], self.view, inputs, "tests")
 
@@ -219,10 +219,11 @@ class Trainer:
             record["momentum"] = group.get("momentum", 0.0)
             record |= self._train_epoch(epoch, listener)
             record |= self._validate()
-            if not math.isfinite(record["train_loss"] + record["validation_loss"]):
+            if not math.isfinite(record["train_loss"] + (record["validation_loss"] or 0)):
                 raise TrainError(f"epoch {epoch + 1}: the loss is no number any more; take a smaller --lr")
             move = self.schedule.step(_point(record))
-            if move.improved:
+            due = (epoch + 1) % self.runtime.save_every == 0 or epoch + 1 == self.config.epochs
+            if move.improved and (due or self.config.validates):
                 self.checkpoints.save_best(self._state(epoch), epoch + 1)
             if move.reload:
                 self.world.wait()
@@ -231,7 +232,7 @@ class Trainer:
             record |= {"improved": move.improved, "reload": move.reload, "note": move.why}
             record["seconds"] = round(time.perf_counter() - began, 3)
             self.history.append(record)
-            if (epoch + 1) % self.runtime.save_every == 0 or epoch + 1 == self.config.epochs:
+            if due:
                 state = {"history": self.history, "random": random_state()}
                 self.checkpoints.commit(self._state(epoch) | state, epoch + 1)
             if self.world.main:
@@ -329,8 +330,10 @@ class Trainer:
         )
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
+    def _validate(self) -> dict[str, float | None]:
         """Loss and accuracy of the validation samples: of centre windows, or means over test samples."""
+        if not self.config.validates:
+            return {"validation_loss": None, "validation_accuracy": None}
         self.model.eval()
         totals = torch.zeros(2, dtype=torch.float64)
         for clip in batches(self.validation_loader):
@@ -350,4 +353,5 @@ class Trainer:
 
 
 def _point(record: dict[str, Any]) -> Point:
-    return Point(record["train_loss"], record["validation_loss"], record["validation_accuracy"])
+    figures = (record[k] for k in ("train_loss", "validation_loss", "validation_accuracy"))
+    return Point(*(math.nan if value is None else value for value in figures))
