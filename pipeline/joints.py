@@ -204,9 +204,12 @@ def _from_json(data: bytes) -> Positions:
 
 
 def _point(point: Any, row: int) -> tuple[float, float, float]:
-    numbers = [np.nan if v is None else float(v) for v in point] if isinstance(point, list) else []
-    if len(numbers) not in (2, 3):
+    if not isinstance(point, list) or len(point) not in (2, 3):
         raise ValueError(f"a position of frame {row} is not [x, y] or [x, y, score]")
+    try:
+        numbers = [np.nan if v is None else float(v) for v in point]
+    except (TypeError, ValueError):
+        raise ValueError(f"a position of frame {row} is not of numbers: {str(point)[:40]}") from None
     return numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else 1.0
 
 

@@ -190,7 +190,7 @@ def attach(sources: Iterable[Source], found: Found) -> list[str]:
     """
     notes: list[str] = []
     for source in sources:
-        places = [source.path, *source.also]
+        places = [Path(source.name), *source.also]  # as the user would write them
         members = [(p, found.members[p.resolve()]) for p in places if p.resolve() in found.members]
         if not members:
             continue

@@ -172,6 +172,10 @@ def spoil(trial: Path, case: str) -> None:
         victim.unlink()
     elif case == "other size":
         cv2.imwrite(str(victim), np.zeros((48, 96, 3), np.uint8))
+    elif case == "other kind":
+        frame = cv2.imread(str(victim))
+        victim.unlink()
+        cv2.imwrite(str(trial / "011.jpg"), frame)
     elif case == "cut JPEG":
         victim.unlink()
         for path in pictures_of(trial):
@@ -189,6 +193,7 @@ CASES = {
     "text": "011.png: not a PNG",
     "missing": "a frame is missing between 010.png and 012.png",
     "other size": "011.png has 96x48 px, those before it 96x64",
+    "other kind": "011.jpg has pixels of yuv",
     "cut JPEG": "011.jpg: cut short",
 }
 
@@ -285,6 +290,7 @@ def test_joints_without_a_score_count_and_missing_ones_do_not(tmp_path: Path) ->
         ("a.json", "[[1, 2\n", ["a.json:2:"]),
         ("a.json", "{}", ["no list of frames"]),
         ("a.json", '[{"nose": [1]}]', ["[x, y]"]),
+        ("a.json", '[{"nose": [1, 2]}, {"nose": [1, "x"]}]', ["frame 1", "not of numbers", "'x'"]),
         ("a.json", "[[[1,2],[3,4]]]", ["13 or 17"]),
         ("a.json", "[" * 100_000, ["a.json"]),
         ("a.npy", "nonsense", ["a.npy"]),
@@ -363,6 +369,16 @@ def test_nobody_in_a_frame_is_nobody() -> None:
 def test_too_few_rows_of_joints(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=f"{N} pictures, but joints of 20 frames"):
         decode_folder(write_trial(tmp_path / "t"), positions(20))
+
+
+def test_where_a_picture_is_missing_that_is_why_joints_do_not_fit(tmp_path: Path) -> None:
+    trial = write_trial(tmp_path / "t")
+    spoil(trial, "missing")
+    with pytest.raises(StageError) as caught:
+        decode_folder(trial, positions())
+    assert "23 pictures (a frame is missing between 010.png and 012.png), but joints of 24" in str(
+        caught.value
+    )
 
 
 # -- through the pipeline --------------------------------------------------------------------
@@ -655,7 +671,10 @@ def test_the_same_content_with_two_labels_is_no_sample(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "clips" / "serve" / "a.mp4", tmp_path / "clips" / "smash" / "b.mp4")
     (tmp_path / "data_manifest.yaml").write_text(CLIPS.format(labels="folder"))
     done = run(tmp_path)
-    assert "the same content is labelled 'serve'" in done.stderr
+    assert (
+        "the same content is labelled 'serve' (clips/serve/a.mp4) and 'smash' (clips/smash/b.mp4)"
+        in done.stderr
+    )
     assert labelled(exported(tmp_path)) == [("smash/c.mp4", 20, "Smash")]
 
 

@@ -140,7 +140,7 @@ def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, l
         found = f"{len(annotations.annotations)} annotations were read, {len(annotations.issues)} findings"
         hint = "see `ttprep annotations`" if annotations.annotations else "list annotations in the manifest"
         if any(source.sample for source, _ in usable):
-            hint = "trials and clips need a label and a start frame (sample: start); see what `ttprep plan` notes"
+            hint = "trials and clips need a label, maybe a start frame too; see the notes of `ttprep plan`"
         raise UserError(f"no sample to export ({found}); {hint}", FAILED)
     content_of = {p.as_posix(): s.sha256 for s, _ in usable for p in (s.path, *s.also)}
     videos = []

@@ -172,6 +172,11 @@ def decode_folder(folder: Path, report: Report) -> Iterator[Any]:
                 f"{path.name} has {picture.width}x{picture.height} px, those before it {size[0]}x{size[1]}"
             )
             size = picture.width, picture.height
+        elif report.pixel_format != picture.format.name:
+            report.fault(
+                f"{path.name} has pixels of {picture.format.name}, those before it {report.pixel_format}"
+            )
+            report.pixel_format = picture.format.name
         picture.pts, picture.time_base = number, Fraction(1)
         report.packets += 1
         report.frames += 1

@@ -121,7 +121,8 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     if report.faults and params.damaged == "fail":
         raise StageError(
             f"{path}: damaged, {report.frames} frames decoded ({report.faults[0]})",
-            "copy it again from the camera, or set stages.frames.damaged: keep to use what is there",
+            f"{'put its pictures right' if folder else 'copy it again from the camera'}, or set "
+            "stages.frames.damaged: keep to use what is there",
         )
     fps, origin = _frame_rate(report.fps, every_time)
     if params.fps:
@@ -157,8 +158,10 @@ def _joints(
 ) -> dict[str, Array]:
     """One picture's given joints in the stored frame."""
     if len(given) != report.claimed:
+        why = f" ({report.faults[0]})" if report.faults else ""
         raise StageError(
-            f"{path}: {report.claimed} pictures, but joints of {len(given)} frames", "give one row a picture"
+            f"{path}: {report.claimed} pictures{why}, but joints of {len(given)} frames",
+            "give one row a picture",
         )
     return place_joints(np.asarray(given[number : number + 1], np.float64), size, plan)
 
