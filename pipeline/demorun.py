@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -73,7 +74,7 @@ def run_demo(
     render_only: bool,
     stderr: Console,
     stdout: Console,
-    **lasting: tuple[float, float],
+    **lasting: Any,
 ) -> int:
     """Render, run and show; returns the exit code.
 
