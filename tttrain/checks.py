@@ -52,7 +52,15 @@ def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = 
     return notes + ([f"absent from training: {', '.join(absent)}"] if absent else [])
 
 
-def majority_share(info: DatasetInfo, split: str) -> float:
-    """Accuracy on a split of always naming its most frequent class."""
-    counts = np.bincount(info.samples.label[info.rows_of(split)])
+def majority_share(info: DatasetInfo, split: str, *, frames: bool = False) -> float:
+    """Accuracy of always naming the most frequent class: of samples, or of frames of their whole videos."""
+    rows = info.rows_of(split)
+    label = info.samples.label[rows]
+    if frames and info.untrimmed_label is not None:
+        first, count = info.videos.first, info.videos.rows
+        parts = [
+            info.untrimmed_label[first[v] : first[v] + count[v]] for v in np.unique(info.samples.video[rows])
+        ]
+        label = np.concatenate(parts)
+    counts = np.bincount(label[label >= 0])
     return float(counts.max() / counts.sum()) if len(counts) else math.nan

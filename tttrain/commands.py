@@ -162,7 +162,8 @@ def run_fit(
     if world.size > 1:
         dist.destroy_process_group()
     best = [r for r in history if r["improved"]][-1]
-    usual = majority_share(info, config.validation_split) if config.validates else None
+    frames = config.sampling == "frames"
+    usual = majority_share(info, config.validation_split, frames=frames) if config.validates else None
     if as_json:
         echo_json({"run": str(folder), "device": str(device), "precision": config.precision,
                     "initial": vars(trainer.initial) if trainer.initial else None,
