@@ -4,7 +4,7 @@
     python benchmarks/train.py data DATASET.h5 [--workers 4] [--device cuda]
 
 ``steps`` runs forward, backward and optimiser at 120×120×100 on random inputs, each model in a
-process of its own. ``data`` trains one model from the dataset file and from the same samples as a
+process of its own; core-s, the processor time of a step, says what it costs where other jobs run too. ``data`` trains one model from the dataset file and from the same samples as a
 folder of one PNG and one npy a frame.
 """
 
@@ -62,16 +62,16 @@ class Steps:
         self.model = place(build(name, shape, classes, options), device).train()
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.5, nesterov=True)
 
-    def __call__(self, inputs: dict, labels: torch.Tensor) -> float:
-        """One step; seconds until the device has finished it."""
-        began = time.perf_counter()
+    def __call__(self, inputs: dict, labels: torch.Tensor) -> tuple[float, float]:
+        """One step; seconds until the device has finished it, and seconds of processor time."""
+        began, busy = time.perf_counter(), time.process_time()
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.precision):
             logits = self.model(inputs)
         (sum_of_losses(logits, labels) / len(labels)).backward()
         self.optimizer.step()
         self.wait()
-        return time.perf_counter() - began
+        return time.perf_counter() - began, time.process_time() - busy
 
     def wait(self) -> None:
         """Until the device has finished."""
@@ -104,13 +104,14 @@ def _one(
         memory = torch.cuda.max_memory_allocated()
     else:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    Path(out).write_text(json.dumps({"seconds": statistics.median(times), "bytes": memory}))
+    seconds, busy = (statistics.median(column) for column in zip(*times, strict=True))
+    Path(out).write_text(json.dumps({"seconds": seconds, "core": busy, "bytes": memory}))
 
 
 def steps(args: argparse.Namespace) -> None:
     """Table of seconds a step and peak memory."""
     spawn = multiprocessing.get_context("spawn")
-    print(f"{'model':<14}{'attention':>10}{'batch':>7}{'s/step':>9}{'s/sample':>10}{'GiB':>7}")
+    print(f"{'model':<14}{'attention':>10}{'batch':>7}{'s/step':>9}{'core-s/step':>13}{'GiB':>7}")
     for name, spec in specs().items():
         if args.model and name not in args.model:
             continue
@@ -130,7 +131,7 @@ def steps(args: argparse.Namespace) -> None:
                         continue
                     got = json.loads(Path(out).read_text())
                 seconds, memory = got["seconds"], got["bytes"] / 2**30
-                print(f"{head}{seconds:>9.2f}{seconds / batch:>10.3f}{memory:>7.1f}", flush=True)
+                print(f"{head}{seconds:>9.2f}{got['core']:>13.2f}{memory:>7.1f}", flush=True)
 
 
 class Files(StrokeDataset):
