@@ -17,6 +17,7 @@ from pipeline.graph import Node
 from pipeline.jobs import Job, Outcome
 from pipeline.making import is_split, part_ranges, video_info
 from pipeline.plan import Planned
+from pipeline.watch import Watch
 from store import Store
 
 #: called with the stage and rows made; with rows = 0 and an outcome when a job ends
@@ -52,8 +53,8 @@ def execute(
     if not work:
         return []
     client = session.client
-    client.subscribe_topic(TOPIC, lambda event: listen(event[1]["stage"], event[1]["rows"], None))
     run = _Run(client, store, listen)
+    client.subscribe_topic(TOPIC, lambda event: run.progress(event[1]["stage"], event[1]["rows"]))
     try:
         for plan in work:
             run.start(plan)
@@ -73,11 +74,17 @@ class _Run:
         from distributed import as_completed
 
         self.client, self.store, self.listen = client, store, listen
-        self.waiting: Any = as_completed(with_results=False)
+        self.watch = Watch(client)
+        self.waiting: Any = as_completed(with_results=True, raise_errors=False)
         self.jobs: dict[str, tuple[Job, list[Planned] | None]] = {}
         self.futures: list[Any] = []
         self.outcomes: list[Outcome] = []
         self.parts: dict[str, list[Outcome]] = defaultdict(list)
+
+    def progress(self, stage: str, rows: int) -> None:
+        """A job made rows."""
+        self.watch.heard()
+        self.listen(stage, rows, None)
 
     def submit(self, job: Job, upstream: Iterable[Any], then: list[Planned] | None = None) -> Any:
         tag = f"{job.node.stage.name}-{job.node.key[:16]}{job.rows or ''}{'-join' if job.join else ''}"
@@ -117,9 +124,9 @@ class _Run:
 
     def finish(self) -> list[Outcome]:
         """Wait for everything, submitting what becomes possible."""
-        for future in self.waiting:
+        for future, result in self.watch.finished(self.waiting):
             job, plan = self.jobs[future.key]
-            outcome = self._outcome(future, job)
+            outcome = self._outcome(future.status, result, job)
             if job.rows:
                 self.parts[job.node.key].append(outcome)
                 continue
@@ -133,14 +140,12 @@ class _Run:
                     self._skip(plan, outcome)
         return self.outcomes
 
-    def _outcome(self, future: Any, job: Job) -> Outcome:
+    def _outcome(self, status: str, result: Any, job: Job) -> Outcome:
         name, video = job.node.stage.name, job.node.source.sha256
-        if future.status == "finished":
-            result = future.result()
-            assert isinstance(result, Outcome)
+        if isinstance(result, Outcome):
             return result
-        error = future.exception() if future.status == "error" else None
-        text = f"{type(error).__name__}: {error}" if error else str(future.status)
+        error = result[1] if status == "error" else None  # type, exception, traceback
+        text = f"{type(error).__name__}: {error}" if error else status
         if type(error).__name__ == "KilledWorker":
             text = "its worker died again and again (out of memory?); use fewer --workers and run again"
         reason = f"{job.node.source.name}: {name}: {text}"

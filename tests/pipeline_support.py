@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +87,32 @@ def debris(store: Path) -> list[Path]:
     """Whatever a finished run must not leave: temporary files, parts, locks."""
     found = [p for p in store.rglob("*") if ".tmp-" in p.name or p.parent.name in ("parts", "locks")]
     return [p for p in found if p.is_file()]
+
+
+@contextmanager
+def dask_cluster(workers: int) -> Iterator[tuple[str, list[Any]]]:
+    """A real ``dask scheduler`` with real ``dask worker`` processes; yields address and processes."""
+    from distributed import Client
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    python = [sys.executable, "-m"]
+    head = [*python, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
+    worker = [*python, "distributed.cli.dask_worker", address, "--nthreads", "1", "--nworkers", "1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen([*head, "--no-dashboard"], **quiet)]  # type: ignore[call-overload]
+    started += [subprocess.Popen([*worker, "--no-dashboard"], **quiet) for _ in range(workers)]  # type: ignore[call-overload]
+    try:
+        with Client(address, timeout=60) as client:
+            client.wait_for_workers(workers, timeout=60)
+        yield address, started
+    finally:
+        for process in reversed(started):
+            process.send_signal(signal.SIGINT)
+        for process in started:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()

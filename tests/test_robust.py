@@ -6,16 +6,13 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from pipeline_support import COMMAND, debris, stage_files, ttprep, write_clip, write_manifest
+from pipeline_support import COMMAND, dask_cluster, debris, stage_files, ttprep, write_clip, write_manifest
 
 LONG = 760  # frames: more than one part
 
@@ -48,51 +45,9 @@ def test_four_workers_give_the_same_bytes(folder: Path, undisturbed: dict[str, s
     assert run(folder, "four", "--workers", 4) == undisturbed
 
 
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    """A real ``dask scheduler`` with two real ``dask worker`` processes."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-    worker = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_worker",
-        address,
-        "--nthreads",
-        "1",
-        "--nworkers",
-        "1",
-    ]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [subprocess.Popen([*dask, "--port", str(port), "--no-dashboard"], **quiet)]
-    started += [subprocess.Popen([*worker, "--no-dashboard"], **quiet) for _ in range(2)]
-    try:
-        yield address
-    finally:
-        for process in reversed(started):
-            process.send_signal(signal.SIGINT)
-        for process in started:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def wait_for_workers(address: str, count: int) -> None:
-    from distributed import Client
-
-    with Client(address, timeout=60) as client:
-        client.wait_for_workers(count, timeout=60)
-
-
-def test_a_separate_cluster_gives_the_same_bytes(
-    folder: Path, undisturbed: dict[str, str], cluster: str
-) -> None:
-    wait_for_workers(cluster, 2)
-    assert run(folder, "cluster", "--scheduler", cluster) == undisturbed
+def test_a_separate_cluster_gives_the_same_bytes(folder: Path, undisturbed: dict[str, str]) -> None:
+    with dask_cluster(workers=2) as (address, _):
+        assert run(folder, "cluster", "--scheduler", address) == undisturbed
 
 
 def test_a_lost_worker_costs_its_task_not_the_run(folder: Path, undisturbed: dict[str, str]) -> None:

@@ -1,0 +1,67 @@
+"""Noticing a cluster that has stopped: a run must end, in whatever way, and never wait for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.errors import UserError
+
+#: s without any news, neither a result nor a row, after which the scheduler is asked what it does
+PATIENCE = 120.0
+#: s that its answer may take
+ANSWER = 30.0
+_POLL = 0.05
+
+
+class Watch:
+    """Hands out finished futures, and asks the scheduler where nothing is heard for long.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._last = time.monotonic()
+
+    def heard(self) -> None:
+        """There was news: a job made rows."""
+        self._last = time.monotonic()
+
+    def finished(self, waiting: Any) -> Iterator[Any]:
+        """What a ``distributed.as_completed`` gives, as it comes; more may be added meanwhile.
+
+        Let it fetch the results too: asking a future for its result later waits without limit for a
+        scheduler that hangs or a worker that died with the result.
+
+        Raises
+        ------
+        UserError
+            The scheduler does not answer, or has given no worker anything to do though jobs are left.
+        """
+        while not waiting.is_empty():
+            if waiting.has_ready():
+                self.heard()
+                yield next(waiting)
+            elif time.monotonic() - self._last > PATIENCE:
+                self._ask(waiting)
+            else:
+                time.sleep(_POLL)
+
+    def _ask(self, waiting: Any) -> None:
+        try:
+            at_work = self._client.sync(self._client.scheduler.processing, callback_timeout=ANSWER)
+        except (OSError, TimeoutError, RuntimeError) as e:
+            reason = f"the Dask scheduler does not answer ({type(e).__name__})"
+            raise UserError(f"{reason}; what was finished is kept, run again to go on") from e
+        if any(at_work.values()):
+            self.heard()  # a long job; the next look is as far away
+        elif not waiting.has_ready():
+            raise UserError(
+                f"no worker has had anything to do for {PATIENCE:.0f} s though {waiting.count()} jobs are "
+                "left: the Dask scheduler lost sight of them, or has no workers any more; what was finished "
+                "is kept, run again to go on"
+            )
