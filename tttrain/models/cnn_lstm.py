@@ -1,7 +1,7 @@
 """CNN and LSTM, and either alone [LSTM §3, Table 1].
 
 Each frame goes through three times convolution (3×3, stride 1, SAME), ReLU and 2×2 max-pooling. The maps,
-as one vector a frame, are the inputs X_t of an LSTM:
+as one vector a frame, are "after scale adjustment" the inputs X_t of an LSTM:
 
     C̃_t = tanh(W_xc X_t + U_hc h_{t−1} + b_c)                       (5)
     i_t = σ(W_xi X_t + U_hi h_{t−1} + W_ci ⊙ C_{t−1} + b_i)         (6)
@@ -13,6 +13,11 @@ as one vector a frame, are the inputs X_t of an LSTM:
 with the cell's own terms, the peepholes, as printed; the paper does not say what kind of weights they have,
 and here it is one a unit, as in the literature. The mean of h_t over time goes to two fully connected
 layers, a ReLU between them, and a softmax.
+
+How the scale is adjusted is not said. Here each value of the vector is brought to mean 0 and deviation 1 over
+the frames of a batch (batch normalisation without parameters of its own): where all frames show the same hall
+and table, that is what leaves the player to the LSTM. First weights, which are not printed, keep the signal's
+strength from layer to layer; the forget gate's bias begins at 1.
 
 The pools' stride is printed as 0; 2 is built. Not printed, and options here: filters (32, 64, 128), units
 of the LSTM (256), of the first fully connected layer (128). The CNN alone averages the frames' vectors over
@@ -89,6 +94,7 @@ class FrameCnn(nn.Module):
         n = CHANNELS["rgb"]
         for out in (filters, 2 * filters, 4 * filters):
             layers += [nn.Conv2d(n, out, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+            nn.init.kaiming_normal_(layers[-3].weight, nonlinearity="relu")  # type: ignore[arg-type]
             n = out
         self.layers = nn.Sequential(*layers)
         self.out = n * width * height
@@ -96,8 +102,26 @@ class FrameCnn(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         """(N, 3, T, H, W) → (N, T, out)."""
         batch, length = rgb.shape[0], rgb.shape[2]
-        x = self.layers(rgb.transpose(1, 2).flatten(0, 1))
-        out: Tensor = x.unflatten(0, (batch, length)).flatten(2)
+        x: Tensor = self.layers(rgb.transpose(1, 2).flatten(0, 1))
+        return x.reshape(batch, length, self.out)
+
+
+class Scale(nn.Module):
+    """Brings each value of the frames' vectors to mean 0 and deviation 1.
+
+    Parameters
+    ----------
+    n : int
+        Values a frame.
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(n, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, n) → the same shape."""
+        out: Tensor = self.norm(x.flatten(0, 1)).view(x.shape)
         return out
 
 
@@ -119,13 +143,15 @@ class PeepholeLstm(nn.Module):
 
     def __init__(self, n: int, hidden: int) -> None:
         super().__init__()
-        bound = 1 / math.sqrt(hidden)
-
-        def weight(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(*shape).uniform_(-bound, bound))
-
-        self.w, self.u = weight(4 * hidden, n), weight(4 * hidden, hidden)
-        self.b, self.peep = weight(4 * hidden), weight(3, hidden)
+        self.w = nn.Parameter(torch.empty(4 * hidden, n))
+        self.u = nn.Parameter(torch.empty(4 * hidden, hidden))
+        self.b = nn.Parameter(torch.zeros(4 * hidden))
+        self.peep = nn.Parameter(torch.zeros(3, hidden))
+        for k in range(4):
+            rows = slice(k * hidden, (k + 1) * hidden)
+            nn.init.xavier_uniform_(self.w[rows])
+            nn.init.orthogonal_(self.u[rows])
+        nn.init.ones_(self.b[2 * hidden : 3 * hidden])  # at first the cell forgets little
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, n) → h_1 … h_T, (N, T, hidden)."""
@@ -171,12 +197,13 @@ class CnnLstm(nn.Module):
     def __init__(self, shape: InputShape, classes: int, options: CnnLstmOptions) -> None:
         super().__init__()
         self.cnn = FrameCnn(shape, options.filters)
+        self.scale = Scale(self.cnn.out)
         self.lstm = PeepholeLstm(self.cnn.out, options.hidden)
         self.head = _Head(options.hidden, classes, options)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """``rgb`` (N, 3, T, H, W) → logits (N, classes)."""
-        out: Tensor = self.head(self.lstm(self.cnn(inputs["rgb"])))
+        out: Tensor = self.head(self.lstm(self.scale(self.cnn(inputs["rgb"]))))
         return out
 
 
@@ -193,11 +220,12 @@ class Cnn(nn.Module):
     def __init__(self, shape: InputShape, classes: int, options: CnnOptions) -> None:
         super().__init__()
         self.cnn = FrameCnn(shape, options.filters)
+        self.scale = Scale(self.cnn.out)
         self.head = _Head(self.cnn.out, classes, options)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """``rgb`` (N, 3, T, H, W) → logits (N, classes)."""
-        out: Tensor = self.head(self.cnn(inputs["rgb"]))
+        out: Tensor = self.head(self.scale(self.cnn(inputs["rgb"])))
         return out
 
 
@@ -213,10 +241,12 @@ class Lstm(nn.Module):
 
     def __init__(self, shape: InputShape, classes: int, options: LstmOptions) -> None:
         super().__init__()
-        self.lstm = PeepholeLstm(CHANNELS["rgb"] * math.prod(shape.size), options.hidden)
+        values = CHANNELS["rgb"] * math.prod(shape.size)
+        self.scale = Scale(values)
+        self.lstm = PeepholeLstm(values, options.hidden)
         self.head = _Head(options.hidden, classes, options)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """``rgb`` (N, 3, T, H, W) → logits (N, classes)."""
-        out: Tensor = self.head(self.lstm(inputs["rgb"].transpose(1, 2).flatten(2)))
+        out: Tensor = self.head(self.lstm(self.scale(inputs["rgb"].transpose(1, 2).flatten(2))))
         return out

@@ -42,6 +42,11 @@ class ConvGru(nn.Module):
         self.gates = nn.Conv2d(out, 2 * out, 1, bias=False)
         #: w_oh
         self.state = nn.Conv2d(out, out, 1, bias=False)
+        nn.init.xavier_uniform_(self.input.weight)
+        nn.init.zeros_(self.input.bias)  # type: ignore[arg-type]
+        for layer in (self.gates, self.state):
+            for part in layer.weight.unflatten(0, (-1, out)):  # type: ignore[no-untyped-call]
+                nn.init.orthogonal_(part)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, n, H, W) → h_1 … h_T, (N, T, out, H, W)."""
