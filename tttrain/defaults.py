@@ -12,12 +12,12 @@ from typing import Any
 #: [GRU] §IV-B; the sampling method is that of its best result
 _CONVGRU = {
     "optimizer": "adam", "schedule": "constant", "lr": 1e-4, "weight_decay": 5e-4, "batch": 32, "epochs": 300,
-    "sampling": "method-1", "augmentation": "colour", "square": 240, "pixels": "imagenet",
+    "sampling": "method-1", "augmentation": "colour", "square": 240, "pixels": "standard",
 }  # fmt: skip
-#: [LSTM] §4.1; rate and batch size are not printed, L2 and augmentation not mentioned
+#: [LSTM] §4.1; rate and batch size are not printed; L2, augmentation, normalisation not mentioned
 _CNN_LSTM = {
     "optimizer": "adam", "schedule": "constant", "lr": 1e-3, "weight_decay": 0.0, "batch": 16, "epochs": 50,
-    "augment": False,
+    "augment": False, "pixels": "standard",
 }  # fmt: skip
 
 #: model → settings
