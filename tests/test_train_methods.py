@@ -396,3 +396,21 @@ def test_without_validation_the_last_state_counts(path, tmp_path):
     plots.curves(history, tmp_path / "curves.png")
     with pytest.raises(ValidationError, match="warm-restart needs a validation split"):
         RunConfig(model="pose", validation_split="none")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "2d-convgru", "options": {"width": 0.1, "stride": 1, "dropout": 0.0}, "size": (20, 20),
+         "augment": False, "lr": 2e-3, "epochs": 6},
+        {"model": "cnn-lstm", "options": {"filters": 8, "hidden": 32, "units": 32}, "size": (16, 16),
+         "square": 240, "lr": 2e-3, "epochs": 20},
+    ],
+    ids=["2d-convgru", "cnn-lstm"],
+)  # fmt: skip
+def test_they_learn_nine_ways_of_moving(tmp_path, settings):
+    path = write_trials(tmp_path / "d.h5", each=8, number=False)
+    run(path, tmp_path / "r", RunConfig(**settings, batch=9, sampling="method-4"))
+    report = evaluate([load_network(tmp_path / "r", None, CPU)], "test", tmp_path / "out")
+    # nine trials, one of each way: three times as good as chance
+    assert report["decisions"]["average"]["accuracy"] > 1 / 3 + 1e-6
