@@ -260,6 +260,7 @@ def test_what_the_reader_must_know_is_noted(paths: tuple[Path, Path, Path], repo
     said = " ".join(report["notes"])
     assert "have fewer than 45 frames" in said  # samples of 42 to 49 rows
     assert "reaches 1 px over the picture's border" in said  # the crop is all there is
+    assert "an offset of 1 px of a crop of 240 is 0.13 of its pixels" in said
     assert "no test" not in said
     seen = call("robustness", paths[1], "--split", "train", "--only", "missing-frames", "--repeat", "1")
     assert "note: no test: run3 was trained on" in seen.stderr

@@ -16,7 +16,7 @@ from tttrain import atomic
 from tttrain.checks import majority_share
 from tttrain.errors import USAGE, TrainError
 from tttrain.methods import INTERVAL
-from tttrain.perturb import DISTURBANCES, Disturbance, perturbed, trial_rng
+from tttrain.perturb import DISTURBANCES, PAPER_CROP, Disturbance, perturbed, trial_rng
 from tttrain.trials import Trial, TrialScorer
 
 #: disturbed trials that are in memory at once
@@ -238,6 +238,12 @@ def _notes(
         yield (
             f"{short} of {len(rows)} trials have fewer than {_longest(names)} frames from their start on; "
             "their last frame repeats"
+        )
+    crop = min(network.view.crop)
+    if "spatial-offset" in names and crop < PAPER_CROP:
+        yield (
+            f"the square that is seen has {crop} px: an offset of 1 px of a crop of {PAPER_CROP} is "
+            f"{crop / PAPER_CROP:.2f} of its pixels, and rounded to whole ones"
         )
     if over:
         yield (
