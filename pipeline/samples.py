@@ -18,6 +18,7 @@ from stages.annotations import (
     clean,
     read_annotations,
 )
+from stages.cuboids import CuboidParams
 from store import Receipt
 
 
@@ -56,7 +57,9 @@ def gather(
     paths = [manifest.resolve(p) for p in manifest.annotations]
     annotations = read_annotations(paths, videos=videos, options=manifest.annotation_options)
     cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
-    own, issues, step = whole_samples(whole, manifest.view)
+    params = manifest.params("cuboids")
+    assert isinstance(params, CuboidParams)
+    own, issues, step = whole_samples(whole, manifest.view, params.length)
     if step is not None:  # in front: they pass none of the rules for intervals
         waterfall = replace(cleaned.waterfall, steps=(step, *cleaned.waterfall.steps))
         cleaned = replace(cleaned, waterfall=waterfall, issues=(*cleaned.issues, *issues))

@@ -242,7 +242,7 @@ def start_of(store: Store, planned: Planned) -> tuple[int, str]:
 
 
 def whole_samples(
-    sources: Iterable[tuple[Source, VideoFacts]], view: Taxonomy
+    sources: Iterable[tuple[Source, VideoFacts]], view: Taxonomy, length: int
 ) -> tuple[list[tuple[Source, Sample]], list[Issue], Step | None]:
     """The samples that whole trials and clips are.
 
@@ -250,12 +250,14 @@ def whole_samples(
     ----------
     sources : iterable of (Source, VideoFacts)
     view : Taxonomy
+    length : int
+        T: frames that are stored of each at least.
 
     Returns
     -------
     samples : list of (Source, Sample)
     issues : list of Issue
-        Labels that have no class.
+        Labels that have no class; trials that end too early after their start.
     step : Step or None
         For the waterfall; None where no source is a sample.
     """
@@ -265,6 +267,7 @@ def whole_samples(
     dropped = {"unknown-label": 0, "no start frame": 0}
     counts = dict.fromkeys(view.names, 0)
     strange: dict[str, list[str]] = {}
+    late: list[str] = []
     for source, facts in named:
         name = view.class_of(source.label)
         begin = source.start if source.sample == "start" else 0
@@ -275,12 +278,19 @@ def whole_samples(
             dropped["no start frame"] += 1
         elif begin is not None:
             counts[name] += 1
+            if begin > 0 and facts.n_frames - begin < length:
+                late.append(source.name)
             identity = sample_id(facts.content_id, begin, facts.n_frames)
             video, label = source.path.as_posix(), canonical(source.label)
             samples.append((source, Sample(identity, video, begin, facts.n_frames, label, (), source.player)))
     for label_name, names in strange.items():
         what = f"{len(names)} labelled {label_name!r}, which has no class in the taxonomy {view.name!r}"
         issues.append(Issue(names[0], 0, "unknown-label", f"{what}; list it in the manifest's classes"))
+    if late:
+        some = f"{', '.join(late[:NAMED])}{', …' if len(late) > NAMED else ''}"
+        what = f"{len(late)} with less than {length} frames from the start on"
+        text = f"{what}: {some}; their samples reach back before it"
+        issues.append(Issue(late[0], 0, "out-of-range", text))
     if not named:
         return [], [], None
     left = {name: n for name, n in counts.items() if n}

@@ -545,13 +545,14 @@ def with_start(folder: Path, **start: float) -> None:
 
 def test_samples_begin_at_the_start_frame(folder: Path) -> None:
     with_start(folder)
-    run(folder)
+    done = run(folder)
     assert ttprep("plan", cwd=folder).returncode == 0
     samples = exported(folder)
     # still up to frame 6: with three frames of growth the first that moved enough is 7 or 8
     assert all(b in (7, 8) for b in samples["begin"])
     assert samples["end"] == [N] * 4
-    assert samples["rows"] == [20] * 4  # T, reaching back before the start
+    assert samples["rows"] == [20] * 4  # T, reaching back before the start, which is said
+    assert "4 with less than 20 frames from the start on: trials/p0 t0, " in done.stderr
     manifest = read_manifest(folder / "data_manifest.yaml")
     store = Store.open(folder / "store")
     overview = survey(Request(manifest, folder / "store"), store, Console(stderr=True, quiet=True))
