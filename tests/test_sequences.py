@@ -773,3 +773,16 @@ def test_pictures_beside_trials_are_said_to_be_unused(tmp_path: Path) -> None:
     done = run(tmp_path, "--stage", "frames")
     assert "trials: its pictures are not used" in done.stderr
     assert len(stage_files(tmp_path / "store")) == 1
+
+
+def test_the_manifests_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "sequences.md").read_text()
+    blocks = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
+    assert len(blocks) == 2
+    for block in blocks:
+        path = tmp_path / "data_manifest.yaml"
+        path.write_text(block)
+        manifest = read_manifest(path)
+        assert manifest.sources
+        for stage in ("frames", "roi", "cuboids"):
+            manifest.params(stage)
