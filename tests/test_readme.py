@@ -43,6 +43,16 @@ def test_the_commands_of_tttrain():
         understood(main, words)
 
 
+def test_the_command_of_each_paper():
+    pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+    from tttrain.cli import main
+
+    commands = re.findall(r"\| `tttrain (fit [^`]*)` \|", README.read_text(encoding="utf-8"))
+    assert len(commands) == 5
+    for command in commands:
+        understood(main, shlex.split(command))
+
+
 def test_its_pictures_and_pages_are_there():
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
     assert len(targets) > 10
