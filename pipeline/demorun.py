@@ -30,6 +30,7 @@ videos: [clips]
 annotations: [clips]
 modalities: [{modalities}]
 untrimmed: true
+compact: true
 # whole videos are held out, so that detection too is tested on what training has not seen
 splits: {{train: 0.6, validation: 0.15, test: 0.25, by: video}}
 """
