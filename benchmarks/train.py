@@ -3,9 +3,9 @@
     python benchmarks/train.py steps [--model NAME ...] [--batch 5 --batch 10] [--device cuda]
     python benchmarks/train.py data DATASET.h5 [--workers 4] [--device cuda]
 
-``steps`` runs forward, backward and optimiser at 120×120×100 on random inputs, each model in a
-process of its own; core-s, the processor time of a step, says what it costs where other jobs run too. ``data`` trains one model from the dataset file and from the same samples as a
-folder of one PNG and one npy a frame.
+``steps`` runs forward, backward and optimiser at 120×120×100 on random inputs, each model in a process
+of its own; core-s, the processor time of a step, says what it costs where other jobs run too. ``data``
+trains one model from the dataset file and from the same samples as a folder of one PNG and one npy a frame.
 """
 
 from __future__ import annotations
