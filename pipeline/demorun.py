@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cluster import Where, cores
 from pipeline.demo import make_demo
@@ -15,6 +14,7 @@ from pipeline.errors import OK, USAGE, UserError
 from pipeline.manifest import read_manifest
 from pipeline.output import print_result
 from pipeline.preview import preview
+from pipeline.rendering import rendering
 from pipeline.run import Request, run
 from stages.base import StageError
 from stages.pose import resolve_weights
@@ -87,20 +87,11 @@ def run_demo(
         Settings that cannot be, a folder that cannot be used.
     """
     workers = workers or cores()
-    bar = Progress(
-        TextColumn("rendering frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=stderr, disable=not stderr.is_terminal,
-    )  # fmt: skip
-    try:
-        with bar:
-            task = bar.add_task("", total=None)
-            made = make_demo(
-                folder / "clips", clips=clips, strokes_per_clip=strokes, seed=seed, workers=workers,
-                size=size, **lasting,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )  # fmt: skip
-    except ValueError as e:
-        raise UserError(f"the demo cannot be rendered so: {e}", USAGE) from e
+    with rendering(stderr) as progress:
+        made = make_demo(
+            folder / "clips", clips=clips, strokes_per_clip=strokes, seed=seed, workers=workers,
+            size=size, progress=progress, **lasting,
+        )  # fmt: skip
     stdout.print(
         f"clips: {folder / 'clips'} ({len(made.videos)} videos, {made.n_frames} frames)", markup=False
     )

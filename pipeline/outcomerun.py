@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cluster import Where, cores
 from pipeline.demo.outcome import N_TARGETS, target_name
 from pipeline.demo.outcomeset import JOINTS_FILE, make_outcome
-from pipeline.errors import OK, USAGE, UserError
+from pipeline.errors import OK
 from pipeline.manifest import read_manifest
 from pipeline.output import print_result
+from pipeline.rendering import rendering
 from pipeline.run import Request, run
 from pipeline.startplot import draw_start
 from store import Store
@@ -71,19 +71,10 @@ def run_outcome(
         Settings that cannot be.
     """
     workers = workers or cores()
-    bar = Progress(
-        TextColumn("rendering frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=stderr, disable=not stderr.is_terminal,
-    )  # fmt: skip
-    try:
-        with bar:
-            task = bar.add_task("", total=None)
-            made = make_outcome(
-                folder, trials=trials, seed=seed, workers=workers, size=size, fps=FPS,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )  # fmt: skip
-    except ValueError as e:
-        raise UserError(f"the demo cannot be rendered so: {e}", USAGE) from e
+    with rendering(stderr) as progress:
+        made = make_outcome(
+            folder, trials=trials, seed=seed, workers=workers, size=size, fps=FPS, progress=progress
+        )
     stdout.print(
         f"trials: {folder / 'trials'} ({len(made.jobs)} trials, {made.n_frames} frames)", markup=False
     )
