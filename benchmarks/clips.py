@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stages.annotations import STROKES
+from pipeline.annotations import STROKES
 
 #: fewer frames than this hold no stroke worth cutting
 SHORTEST = 40

@@ -29,11 +29,11 @@ from rich.console import Console
 from rich.table import Table
 from ways import Arrays, Hdf5, Layout, Loose, Memmap, T, Video
 
-from pipeline.cluster import Where, cores
+from pipeline.annotations import CleaningParams
 from pipeline.dataset import export
-from pipeline.manifest import Manifest, VideoEntry
+from pipeline.execution.cluster import Where, cores
+from pipeline.inputs.manifest import Manifest, VideoEntry
 from pipeline.run import Request, run
-from stages.annotations import CleaningParams
 from store import Store
 
 CONSOLE = Console(width=130)

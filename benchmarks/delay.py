@@ -31,8 +31,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from pipeline.cluster import Where
-from pipeline.manifest import Manifest
+from pipeline.execution.cluster import Where
+from pipeline.inputs.manifest import Manifest
 from pipeline.run import Request, run
 from stages import registry
 from store import Store

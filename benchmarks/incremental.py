@@ -38,9 +38,9 @@ def step(folder: Path, *, compact: bool, weights: Path | None) -> None:
     """What a user does: run, export; prints what it took as JSON."""
     from rich.console import Console
 
-    from pipeline.cluster import Where, cores
     from pipeline.dataset import export
-    from pipeline.manifest import read_manifest
+    from pipeline.execution.cluster import Where, cores
+    from pipeline.inputs.manifest import read_manifest
     from pipeline.run import Request, run
     from store import Store
 
@@ -82,7 +82,7 @@ def main() -> None:
         return
     from clips import make_videos
 
-    from pipeline.cluster import cores
+    from pipeline.execution.cluster import cores
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

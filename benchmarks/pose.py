@@ -23,8 +23,8 @@ import numpy as np
 
 from stages.pose import PoseNet, read_checkpoint, resolve_weights
 from stages.pose.architecture import HEADS
-from stages.pose.decode import decode
 from stages.pose.detector import net_input, net_size
+from stages.pose.multipose import decode
 from stages.pose.weights import Weights
 
 

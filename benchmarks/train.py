@@ -25,13 +25,13 @@ import cv2
 import numpy as np
 import torch
 
-from tttrain.data import EpochBatches, StrokeDataset, batches, loader
-from tttrain.dataset import read_info
-from tttrain.device import autocast, choose_device, choose_precision, place, set_precision
+from tttrain.data.dataset_file import read_info
+from tttrain.data.prepare import Preparer
+from tttrain.data.samples import EpochBatches, StrokeDataset, batches, loader
+from tttrain.data.view import make_view
 from tttrain.models import InputShape, build, specs
 from tttrain.models.outputs import sum_of_losses
-from tttrain.prepare import Preparer
-from tttrain.view import make_view
+from tttrain.training.device import autocast, choose_device, choose_precision, place, set_precision
 
 #: a step is given up before the machine has less than this left, bytes
 RESERVE = 1.5e9

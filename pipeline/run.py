@@ -11,18 +11,18 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.cluster import Session, Where
 from pipeline.errors import FAILED, OK, SOME_FAILED, UserError
-from pipeline.execute import execute
-from pipeline.graph import Node, build, wanted_stages
-from pipeline.jobs import Outcome
-from pipeline.manifest import Manifest
-from pipeline.plan import Planned, plan_nodes
-from pipeline.progress import RunProgress
-from pipeline.samples import gather, intervals
-from pipeline.sequences import Found, attach, find, find_starts
-from pipeline.serial import execute_here, is_small
-from pipeline.sources import Source, identify
+from pipeline.execution.cluster import Session, Where
+from pipeline.execution.in_process import execute_here, is_small
+from pipeline.execution.jobs import Outcome
+from pipeline.execution.on_dask import execute
+from pipeline.execution.progress import RunProgress
+from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.sources import Source, identify
+from pipeline.inputs.trials import Found, attach, find, find_starts
+from pipeline.planning.graph import Node, build, wanted_stages
+from pipeline.planning.plan import Planned, plan_nodes
+from pipeline.planning.samples import gather, intervals
 from stages import registry
 from stages.base import StageError
 from stages.pose import PoseParams, resolve_weights
@@ -270,7 +270,7 @@ def run(request: Request, console: Console) -> Result:
 
 def _dataset(request: Request, store: Store, overview: Overview, outcomes: list[Outcome]) -> str:
     """Bring the manifest's dataset file up to date, if this run was a whole one and there are samples."""
-    from pipeline.dataset.exporting import export
+    from pipeline.dataset.export import export
 
     target = request.manifest.dataset
     samples = any(p.node.samples for plan in overview.plans.values() for p in plan)

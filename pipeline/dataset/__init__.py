@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.dataset.exporting import Exported, export
+from pipeline.dataset.export import Exported, export
 
 __all__ = ["Exported", "export"]

@@ -16,14 +16,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.annotations import SPLITS
 from pipeline.dataset.content import Content, Video
-from pipeline.dataset.file import TEXT, DatasetFile, copy_chunks, writing
-from pipeline.dataset.framelabels import UNKNOWN, frame_labels
-from pipeline.graph import Node
-from pipeline.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
+from pipeline.dataset.dataset_file import TEXT, DatasetFile, copy_chunks, writing
+from pipeline.dataset.frame_labels import UNKNOWN, frame_labels
+from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
+from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
 from stages import registry
-from stages.annotations import SPLITS
 from stages.base import Array, ArraySpec
 from stages.descriptor import JOINTS
 from stages.statistics import StatisticsParams, summarise

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from pipeline.dataset.exporting import Exported, export
+from pipeline.dataset.export import Exported, export
 from pipeline.run import Overview, Request, survey
 from store import Store
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.annotations import TAXONOMIES, Action, Sample, Taxonomy, Waterfall
 from pipeline.errors import FAILED, UserError
-from pipeline.graph import Node
-from pipeline.making import video_info
-from pipeline.manifest import Manifest
-from pipeline.plan import Planned
-from pipeline.samples import gather
-from pipeline.sources import Source
-from stages.annotations import TAXONOMIES, Action, Sample, Taxonomy, Waterfall
+from pipeline.execution.feature_files import video_info
+from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.sources import Source
+from pipeline.planning.graph import Node
+from pipeline.planning.plan import Planned
+from pipeline.planning.samples import gather
 from stages.base import VideoInfo
 from stages.cuboids import CuboidParams
 

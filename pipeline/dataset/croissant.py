@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset.sampletable import COLUMNS
+from pipeline.dataset.sample_table import COLUMNS
 from pipeline.dataset.summary import Summary
 from store import sha256_file
 from store.atomic import read_json, write_json

@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 
 from pipeline.dataset.content import Content
-from pipeline.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS
+from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS
 from pipeline.provenance import provenance
 
 #: raised by hand whenever what is written changes for the same content

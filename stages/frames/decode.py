@@ -4,7 +4,7 @@ A damaged file rarely raises: decoders conceal, containers claim, readers stop e
 word. :func:`decode` therefore counts packets and frames against the container's index, asks every
 packet and picture whether it is whole, and listens to the decoder's own messages. What it sees and
 what no reader can see (a stream without an index that ends between two packets) is measured in
-tests/test_decode.py.
+tests/stages/frames/test_decode.py.
 """
 
 from __future__ import annotations

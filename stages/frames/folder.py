@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from stages.base import ArraySpec, StageError
 from stages.frames.decode import Message, Report, listening, reason
-from stages.frames.picture import Geometry
+from stages.frames.rotation_and_fit import Geometry
 
 #: suffix → FFmpeg's decoder
 DECODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}

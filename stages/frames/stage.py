@@ -14,7 +14,7 @@ from pydantic import Field
 from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
 from stages.frames.decode import Report, decode
 from stages.frames.folder import GIVEN, place_joints
-from stages.frames.picture import Fit, Geometry, colour_of, geometry, to_rgb
+from stages.frames.rotation_and_fit import Fit, Geometry, colour_of, geometry, to_rgb
 
 
 class FramesParams(Params):

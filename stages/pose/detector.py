@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.pose.architecture import HEADS, OutputStride, largest_stride
-from stages.pose.decode import decode
+from stages.pose.multipose import decode
 from stages.pose.network import load_session
 from stages.pose.weights import Weights, read_checkpoint, resolve_weights
 

@@ -122,7 +122,7 @@ class RecurrentAlexNet(nn.Module):
     Attributes
     ----------
     imagenet : dict
-        Layer of this network → the same of torchvision's AlexNet; see :mod:`tttrain.initial`.
+        Layer of this network → the same of torchvision's AlexNet; see :mod:`tttrain.models.initial_weights`.
 
     Raises
     ------

@@ -1,0 +1,142 @@
+"""CSV with a column mapping.
+
+The mapping says what the numbers are: frames counted from 0 or 1, the end in the interval or after
+it, or seconds. They are brought to first frame and first frame after, counted from 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from pipeline.annotations.formats.collector import Collector
+from pipeline.annotations.formats.text import BadField, Refused, decode, seconds_to_frame, shown
+from pipeline.annotations.options import CsvMapping
+
+_DELIMITERS = (",", ";", "\t", "|")
+_HEADER_BYTES = 1 << 16
+
+
+def find_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> tuple[CsvMapping, str] | None:
+    """The first mapping whose columns a file has, with the delimiter under which it has them.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, or at least its first line.
+    mappings : tuple of CsvMapping
+        Tried in order.
+
+    Returns
+    -------
+    (CsvMapping, str) or None
+    """
+    line = re.split(rb"[\r\n]", data[:_HEADER_BYTES], maxsplit=1)[0]
+    for mapping in mappings:
+        try:
+            header = decode(line, mapping.encoding)
+        except Refused:
+            continue
+        for delimiter in [mapping.delimiter] if mapping.delimiter else _DELIMITERS:
+            if mapping.columns.required <= set(_cells(header, delimiter)):
+                return mapping, delimiter
+    return None
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def _rows(text: str, delimiter: str, out: Collector) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line that they begin on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            span = (
+                f", up to line {reader.line_num}; is a quotation mark open?" if reader.line_num > line else ""
+            )
+            out.issue(line, "malformed", f"the row cannot be read: {error}{span}")
+            continue
+        if row is None:
+            return
+        if any(cell.strip() for cell in row):
+            yield line, row
+
+
+def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Collector) -> None:
+    """Read a table.
+
+    Parameters
+    ----------
+    data : bytes
+        With a header in its first line.
+    mapping : CsvMapping
+    delimiter : str
+    out : Collector
+
+    Raises
+    ------
+    Refused
+        The file is no text in the mapping's encoding, or two of its columns have one name.
+    """
+    rows = _rows(decode(data, mapping.encoding), delimiter, out)
+    first = next(rows, None)
+    if first is None:
+        raise Refused("broken-file", "the header cannot be read; is a quotation mark open?", 1)
+    header = [cell.strip() for cell in first[1]]
+    twice = {name for name in header if header.count(name) > 1 and name in mapping.columns.required}
+    if twice:
+        raise Refused("broken-file", f"two columns are named {shown(sorted(twice)[0])}", 1)
+    for line, row in rows:
+        if len(row) != len(header):
+            out.issue(line, "malformed", f"{len(row)} cells under {len(header)} columns")
+            continue
+        _row(line, dict(zip(header, (cell.strip() for cell in row), strict=True)), mapping, out)
+    if not out.annotations and not out.issues:
+        out.issue(0, "empty", "the table has a header and no rows")
+
+
+def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Collector) -> None:
+    columns = mapping.columns
+    video: str | None = out.video
+    if columns.video in cells:
+        video = out.named_video(line, cells[columns.video])
+    if video is None:
+        return
+    begin, end = (
+        _frame(line, name, cells[name], video, mapping, out) for name in (columns.begin, columns.end)
+    )
+    if begin is None or end is None:
+        return
+    out.add(
+        line,
+        video,
+        begin - mapping.first_frame,
+        end - mapping.first_frame + mapping.end_inclusive,
+        out.composed(line, columns.label, cells),
+        cells.get(columns.annotator, ""),
+        cells.get(columns.player, ""),
+    )
+
+
+def _frame(line: int, name: str, cell: str, video: str, mapping: CsvMapping, out: Collector) -> int | None:
+    if mapping.unit == "frames":
+        return out.frame(line, name, cell)
+    fps: Fraction | None = out.fps(video)
+    if fps is None:
+        out.issue(line, "malformed", f"{name}: seconds of a video whose frame rate is not known")
+        return None
+    try:
+        return seconds_to_frame(cell, fps)
+    except BadField as error:
+        out.issue(line, error.kind, f"{name}: {error.message}")
+        return None

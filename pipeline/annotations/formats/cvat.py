@@ -1,0 +1,123 @@
+"""CVAT for video 1.1: a track is a stroke for as long as it is visible.
+
+Frames count from 0. A visible stretch begins at its first frame that is not ``outside`` and ends
+before the ``outside`` frame that closes it, or after the last frame of the track. Frames between
+two that are listed belong to the stretch: CVAT interpolates there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.annotations.formats.collector import Collector
+from pipeline.annotations.formats.text import shown
+from pipeline.annotations.formats.xml_nodes import Element
+
+_META = frozenset({"version", "meta"})
+
+
+@dataclass(slots=True)
+class _Stretch:
+    begin: int
+    end: int
+    line: int
+    label: str | None
+    player: str
+
+
+def read_xml(root: Element, out: Collector) -> None:
+    """Read an ``<annotations>`` document.
+
+    Parameters
+    ----------
+    root : Element
+    out : Collector
+    """
+    sources = _sources(root)
+    found = False
+    for track in root.children:
+        if track.tag == "track":
+            found = True
+            _track(track, sources, out)
+        elif track.tag not in _META:
+            out.issue(
+                track.line,
+                "unsupported",
+                f"<{track.tag}> is no track; export the task as 'CVAT for video 1.1'",
+            )
+    if not found:
+        out.issue(0, "empty", "the file has no tracks")
+
+
+def _sources(root: Element) -> dict[str, str]:
+    """Task id → name of its video; the key ``""`` for a file of one task."""
+    meta = root.child("meta")
+    if meta is None:
+        return {}
+    tasks = [c for c in meta.children if c.tag in ("task", "job")]
+    project = meta.child("project")
+    if project is not None and (inner := project.child("tasks")) is not None:
+        tasks += inner.children
+    sources = {t.path("id"): t.path("source") or meta.path("source") for t in tasks}
+    if len(tasks) <= 1:
+        sources[""] = next(iter(sources.values()), "") or meta.path("source")
+    return {key: name for key, name in sources.items() if name}
+
+
+def _track(track: Element, sources: dict[str, str], out: Collector) -> None:
+    source = sources.get(track.attrs.get("task_id", ""), sources.get("", ""))
+    video = out.named_video(track.line, source) if source else out.video
+    if video is None:
+        return
+    stretches = list(_stretches(track, out))
+    if not stretches:
+        out.issue(track.line, "empty", f"track {shown(track.attrs.get('id', '?'))} has no visible frame")
+    for s in stretches:
+        out.add(s.line, video, s.begin, s.end, s.label, player=s.player)
+
+
+def _stretches(track: Element, out: Collector) -> Iterator[_Stretch]:
+    """Visible stretches of one label, in the order of the file."""
+    options = out.options.cvat
+    fixed = {"label": track.attrs.get("label", ""), **_attributes(track)}
+    open_: _Stretch | None = None
+    last = -1
+    for shape in track.children:
+        if shape.tag == "attribute":
+            continue
+        frame = out.frame(shape.line, "frame", shape.attrs.get("frame", ""))
+        if frame is None:
+            continue
+        if frame <= last:
+            out.issue(
+                shape.line, "unsorted", f"frame {frame} of a track comes after its frame {last}; not used"
+            )
+            continue
+        last = frame
+        if shape.attrs.get("outside", "0") not in ("0", "1"):
+            out.issue(shape.line, "malformed", f"outside is {shown(shape.attrs['outside'])}, not 0 or 1")
+            continue
+        if shape.attrs.get("outside") == "1":
+            if open_ is not None and not options.bridge_outside:
+                open_.end = frame
+                yield open_
+                open_ = None
+            continue
+        cells = fixed | _attributes(shape)
+        label = out.composed(shape.line, options.label, cells)
+        player = cells.get(options.player, "")
+        if open_ is not None and (open_.label, open_.player) != (label, player):
+            if not options.bridge_outside:
+                open_.end = frame
+            yield open_
+            open_ = None
+        if open_ is None:
+            open_ = _Stretch(frame, frame + 1, shape.line, label, player)
+        open_.end = frame + 1
+    if open_ is not None:
+        yield open_
+
+
+def _attributes(element: Element) -> dict[str, str]:
+    return {a.attrs.get("name", ""): a.text for a in element.children if a.tag == "attribute"}

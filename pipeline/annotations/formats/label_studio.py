@@ -1,0 +1,171 @@
+"""Label Studio: ``TimelineLabels`` of an export (JSON, JSON-MIN), a result, or a bare value.
+
+Label Studio counts frames from 1 and a range includes its last frame, so begin = start − 1 and end
+(the first frame after) = its ``end`` as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from pipeline.annotations.formats.collector import Collector
+from pipeline.annotations.formats.json_lines import Node
+from pipeline.annotations.formats.text import shown
+from pipeline.annotations.options import VIDEO_SUFFIXES
+
+_UPLOAD = re.compile(r"[0-9a-f]{8}-")
+_TASK = frozenset({"annotations", "completions", "data"})
+
+
+def is_label_studio(root: Node) -> bool:
+    """Whether a document looks like Label Studio's: a task, result or value, or a list of such."""
+    first = root.items[0] if root.items else root
+    keys = first.keys()
+    return bool(keys & _TASK) or "result" in keys or _is_result(first) or _is_value(first) or _is_min(first)
+
+
+def _is_value(node: Node) -> bool:
+    return node.get("timelinelabels") is not None
+
+
+def _is_result(node: Node) -> bool:
+    value = node.get("value")
+    return value is not None and (_is_value(value) or {"type", "from_name"} <= node.keys())
+
+
+def _is_min(node: Node) -> bool:
+    return any(_is_value(item) for m in node.members for item in m.node.items)
+
+
+def read_json(root: Node, out: Collector) -> None:
+    """Read a Label Studio document.
+
+    Parameters
+    ----------
+    root : Node
+    out : Collector
+    """
+    for entry in root.items if root.is_array else [root]:
+        if _is_value(entry):
+            _value(entry, out.video, "", out)
+        elif _is_result(entry):
+            _result(entry, out.video, "", out)
+        elif entry.keys() & _TASK:
+            _task(entry, out)
+        elif entry.get("result") is not None:
+            _annotation(entry, out.video, out)
+        elif _is_min(entry):
+            _minimal(entry, out)
+        else:
+            out.issue(entry.line, "malformed", "neither a task nor a result with TimelineLabels")
+
+
+def _task(task: Node, out: Collector) -> None:
+    video = _video(task, task.get("data"), out)
+    annotations = task.get("annotations") or task.get("completions")
+    if video is None:
+        return
+    if annotations is None or not annotations.items:
+        out.issue(task.line, "empty", "a task without annotations")
+        return
+    for annotation in annotations.items:
+        _annotation(annotation, video, out)
+
+
+def _annotation(annotation: Node, video: str, out: Collector) -> None:
+    cancelled = annotation.get("was_cancelled")
+    if cancelled is not None and cancelled.scalar is True:
+        out.issue(annotation.line, "unsupported", "an annotation that was cancelled; not used")
+        return
+    results = annotation.get("result")
+    if results is None or not results.is_array:
+        out.issue(annotation.line, "malformed", "an annotation without a list of results")
+        return
+    annotator = _annotator(annotation.get("completed_by"))
+    for result in results.items:
+        _result(result, video, annotator, out)
+
+
+def _annotator(node: Node | None) -> str:
+    """``completed_by`` is a number, or an object with the person's e-mail and number."""
+    if node is None:
+        return ""
+    if node.is_object:
+        named = [node.get(key) for key in ("email", "username", "id")]
+        return next((str(n.scalar) for n in named if n is not None and n.scalar not in (None, "")), "")
+    return "" if node.scalar is None else str(node.scalar)
+
+
+def _result(result: Node, video: str, annotator: str, out: Collector) -> None:
+    value = result.get("value")
+    if value is not None and _is_value(value):
+        _value(value, video, annotator, out)
+        return
+    kind = result.get("type")
+    what = shown(kind.scalar) if kind is not None else "without type"
+    out.issue(result.line, "unsupported", f"a result {what}, not timelinelabels; not used")
+
+
+def _value(value: Node, video: str, annotator: str, out: Collector) -> None:
+    labels_node, ranges = value.get("timelinelabels"), value.get("ranges")
+    labels = [n.scalar for n in labels_node.items] if labels_node is not None else []
+    if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+        out.issue(value.line, "malformed", "timelinelabels is no list of names")
+        return
+    if ranges is None or not ranges.items:
+        out.issue(value.line, "malformed", "an interval without ranges")
+        return
+    if len(labels) > 1:
+        out.issue(value.line, "several-labels", f"{len(labels)} labels on one interval; read once for each")
+    for span in ranges.items:
+        start, end = span.get("start"), span.get("end")
+        if start is None or end is None:
+            out.issue(span.line, "malformed", "a range without start or end")
+            continue
+        first = out.frame(span.line, "start", start.scalar)
+        last = out.frame(span.line, "end", end.scalar)
+        if first is None or last is None:
+            continue
+        for label in labels:
+            out.add(span.line, video, first - 1, last, str(label), annotator)
+
+
+def _minimal(entry: Node, out: Collector) -> None:
+    """JSON-MIN: the task's data and the regions side by side in one object."""
+    video = _video(entry, entry, out)
+    if video is None:
+        return
+    annotator = _annotator(entry.get("annotator"))
+    for member in entry.members:
+        for item in member.node.items:
+            if _is_value(item):
+                _value(item, video, annotator, out)
+
+
+def _video(task: Node, data: Node | None, out: Collector) -> str | None:
+    """The video of a task: its data's ``video``, else its first text that is a video's address."""
+    texts = [m for m in data.members if isinstance(m.node.scalar, str)] if data is not None else []
+    named = [m for m in texts if m.key == "video"] or [m for m in texts if _is_video(str(m.node.scalar))]
+    if not named:
+        return out.video
+    return _find(named[0].line, str(named[0].node.scalar), out)
+
+
+def _is_video(text: str) -> bool:
+    return any(text.lower().endswith(suffix) for suffix in VIDEO_SUFFIXES)
+
+
+def _find(line: int, address: str, out: Collector) -> str | None:
+    """Look an address up by its path; the prefix that an upload gets is tried without, too."""
+    # '/data/local-files/?d=a/b.mp4' has the path in its query, 's3://bucket/a.mp4' a host in front
+    path = unquote(address.partition("?d=")[2] or address.partition("?")[0])
+    path = path.partition("://")[2] or path
+    # an upload's address is absolute by nature; it is a name to look up, never opened
+    video = out.named_video(line, path.lstrip("/"))
+    if video is None or video in out.videos:
+        return video
+    folder, _, name = path.lstrip("/").rpartition("/")
+    if not _UPLOAD.match(name):
+        return video
+    return out.named_video(line, f"{folder}/{_UPLOAD.sub('', name, count=1)}".lstrip("/"))

@@ -1,0 +1,81 @@
+"""MediaEval's Sports task (TTStroke-21): detection files, submissions, classification folders.
+
+``begin`` and ``end`` of an action are taken as they stand, counted from 0, ``end`` exclusive. The
+task's own evaluation fills ``array[begin:end]`` and accepts ``end`` up to the number of frames, so
+both are so meant; teams' intervals that abut (2264–2464, 2464–2664) agree.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from pipeline.annotations.formats.collector import Collector
+from pipeline.annotations.formats.xml_nodes import Element
+from pipeline.annotations.options import VIDEO_SUFFIXES
+from pipeline.annotations.records import NEGATIVE
+from pipeline.annotations.taxonomy import STROKES, canonical
+
+#: folders of the classification task, whose sub-folders are the classes
+SETS = frozenset({"train", "validation", "valid", "val", "test"})
+
+
+def read_xml(root: Element, out: Collector) -> None:
+    """``<video><action begin end move/></video>`` or ``<videos><video class name/></videos>``.
+
+    Parameters
+    ----------
+    root : Element
+        ``video`` or ``videos``.
+    out : Collector
+    """
+    for video in [root] if root.tag == "video" else root.children:
+        if video.tag != "video":
+            out.issue(video.line, "malformed", f"<{video.tag}> where <video> was expected")
+            continue
+        name = video.attrs.get("name")
+        if name is None and video is not root:
+            out.issue(video.line, "malformed", "a <video> without name")
+            continue
+        key = out.video if name is None else out.named_video(video.line, name)
+        if key is None:
+            continue
+        if "class" in video.attrs:
+            _clip(video, key, out)
+        elif not video.children:
+            out.issue(video.line, "empty", "a <video> with neither class nor actions")
+        for action in video.children:
+            _action(action, key, out)
+
+
+def _clip(video: Element, key: str, out: Collector) -> None:
+    if video.attrs["class"].strip():
+        out.add_clip(video.line, key, video.attrs["class"])
+    else:
+        out.issue(video.line, "malformed", "the class is empty")
+
+
+def _action(action: Element, key: str, out: Collector) -> None:
+    if action.tag != "action":
+        out.issue(action.line, "malformed", f"<{action.tag}> where <action> was expected")
+        return
+    missing = [name for name in ("begin", "end") if name not in action.attrs]
+    if missing:
+        out.issue(action.line, "malformed", f"an <action> without {' and '.join(missing)}")
+        return
+    begin = out.frame(action.line, "begin", action.attrs["begin"])
+    end = out.frame(action.line, "end", action.attrs["end"])
+    if begin is not None and end is not None:
+        out.add(action.line, key, begin, end, action.attrs.get("move"))
+
+
+def clip_class(path: PurePosixPath) -> str | None:
+    """The class folder of ``…/{train,validation,test}/<class>/<clip>``, None for other paths.
+
+    Lest every video in a folder of a folder named ``test`` be taken for a clip, the class must be
+    one of the 21, or a folder above must be called classification-something.
+    """
+    *above, group, label, _ = ("", "", "", *path.parts)
+    if path.suffix.lower() not in VIDEO_SUFFIXES or group.lower() not in SETS:
+        return None
+    known = canonical(label) in (*STROKES, NEGATIVE)
+    return label if known or any("classification" in folder.lower() for folder in above) else None

@@ -1,0 +1,77 @@
+"""OpenTTGames' ``events_markup.json``: frame → event, plain or extended with stroke names.
+
+Frames count from 0. An event is an instant; a stroke becomes the interval of ``before`` and
+``after`` seconds around it: begin = frame − round(before·fps), end = frame + round(after·fps).
+``left_forehand_loop neutral both_feet_planted`` is a stroke of the player on the left; what follows
+the first word (posture) is no part of the label.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+from pipeline.annotations.formats.collector import Collector
+from pipeline.annotations.formats.json_lines import Node
+from pipeline.annotations.formats.text import shown
+from pipeline.annotations.records import Event
+
+_KEY = re.compile(r"-?[0-9]+", re.ASCII)
+_STROKE = re.compile(r"(?:(left|right)_)?(forehand|backhand)_(\w+)", re.IGNORECASE)
+_SIDE = re.compile(r"(?:left|right)_", re.IGNORECASE)
+
+
+def is_events(root: Node) -> bool:
+    """Whether a document looks like an event file: an object, most keys numbers, values strings."""
+    members = root.members
+    fitting = sum(1 for m in members if _KEY.fullmatch(m.key) and isinstance(m.node.scalar, str))
+    return 2 * fitting > len(members)
+
+
+def read_json(root: Node, out: Collector) -> None:
+    """Read an event file.
+
+    Parameters
+    ----------
+    root : Node
+    out : Collector
+        Its file-wide video is the one that the events belong to.
+    """
+    options = out.options.openttgames
+    fps = out.fps(out.video) or Fraction(str(options.fps))
+    before, after = (_frames(seconds, fps) for seconds in (options.before, options.after))
+    seen: dict[int, int] = {}
+    previous = (-1, 0)
+    for member in root.members:
+        frame = out.frame(member.line, "frame", member.key)
+        if frame is not None:
+            if frame in seen:
+                out.issue(member.line, "duplicate", f"frame {frame} stands on line {seen[frame]} already")
+            elif frame < previous[0]:
+                out.issue(member.line, "unsorted", f"frame {frame} after {previous[0]} on line {previous[1]}")
+            seen.setdefault(frame, member.line)
+            previous = (frame, member.line)
+        value = member.node.scalar
+        if not isinstance(value, str) or not value.strip():
+            out.issue(member.line, "malformed", f"the event at {shown(member.key)} is no name")
+        elif frame is not None:
+            word = value.split()[0]
+            stroke = _STROKE.fullmatch(word)
+            if stroke:
+                side, hand, name = (part or "" for part in stroke.groups())
+                template = options.strokes.get(name.lower(), f"{{hand}} {name}")
+                label = template.replace("{hand}", hand.capitalize())
+                out.add(member.line, out.video, frame - before, frame + after, label, player=side.lower())
+                continue
+            out.events.append(Event(out.video, frame, value, out.file, member.line))
+            if _SIDE.sub("", word, count=1).lower() not in options.events:
+                out.issue(
+                    member.line,
+                    "unknown-event",
+                    f"{shown(value)} is neither a stroke nor a listed event; kept as an event",
+                )
+
+
+def _frames(seconds: float, fps: Fraction) -> int:
+    return math.floor(Fraction(str(seconds)) * fps + Fraction(1, 2))

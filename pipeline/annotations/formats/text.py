@@ -1,0 +1,221 @@
+"""Bytes to text, text to numbers and names, with everything hostile refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import PurePosixPath
+
+from pipeline.annotations.options import VIDEO_SUFFIXES
+
+#: no video has more frames: 10⁹ frames are 96 days at 120 fps
+MAX_FRAME = 10**9
+
+_INTEGER = re.compile(r"([+-]?)0*([0-9]*)(?:\.0*)?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?[0-9]*(?:[.,][0-9]*)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Refused(Exception):
+    """Nothing of a file is used; carries the finding.
+
+    Attributes
+    ----------
+    kind : str
+        One of :data:`pipeline.annotations.records.REFUSALS`.
+    message : str
+    line : int
+    """
+
+    def __init__(self, kind: str, message: str, line: int = 0) -> None:
+        super().__init__(kind, message, line)
+        self.kind = kind
+        self.message = message
+        self.line = line
+
+
+class BadField(Exception):
+    """One field cannot be understood; carries the kind of the finding and the reason."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(kind, message)
+        self.kind = kind
+        self.message = message
+
+
+def decode(data: bytes, encoding: str = "utf-8") -> str:
+    """Text of a file, without byte order mark.
+
+    Raises
+    ------
+    Refused
+        NUL bytes, or bytes that are no text in ``encoding``.
+    """
+    # UTF-16 is full of NUL bytes, and its mark tells it from a hostile file
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Refused("encoding", "the file is UTF-16; save it as UTF-8")
+    nul = data.find(0)
+    if nul >= 0:
+        raise Refused("hostile", "a NUL byte; this is no text file", data.count(b"\n", 0, nul) + 1)
+    try:
+        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Refused(
+            "encoding",
+            f"byte 0x{data[error.start]:02x} is not {encoding}; save the file as UTF-8"
+            " (for CSV, the mapping may name latin-1 or cp1252 as its encoding)",
+            line,
+        ) from None
+
+
+def shown(value: object) -> str:
+    """A value quoted for a message, cut to 40 characters."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def frame_number(value: object) -> int:
+    """A frame number as it stands in a file.
+
+    Parameters
+    ----------
+    value : int, float or str
+        A whole number; ``"120.0"`` is one.
+
+    Raises
+    ------
+    BadField
+        No whole number, or one above :data:`MAX_FRAME`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadField("malformed", f"{shown(value)} is no frame number")
+    if isinstance(value, str):
+        match = _INTEGER.fullmatch(value.strip())
+        if match is None or not any(c.isdigit() for c in value):
+            raise BadField("malformed", f"{shown(value)} is no frame number")
+        if len(match[2]) > 10:
+            raise BadField("bad-number", f"{shown(value)} is no frame of any video")
+        value = int(match[1] + (match[2] or "0"))
+    if isinstance(value, float):
+        if not math.isfinite(value) or abs(value) > MAX_FRAME:
+            raise BadField("bad-number", f"{shown(value)} is no frame of any video")
+        if value != int(value):
+            raise BadField("malformed", f"{shown(value)} is no whole frame number")
+    if abs(value) > MAX_FRAME:
+        raise BadField("bad-number", f"{shown(value)} is no frame of any video")
+    return int(value)
+
+
+def seconds_to_frame(value: str, fps: Fraction) -> int:
+    """The frame nearest to a time, halves going up.
+
+    Parameters
+    ----------
+    value : str
+        Seconds, with decimal point or comma.
+    fps : Fraction
+
+    Raises
+    ------
+    BadField
+        As :func:`frame_number`.
+    """
+    text = value.strip()
+    if not _DECIMAL.fullmatch(text) or not any(c.isdigit() for c in text):
+        raise BadField("malformed", f"{shown(value)} is no time in seconds")
+    if len(text) > 24:
+        raise BadField("bad-number", f"{shown(value)} is no time in any video")
+    frame = math.floor(Fraction(text.replace(",", ".")) * fps + Fraction(1, 2))
+    if abs(frame) > MAX_FRAME:
+        raise BadField("bad-number", f"{shown(value)} is no time in any video")
+    return frame
+
+
+def safe_name(name: str) -> str:
+    """A relative name from within a file, as it may be looked up.
+
+    Raises
+    ------
+    BadField
+        Empty, absolute, climbing out of its folder, or with control characters.
+    """
+    text = name.strip().replace("\\", "/")
+    if not text:
+        raise BadField("malformed", "the name of the video is empty")
+    if _CONTROL.search(text) or len(text) > 1024:
+        raise BadField("unsafe-name", f"{shown(name)} is no file name")
+    if text.startswith("/") or re.match(r"[A-Za-z]:", text):
+        raise BadField("unsafe-name", f"{shown(name)} is absolute; give a name relative to the videos")
+    if ".." in text.split("/"):
+        raise BadField("unsafe-name", f"{shown(name)} climbs out of its folder")
+    return text
+
+
+def stem(name: str) -> str:
+    """Last part of a name, without the ending of a video or annotation file."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    known = VIDEO_SUFFIXES | {".xml", ".json", ".csv", ".tsv"}
+    return path.stem if path.suffix.lower() in known else path.name
+
+
+class VideoNames:
+    """Finds known videos by the names that annotations give them.
+
+    Parameters
+    ----------
+    videos : mapping
+        Its keys are the names (relative paths, with or without ending) of the known videos.
+    """
+
+    def __init__(self, videos: Mapping[str, object]) -> None:
+        self._exact = set(videos)
+        self._by_stem: dict[str, list[str]] = {}
+        for key in sorted(videos):
+            self._by_stem.setdefault(stem(key), []).append(key)
+
+    def find(self, name: str) -> str | None:
+        """The video that a name means: the very key, else the same file name without ending.
+
+        Where several have it, the longest agreement in the folders decides.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        str or None
+            None: no such video.
+
+        Raises
+        ------
+        BadField
+            More than one fits.
+        """
+        if name in self._exact:
+            return name
+        keys = self._by_stem.get(stem(name), [])
+        if len(keys) < 2:
+            return keys[0] if keys else None
+        folders = PurePosixPath(name.replace("\\", "/")).parts[-2::-1]
+        agreement = {key: _agreement(PurePosixPath(key).parts[-2::-1], folders) for key in keys}
+        best = max(agreement.values())
+        fitting = [key for key in keys if agreement[key] == best]
+        if len(fitting) > 1:
+            raise BadField(
+                "ambiguous-video",
+                f"{shown(name)} may be {' or '.join(fitting[:3])}; give more of the path",
+            )
+        return fitting[0]
+
+
+def _agreement(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    count = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count

@@ -1,0 +1,184 @@
+"""Negatives: the gaps between consecutive actions ([SSTC] §III-C).
+
+Only videos with at least 11 actions count, because the others are mostly annotated in part. A
+negative reaches from 10 frames before the end of one action to 10 frames after the begin of the
+next and is at least T frames long. At most twice the mean class size are taken ([SSTC] §IV-D),
+those of the lowest hash: more gaps than that change nothing for the lower ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from pydantic import Field
+
+from pipeline.annotations.records import NEGATIVE, Sample, VideoFacts, identity_of, sample_id
+from stages.base import Params
+
+
+class NegativeParams(Params):
+    """Constants of the negatives; the defaults are those of [SSTC] §III-C and §IV-D.
+
+    Attributes
+    ----------
+    enabled : bool
+    min_actions : int
+        Videos with fewer actions give none.
+    overlap : int
+        Frames that a negative shares with either neighbour.
+    min_frames : int
+        Shortest negative: T, the frames of one network input.
+    max_frames : int or None
+        Longer gaps are cut to this many frames about their middle; None: as they are (the paper).
+    cap : float or None
+        At most this many times the mean number of actions a label; None: no limit.
+    cleared : tuple of str
+        Ids of negatives that a person has looked at and ruled out, as the authors did.
+    seed : int
+        Which ones the cap leaves.
+    """
+
+    enabled: bool = True
+    min_actions: int = Field(default=11, ge=2)
+    overlap: int = Field(default=10, ge=0)
+    min_frames: int = Field(default=100, ge=1)
+    max_frames: int | None = Field(default=None, ge=1)
+    cap: float | None = Field(default=2.0, ge=0)
+    cleared: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Negatives:
+    """The negatives, and how many gaps were left out for which reason."""
+
+    samples: tuple[Sample, ...]
+    dropped: dict[str, int]
+
+
+def rank(seed: int, key: str) -> int:
+    """A number that orders keys at random, the same on every machine and for ever.
+
+    Parameters
+    ----------
+    seed : int
+    key : str
+
+    Returns
+    -------
+    int
+        In [0, 2²⁵⁶).
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{key}".encode()).digest(), "big")
+
+
+def find_negatives(
+    strokes: Iterable[tuple[str, int, int]],
+    agreed: Sequence[Sample],
+    videos: Mapping[str, VideoFacts],
+    params: NegativeParams,
+    same_action: float,
+) -> Negatives:
+    """Gaps between actions, capped.
+
+    Parameters
+    ----------
+    strokes : iterable of (video, begin, end)
+        All actions that are no negatives, whether kept or not.
+    agreed : sequence of Sample
+        The actions whose labels agree: their numbers set the cap, and annotated negatives among them count
+        towards it and take the place of a gap that is the same.
+    videos : mapping of str to VideoFacts
+    params : NegativeParams
+    same_action : float
+        As in the cleaning.
+
+    Returns
+    -------
+    Negatives
+    """
+    dropped: Counter[str] = Counter()
+    if not params.enabled:
+        return Negatives((), {})
+    by_video: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for video, begin, end in strokes:
+        by_video[video].append((begin, end))
+    annotated: dict[str, list[Sample]] = defaultdict(list)
+    for sample in agreed:
+        if sample.label == NEGATIVE:
+            annotated[sample.video].append(sample)
+    found: list[Sample] = []
+    for video, intervals in sorted(by_video.items()):
+        if len(intervals) < params.min_actions:
+            dropped[f"in videos with fewer than {params.min_actions} actions"] += len(intervals) - 1
+            continue
+        for begin, end in _gaps(intervals, params.overlap):
+            begin, end = max(begin, 0), min(end, videos[video].n_frames)
+            if end - begin < params.min_frames:
+                dropped[f"shorter than {params.min_frames} frames"] += 1
+                continue
+            begin, end = _middle(begin, end, params.max_frames)
+            sample = Sample(
+                sample_id(identity_of(video, videos[video]), begin, end),
+                video,
+                begin,
+                end,
+                NEGATIVE,
+                player=videos[video].player,
+            )
+            if sample.id in params.cleared:
+                dropped["ruled out by a person"] += 1
+            elif any(is_same(begin, end, a.begin, a.end, same_action) for a in annotated[video]):
+                dropped["annotated as negative"] += 1
+            else:
+                found.append(sample)
+    limit = _limit(agreed, params.cap)
+    if limit is not None and len(found) > limit:
+        dropped[f"over the cap of {limit}"] += len(found) - limit
+        found = sorted(found, key=lambda s: rank(params.seed, s.id))[:limit]
+    return Negatives(tuple(found), dict(dropped))
+
+
+def is_same(begin: int, end: int, other_begin: int, other_end: int, share: float) -> bool:
+    """Whether two intervals share more than ``share`` of the shorter one."""
+    common = min(end, other_end) - max(begin, other_begin)
+    numerator, denominator = exact(share).as_integer_ratio()
+    return common * denominator > numerator * min(end - begin, other_end - other_begin)
+
+
+@cache
+def exact(value: float) -> Fraction:
+    """The decimal that was written, so that 0.6 s are 72 frames of 120 fps and not 71.99."""
+    return Fraction(str(value))
+
+
+def _gaps(intervals: Iterable[tuple[int, int]], overlap: int) -> Iterable[tuple[int, int]]:
+    """Between consecutive actions, by ``overlap`` frames longer at both ends."""
+    reach: int | None = None
+    for begin, end in sorted(intervals):
+        if reach is not None:
+            yield reach - overlap, begin + overlap
+        reach = end if reach is None else max(reach, end)
+
+
+def _middle(begin: int, end: int, longest: int | None) -> tuple[int, int]:
+    if longest is None or end - begin <= longest:
+        return begin, end
+    start = begin + (end - begin - longest) // 2
+    return start, start + longest
+
+
+def _limit(agreed: Sequence[Sample], cap: float | None) -> int | None:
+    """How many more negatives there may be; labels, not classes, so that no view changes it."""
+    if cap is None:
+        return None
+    sizes = Counter(sample.label for sample in agreed)
+    annotated = sizes.pop(NEGATIVE, 0)
+    mean = Fraction(sum(sizes.values()), len(sizes)) if sizes else Fraction(0)
+    return max(0, math.floor(exact(cap) * mean) - annotated)

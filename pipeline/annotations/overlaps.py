@@ -1,0 +1,120 @@
+"""Findings that show only when intervals are held against each other or against their videos."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
+
+
+def check(
+    annotations: Sequence[Annotation],
+    events: Sequence[Event],
+    videos: Mapping[str, VideoFacts],
+) -> list[Issue]:
+    """All findings of a set of intervals; nothing is changed or left out.
+
+    Parameters
+    ----------
+    annotations : sequence of Annotation
+        Those of one file in the order of that file.
+    events : sequence of Event
+    videos : mapping of str to VideoFacts
+
+    Returns
+    -------
+    list of Issue
+    """
+    issues = [*_unknown_videos(annotations, events, videos), *_ranges(annotations, videos)]
+    twins = list(_duplicates(annotations))
+    issues += [Issue(a.file, a.line, "duplicate", f"the same as {_at(first, a)}") for a, first in twins]
+    skip = {id(a) for a, _ in twins}
+    streams: dict[tuple[str, str, str], list[Annotation]] = defaultdict(list)
+    for a in annotations:
+        streams[a.file, a.video, a.annotator].append(a)
+    for stream in streams.values():
+        issues += _unsorted(stream)
+        # strokes of two named players may well overlap
+        for player in {a.player for a in stream}:
+            issues += _overlaps(
+                a for a in stream if a.player == player and id(a) not in skip and a.begin < a.end
+            )
+    return issues
+
+
+def _at(other: Annotation, seen_from: Annotation) -> str:
+    return f"line {other.line}" if other.file == seen_from.file else f"{other.file}:{other.line}"
+
+
+def _unknown_videos(
+    annotations: Sequence[Annotation], events: Sequence[Event], videos: Mapping[str, VideoFacts]
+) -> Iterable[Issue]:
+    """One finding a file and video, at its first entry: a file of one video would repeat it."""
+    entries: list[Annotation | Event] = [*annotations, *events]
+    lines: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for entry in entries:
+        if entry.video not in videos:
+            lines[entry.file, entry.video].append(entry.line)
+    for (file, video), found in lines.items():
+        message = (
+            f"no video {video!r} is known ({len(found)} entries);"
+            " add it, or name the video of this file under annotations.videos"
+        )
+        yield Issue(file, min(found), "unknown-video", message)
+
+
+def _ranges(annotations: Sequence[Annotation], videos: Mapping[str, VideoFacts]) -> Iterable[Issue]:
+    for a in annotations:
+        facts = videos.get(a.video)
+        span = f"{a.begin}-{a.end}"
+        if a.begin >= a.end and not (a.clip and facts is None):
+            what = "ends before it begins" if a.begin > a.end else "has no frame"
+            yield Issue(a.file, a.line, "reversed", f"{span} {what}")
+        if a.begin < 0 or a.end < 0:
+            yield Issue(a.file, a.line, "out-of-range", f"{span} begins before the video")
+        elif facts is not None and max(a.begin, a.end) > facts.n_frames:
+            yield Issue(
+                a.file,
+                a.line,
+                "out-of-range",
+                f"{span} reaches beyond the {facts.n_frames} frames of {a.video}",
+            )
+
+
+def _duplicates(annotations: Sequence[Annotation]) -> Iterable[tuple[Annotation, Annotation]]:
+    """Later twins with the first of them; across files only where the annotator is named."""
+    first: dict[tuple[object, ...], Annotation] = {}
+    for a in annotations:
+        where = "" if a.annotator else a.file
+        twin = first.setdefault((a.video, a.begin, a.end, a.label, a.annotator, where), a)
+        if twin is not a:
+            yield a, twin
+
+
+def _unsorted(stream: Sequence[Annotation]) -> Iterable[Issue]:
+    for before, a in pairwise(stream):
+        if a.begin < before.begin:
+            yield Issue(
+                a.file, a.line, "unsorted", f"begins at {a.begin}, after {before.begin} on line {before.line}"
+            )
+
+
+def _overlaps(stream: Iterable[Annotation]) -> Iterable[Issue]:
+    """Each interval against the one before it that reaches furthest: linear, however many overlap."""
+    reach: Annotation | None = None
+    for a in sorted(stream, key=lambda a: (a.begin, a.end, a.line)):
+        if reach is not None and a.begin < reach.end:
+            frames = min(reach.end, a.end) - a.begin
+            share = frames / min(reach.end - reach.begin, a.end - a.begin)
+            yield Issue(
+                a.file,
+                a.line,
+                "overlap",
+                f"{a.begin}-{a.end} shares {frames} frames ({share:.0%} of the shorter) with"
+                f" {reach.begin}-{reach.end} on line {reach.line}",
+            )
+        if reach is None or a.end > reach.end:
+            reach = a
+    return

@@ -1,0 +1,1 @@
+"""The command ``ttprep``: one module a command, shared options, tables."""

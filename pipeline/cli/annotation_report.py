@@ -1,0 +1,268 @@
+"""``ttprep annotations``: what the annotation files hold, and what the cleaning leaves of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.annotations import (
+    REFUSALS,
+    AnnotationSet,
+    Cleaned,
+    Step,
+    VideoFacts,
+    clean,
+    count_kinds,
+    draw_waterfall,
+    encode_png,
+    read_annotations,
+)
+from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
+from pipeline.execution.feature_files import video_info
+from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.sources import Source, find_videos, identify
+from stages.base import Block, StageError, VideoInfo
+from stages.frames import STAGE as FRAMES
+from stages.frames.stage import FramesParams
+from store import Receipt, Store
+from store.atomic import read_json, write_bytes, write_json
+
+#: findings printed; all are in the JSON file
+PRINTED = 30
+
+
+@dataclass(frozen=True)
+class AnnotationReport:
+    """What was read and what is left.
+
+    Attributes
+    ----------
+    videos : dict of str to VideoFacts
+    annotations : AnnotationSet
+    cleaned : Cleaned
+    problems : tuple of str
+        Videos whose frames could not be counted.
+    """
+
+    videos: Mapping[str, VideoFacts]
+    annotations: AnnotationSet
+    cleaned: Cleaned
+    problems: tuple[str, ...]
+
+    @property
+    def code(self) -> int:
+        """Exit code: files that could not be used are a failure, findings in them are not."""
+        refused = {i.file for i in self.annotations.issues if i.kind in REFUSALS}
+        if not refused and not self.problems:
+            return OK
+        return SOME_FAILED if self.annotations.annotations else FAILED
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: counts, waterfall, every finding, every sample."""
+        issues = (*self.annotations.issues, *self.cleaned.issues)
+        return {
+            "videos": {
+                name: {"frames": f.n_frames, "fps": float(f.fps), "player": f.player}
+                for name, f in sorted(self.videos.items())
+            },
+            "annotations": len(self.annotations.annotations),
+            "events": len(self.annotations.events),
+            "waterfall": self.cleaned.waterfall.to_json(),
+            "finding_counts": count_kinds(issues),
+            "findings": [asdict(i) for i in issues],
+            "samples": [asdict(s) for s in self.cleaned.samples],
+            "problems": list(self.problems),
+            "exit_code": self.code,
+        }
+
+
+def report(
+    manifest: Manifest,
+    store: Store | None,
+    paths: Iterable[Path],
+    videos: Iterable[Path] = (),
+    progress: Callable[[str], None] = lambda name: None,
+) -> AnnotationReport:
+    """Read and clean annotation files.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Options, rules and taxonomy.
+    store : Store or None
+        Frame counts of videos it knows are taken from it.
+    paths : iterable of Path
+        Files and folders of annotations; none: the manifest's.
+    videos : iterable of Path
+        Videos, folders of them, or lists of them (:func:`read_list`); none: the manifest's, and if it
+        names none, all that the store knows.
+    progress : callable
+        Told the name of each video whose frames must be counted by decoding it.
+
+    Raises
+    ------
+    UserError
+        No annotation file given, or a path that is not there.
+    """
+    files = [*paths] or [manifest.resolve(p) for p in manifest.annotations]
+    if not files:
+        raise UserError("no annotations given; name files or folders, or list them in the manifest", USAGE)
+    lost = [p for p in files if not p.exists()]
+    if lost:
+        raise UserError(f"{lost[0]}: no such file or folder; check the path", USAGE)
+    facts, problems = known_videos(manifest, store, videos, progress)
+    found = read_annotations(files, videos=facts, options=manifest.annotation_options)
+    cleaned = clean(found.annotations, facts, manifest.view, manifest.cleaning)
+    return AnnotationReport(facts, found, cleaned, tuple(problems))
+
+
+def known_videos(
+    manifest: Manifest, store: Store | None, videos: Iterable[Path], progress: Callable[[str], None]
+) -> tuple[dict[str, VideoFacts], list[str]]:
+    """Frame counts and rates by name, and what went wrong in finding them."""
+    entries = {manifest.resolve(e.path): e for e in manifest.videos}
+    given = [*videos] or [*entries]
+    facts: dict[str, VideoFacts] = {}
+    for path in (p for p in given if p.suffix.lower() in (".csv", ".tsv")):
+        facts |= read_list(path)
+    places = [p for p in given if p.suffix.lower() not in (".csv", ".tsv")]
+    if not given:
+        return _of_store(store), []
+    nowhere = store.root if store else Path(".ttprep-none")
+    found, problems = find_videos(places, nowhere)
+    by_place = {path.resolve(): entry for path, entry in entries.items()}
+    for source in identify(found, store):
+        entry = by_place.get(source.path.resolve())
+        if entry is not None:
+            source.fps, source.player = entry.fps, entry.player
+        if source.problem:
+            problems.append(f"{source.name}: {source.problem}")
+            continue
+        receipt = _frames(store, source.sha256)
+        try:
+            info = video_info(receipt) if receipt else _count(source, manifest, progress)
+        except StageError as e:
+            problems.append(str(e))
+            continue
+        fps = Fraction(source.fps).limit_denominator(1001) if source.fps else info.fps
+        for path in (source.path, *source.also):
+            facts[path.as_posix()] = VideoFacts(info.n_frames, fps, source.sha256[:16], source.player)
+    return facts, problems
+
+
+def read_list(path: Path) -> dict[str, VideoFacts]:
+    """A list of videos that are not at hand: CSV or TSV with ``video``, ``frames``, ``fps``.
+
+    A column ``player`` may be there too.
+
+    Raises
+    ------
+    UserError
+        Not such a list; names the line.
+    """
+    out: dict[str, VideoFacts] = {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        for row in csv.DictReader(lines, delimiter="\t" if "\t" in "".join(lines[:1]) else ","):
+            frames, fps = int(row["frames"]), Fraction(row["fps"])
+            if frames < 1 or fps <= 0:
+                raise ValueError("frames and fps must be positive")
+            out[row["video"]] = VideoFacts(frames, fps, "", row.get("player") or "")
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read ({e.strerror}); check the path", USAGE) from e
+    except (KeyError, ValueError, TypeError, ZeroDivisionError, csv.Error) as e:
+        reason = f"not a list of videos ({e}); it needs the columns video, frames and fps"
+        raise UserError(f"{path}:{len(out) + 2}: {reason}", USAGE) from e
+    return out
+
+
+def _frames(store: Store | None, sha256: str) -> Receipt | None:
+    if store is None:
+        return None
+    return next((r for r in store.receipts(sha256) if r.stage == "frames"), None)
+
+
+def _of_store(store: Store | None) -> dict[str, VideoFacts]:
+    """All videos that a store has frames of, by the path they had when they were hashed."""
+    facts: dict[str, VideoFacts] = {}
+    for note in sorted((store.root / "sources").glob("*.json")) if store else ():
+        value = read_json(note)
+        receipt = (
+            _frames(store, str(value["sha256"])) if isinstance(value, dict) and "sha256" in value else None
+        )
+        if receipt is not None and isinstance(value, dict):
+            info = video_info(receipt)
+            facts[Path(value["path"]).as_posix()] = VideoFacts(info.n_frames, info.fps, value["sha256"][:16])
+    return facts
+
+
+def _count(source: Source, manifest: Manifest, progress: Callable[[str], None]) -> VideoInfo:
+    """Count by decoding, as the frames stage does: no container can be trusted."""
+    progress(source.name)
+    params = manifest.params("frames")
+    assert isinstance(params, FramesParams)
+    small = params.model_copy(update={"width": 16, "height": 16, "fps": source.fps or params.fps})
+    n = 0
+    attrs: dict[str, Any] = {}
+    start = Block(0, 50, 0, {"video": np.array(str(source.path.resolve()))})
+    for out in FRAMES.compute(iter([start]), small, VideoInfo()):
+        n += len(out["rgb"])
+        attrs = out["_attrs"].item() if "_attrs" in out else attrs
+    return VideoInfo(n, Fraction(attrs["fps_num"], attrs["fps_den"]))
+
+
+# -- showing it ------------------------------------------------------------------------------
+
+
+def write_report(result: AnnotationReport, stem: Path) -> tuple[Path, Path]:
+    """Write ``<stem>.json`` and ``<stem>.png``; returns their paths."""
+    files = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.png")
+    write_json(files[0], result.to_json())
+    write_bytes(files[1], encode_png(draw_waterfall(result.cleaned.waterfall)))
+    return files
+
+
+def print_report(result: AnnotationReport, stdout: Console) -> None:
+    """The waterfall, its classes and annotators, and the findings."""
+    steps = result.cleaned.waterfall.steps
+    table = Table("rule", "left", "of", "dropped")
+    for step in steps:
+        dropped = ", ".join(f"{n} {reason}" for reason, n in step.dropped.items())
+        table.add_row(step.name, str(step.count), step.unit, escape(dropped))
+    stdout.print(table)
+    _breakdown(f"class ({result.cleaned.waterfall.taxonomy})", "by_class", steps, stdout)
+    _breakdown("annotator", "by_annotator", [s for s in steps if s.unit != "negatives"], stdout)
+    issues = (*result.annotations.issues, *result.cleaned.issues)
+    for issue in issues[:PRINTED]:
+        stdout.print(str(issue), markup=False, soft_wrap=True)
+    if len(issues) > PRINTED:
+        stdout.print(f"… and {len(issues) - PRINTED} more findings")
+    counts = ", ".join(f"{n} {kind}" for kind, n in count_kinds(issues).items())
+    stdout.print(f"findings: {counts or 'none'}", markup=False, soft_wrap=True)
+    for problem in result.problems:
+        stdout.print(f"failed: {problem}", markup=False, soft_wrap=True)
+    if not result.videos:
+        stdout.print(
+            "no video is known, so nothing lies inside one; name videos with --videos", soft_wrap=True
+        )
+
+
+def _breakdown(title: str, what: str, steps: Iterable[Step], stdout: Console) -> None:
+    """One row a class or annotator, one column a rule."""
+    steps = list(steps)
+    counts: list[dict[str, int]] = [getattr(step, what) for step in steps]
+    names = list(dict.fromkeys(name for by in counts for name in by))
+    table = Table(title, *(step.name for step in steps))
+    for name in names:
+        table.add_row(escape(name), *(str(by.get(name, 0)) for by in counts))
+    if names:
+        stdout.print(table)

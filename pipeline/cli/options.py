@@ -1,0 +1,121 @@
+"""What the commands of ``ttprep`` share: exit codes, options, consoles, the request."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from pipeline import errors
+from pipeline.errors import UserError
+
+PATH = click.Path(path_type=Path)
+
+
+class Group(click.Group):
+    """Turns every expected error into one line and its exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command and exit with its code."""
+        from store import LockedError, NoStoreError, StoreError
+
+        kwargs["standalone_mode"] = False
+        code: Any = errors.OK
+        try:
+            code = super().main(*args, **kwargs)
+        except click.exceptions.Exit as e:
+            code = e.exit_code
+        except click.ClickException as e:
+            e.show()
+            code = errors.USAGE
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("cancelled; what was finished is kept, run again to go on", err=True)
+            code = errors.CANCELLED
+        except UserError as e:
+            click.echo(f"error: {e}", err=True)
+            code = e.code
+        except StoreError as e:
+            click.echo(f"error: {e}", err=True)
+            kinds = ((NoStoreError, errors.NO_STORE), (LockedError, errors.LOCKED))
+            code = next((c for kind, c in kinds if isinstance(e, kind)), errors.FAILED)
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader went away; Python would complain at exit
+            code = errors.OK
+        except OSError as e:
+            click.echo(f"error: {e.filename or 'system'}: {e.strerror or e}", err=True)
+            code = errors.FAILED
+        sys.exit(code if isinstance(code, int) else errors.OK)
+
+
+def stderr() -> Console:
+    """For progress and messages."""
+    return Console(stderr=True, highlight=False)
+
+
+def stdout() -> Console:
+    """For results."""
+    # a table in a file or a pipe should not be folded to 80 columns
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that most commands share."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        add = [
+            click.option("--store", "store_root", type=PATH, help="Feature store; default: the manifest's."),
+            click.option(
+                "--manifest",
+                type=PATH,
+                help="Default: ./data_manifest.yaml if there, else built-in defaults.",
+            ),
+        ]
+        if paths:
+            add += [
+                click.option(
+                    "--stage", "stages", multiple=True, metavar="NAME", help="Only this and its inputs."
+                ),
+                click.option(
+                    "--pose-weights",
+                    type=PATH,
+                    help="Folder of PoseNet weights (manifest.json + raw files).",
+                ),
+                click.argument("paths", nargs=-1, type=PATH, metavar="PATH..."),
+            ]
+        for option in reversed(add):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+
+
+def make_request(
+    store_root: Path | None,
+    manifest: Path | None,
+    paths: tuple[Path, ...] = (),
+    stages: tuple[str, ...] = (),
+    pose_weights: Path | None = None,
+    **more: Any,
+) -> Any:
+    """The :class:`pipeline.run.Request` of a command line."""
+    from pipeline.inputs.manifest import read_manifest
+    from pipeline.run import Request
+
+    read = read_manifest(manifest)
+    root = store_root or read.resolve(read.store)
+    return Request(read, root, paths, stages, pose_weights=pose_weights, **more)
+
+
+def existing_store(root: Path) -> Any:
+    """The store there, or None: planning needs none."""
+    from store import Store
+
+    return Store.open(root) if root.exists() else None

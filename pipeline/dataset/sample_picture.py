@@ -1,0 +1,95 @@
+"""A picture of some samples of a dataset file: what a network gets to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.annotations import encode_png
+from pipeline.dataset.summary import Summary
+from pipeline.pictures.draw import Picture, caption, draw_player, flow_colours
+from stages.base import Array
+from store.atomic import write_bytes
+
+#: samples shown, one a class first
+SHOWN = 10
+#: frames of each, evenly over its length
+FRAMES = 5
+#: flow of a length that never gets full colour, px: noise would look like motion
+_LEAST = 1.0
+
+
+def write_picture(path: Path, summary: Summary) -> None:
+    """Draw samples of different classes, frames beside flow, and write a PNG."""
+    write_bytes(path, encode_png(draw(summary)))
+
+
+def draw(summary: Summary) -> Picture:
+    """Rows of RGB crops with joints and of flow, one row a sample.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        RGB.
+    """
+    rows: list[Picture] = []
+    with h5py.File(summary.path, "r") as file:
+        for index in chosen(summary):
+            rows += _row(file, summary, index)
+    return np.vstack(rows)
+
+
+def chosen(summary: Summary) -> list[int]:
+    """Samples to show: the first of each class, then more in the order of the file."""
+    labels = summary.samples["label"]
+    firsts = sorted({label: i for i, label in reversed(list(enumerate(labels)))}.items())
+    order = dict.fromkeys([*(i for _, i in firsts), *range(len(labels))])
+    return list(order)[:SHOWN]
+
+
+def _row(file: h5py.File, summary: Summary, index: int) -> Iterator[Picture]:
+    first, rows = summary.samples["first"][index], summary.samples["rows"][index]
+    frames = first + np.rint(np.linspace(0, rows - 1, FRAMES)).astype(int)
+    name = summary.samples["label_name"][index] or "(unnamed stroke)"
+    begin, end = summary.samples["begin"][index], summary.samples["end"][index]
+    text = f"{name}   {summary.splits[index]}   frames {begin}-{end - 1}"
+    panels: list[Picture] = []
+    if "rgb" in file["cuboids"]:
+        panels += [_joints(file, int(at), _crop(file, int(at), "rgb")) for at in frames]
+    if "flow" in file["cuboids"]:
+        scale = float(file["cuboids/flow"].attrs["scale"])
+        flows = [_crop(file, int(at), "flow") * scale for at in frames]
+        largest = max(_LEAST, *(float(np.percentile(np.hypot(f[..., 0], f[..., 1]), 99.5)) for f in flows))
+        panels += [flow_colours(f, largest) for f in flows]
+        text += f"   flow: full colour {largest:.1f} px"
+    if not panels:
+        width, height = file.attrs["crop"]
+        panels = [_joints(file, int(at), np.full((height, width, 3), 60, np.uint8)) for at in frames]
+    picture = np.hstack(panels)
+    yield caption(picture.shape[1], "".join(c if c.isascii() else "?" for c in text))
+    yield picture
+
+
+def crop_corner(file: h5py.File, row: int) -> NDArray[np.int64]:
+    """First pixel (x, y) of the network's crop in the stored window."""
+    crop, size = np.array(file.attrs["crop"]), np.array(file.attrs["window"])
+    corner = np.rint(file["cuboids/roi"][row] - crop / 2 - file["cuboids/window"][row])
+    return np.asarray(np.clip(corner, 0, size - crop), np.int64)
+
+
+def _crop(file: h5py.File, row: int, kind: str) -> Array:
+    """What the network's crop shows of one row."""
+    (x, y), (width, height) = crop_corner(file, row), file.attrs["crop"]
+    return np.ascontiguousarray(file[f"cuboids/{kind}"][row][y : y + height, x : x + width])
+
+
+def _joints(file: h5py.File, row: int, tile: Picture) -> Picture:
+    if "pose" in file["cuboids"]:
+        joints = file["cuboids/pose"][row]
+        joints[:, :2] -= file["cuboids/window"][row] + crop_corner(file, row)
+        draw_player(tile, joints, 1)
+    return tile

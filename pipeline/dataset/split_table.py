@@ -1,0 +1,96 @@
+"""The table of splits, kept in the store: what was once assigned stays where it is.
+
+``STORE/splits/<first 16 of the parameters' sha256>.json``, one for each rule, so that going back to an
+earlier rule brings back the earlier splits. Why a table is needed: :mod:`pipeline.annotations.splits`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.annotations import Sample, SplitParams, assign_splits, split_table
+from pipeline.errors import FAILED, UserError
+from pipeline.inputs.manifest import Manifest
+from store import Store
+from store.atomic import read_json, write_json
+
+FORMAT = "ttprep-splits"
+
+
+def split_params(manifest: Manifest) -> SplitParams:
+    """The manifest's rule."""
+    return SplitParams(**manifest.splits.model_dump())
+
+
+def table_path(store: Store, params: SplitParams) -> Path:
+    """Where the table of a rule lies."""
+    text = json.dumps(params.model_dump(mode="json"), sort_keys=True)
+    return store.root / "splits" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def settle(store: Store, params: SplitParams, samples: Sequence[Sample]) -> dict[str, str]:
+    """Split every sample and remember it.
+
+    Parameters
+    ----------
+    store : Store
+    params : SplitParams
+    samples : sequence of Sample
+
+    Returns
+    -------
+    dict of str to str
+        Sample id → split.
+
+    Raises
+    ------
+    UserError
+        The table is there but cannot be read: beginning anew would move samples.
+    """
+    path = table_path(store, params)
+    with _alone(path):
+        previous = _read(path)
+        splits = assign_splits(samples, params, previous)
+        table = split_table(samples, splits, params, previous)
+        if table != previous:
+            write_json(
+                path,
+                {
+                    "format": FORMAT,
+                    "version": 1,
+                    "parameters": params.model_dump(mode="json"),
+                    "table": table,
+                },
+            )
+    return splits
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    value: Any = read_json(path)
+    table = value.get("table") if isinstance(value, dict) and value.get("format") == FORMAT else None
+    if not isinstance(table, dict):
+        raise UserError(
+            f"{path}: the table of splits is damaged; restore it from a backup, or delete it to "
+            "assign all samples anew (some will move to another split)",
+            FAILED,
+        )
+    return {str(k): str(v) for k, v in table.items()}
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Two exports at once must not forget each other's assignments."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as handle:
+        # file systems without locks are left to the user's care
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

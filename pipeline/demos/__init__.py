@@ -1,0 +1,1 @@
+"""``ttprep demo``: renders clips or trials, runs the main job on them, says where everything is."""

@@ -1,0 +1,1 @@
+"""Doing it: jobs, where they run, the files that they write."""

@@ -1,0 +1,111 @@
+"""Cutting the cuboids of one video, and keeping those that are still right.
+
+A new annotation changes the key of its video's cuboids file, but not the samples that were there before:
+their compressed chunks are copied from the old file, so the work grows with the change.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from pipeline.execution.feature_files import BLOCK_ROWS, Inputs, Progress, file_attrs, read_info, run_facts
+from pipeline.execution.layouts import SAMPLE_ROWS, column, columns
+from pipeline.planning.graph import Node
+from stages.base import Array, ArraySpec, StageError
+from stages.cuboids import CuboidParams, padding, span
+from store import FeatureReader, Receipt, Slot, Store
+from store.receipt import check_file
+
+#: one row a sample; what the columns are
+SAMPLES = ArraySpec(
+    "samples",
+    "int64",
+    ("sample", "field"),
+    description="annotated begin, end (exclusive); first stored row; stored rows; rows with padding",
+)
+_LARGE = ("rgb", "flow")  # copied as compressed chunks; the other arrays are small
+
+
+def make_samples(store: Store, node: Node, progress: Progress) -> int:
+    """Make the cuboids file of one video; returns the rows cut anew.
+
+    Each sample's rows start on a chunk boundary; behind its last frame the last row is repeated up to
+    the next boundary, with zero flow.
+    """
+    if store.receipt(node.slot) is not None:
+        return 0
+    wall, core = time.perf_counter(), time.process_time()
+    params = node.params
+    if not isinstance(params, CuboidParams):
+        raise StageError(f"stage {node.stage.name} cuts samples but has no cuboid parameters")
+    info = read_info(store, node)
+    old = _previous(store, node)
+    kept = _kept_rows(old[1]) if old else {}
+    table: list[list[int]] = []
+    cut = at = 0
+    with ExitStack() as stack:
+        inputs = Inputs(store, node, info, stack)
+        theirs = stack.enter_context(old[1]) if old else None
+        names = {name for name, _ in _present(node)}
+        cols = (*columns(node.stage, names), column(SAMPLES))
+        writer = stack.enter_context(store.writing(node.slot, cols, file_attrs(node, info)))
+        for begin, end in sorted(node.samples):
+            frames = span(begin, end, params.length, info.n_frames)
+            total = -(-frames.rows // SAMPLE_ROWS) * SAMPLE_ROWS
+            if theirs is not None and (begin, end) in kept:
+                _copy(writer, theirs, names, kept[begin, end], total)
+            else:
+                last: dict[str, Array] = {}
+                for start in range(frames.begin, frames.end, BLOCK_ROWS):
+                    block = inputs.block(start, min(start + BLOCK_ROWS, frames.end))
+                    last = next(iter(node.stage.compute(iter([block]), params, info)))
+                    writer.append(last)
+                    progress(node.stage.name, block.stop - block.start)
+                writer.append(padding(last, total - (frames.end - frames.begin)))
+                cut += frames.rows
+            table.append([begin, end, at, frames.rows, total])
+            at += total
+        writer.append({"samples": np.array(table, np.int64).reshape(-1, 5)})
+        shapes = writer.close()
+    run = run_facts(cut, time.process_time() - core, time.perf_counter() - wall)
+    run["samples_kept"] = sum((b, e) in kept for b, e in node.samples)
+    store.seal(node.slot, node.stage.version, node.parts(), shapes, {}, run)
+    return cut
+
+
+def _present(node: Node) -> list[tuple[str, str]]:
+    gives = {"rgb": "frames.rgb", "flow": "flow.flow", "pose": "descriptor.joints"}
+    return [(s.name, s.dtype) for s in node.stage.outputs if gives.get(s.name, "") in ("", *node.arrays)]
+
+
+def _previous(store: Store, node: Node) -> tuple[Receipt, FeatureReader] | None:
+    """The newest sound cuboids file that differs from this one in its samples alone."""
+    mine: dict[str, Any] = {**node.parts(), "samples": None}
+    for receipt in store.receipts(node.source.sha256):
+        if receipt.stage == node.stage.name and {**receipt.parts, "samples": None} == mine:
+            slot = Slot(node.source.sha256, node.stage.name, receipt.key)
+            if store.receipt(slot) is None:
+                continue
+            # chunks are copied unseen, so whatever is wrong with them would live on
+            problem = check_file(store.path(slot), receipt, read_data=True)
+            if not problem:
+                return receipt, store.reader(slot)
+            store.mark_damaged(slot, problem)
+    return None
+
+
+def _kept_rows(reader: FeatureReader) -> dict[tuple[int, int], int]:
+    with reader:
+        return {(int(b), int(e)): int(first) for b, e, first, _, _ in reader.read("samples")}
+
+
+def _copy(writer: Any, theirs: FeatureReader, names: set[str], first: int, total: int) -> None:
+    for name in sorted(names):
+        if name in _LARGE:
+            writer.copy_rows(theirs, name, first, first + total)
+        else:
+            writer.append({name: theirs.read(name, first, first + total)})

@@ -1,0 +1,148 @@
+"""What runs on a worker: one job makes one file.
+
+A job opens its inputs, hands the stage its blocks and publishes what comes back. It never raises for
+what a user's data can cause: the :class:`Outcome` says what happened, and the other jobs go on. Jobs are
+repeatable: the same job gives the same bytes, and a job whose result is there does nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.execution.cuboid_files import make_samples
+from pipeline.execution.feature_files import Progress, join, make, make_part, peak_memory_mb
+from pipeline.planning.graph import Node
+from stages.base import StageError
+from store import Store, StoreError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A node to make, or a range of one.
+
+    Attributes
+    ----------
+    root : Path
+        The store.
+    node : Node
+    rows : (int, int) or None
+        Only this range, as a part file.
+    join : bool
+        Assemble the parts.
+    """
+
+    root: Path
+    node: Node
+    rows: tuple[int, int] | None = None
+    join: bool = False
+
+    @property
+    def label(self) -> str:
+        """For logs and Dask's dashboard."""
+        where = f"[{self.rows[0]}:{self.rows[1]}]" if self.rows else " (join)" if self.join else ""
+        return f"{self.node.stage.name}{where} of {self.node.source.name}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes
+    ----------
+    label, video, stage : str
+    state : str
+        ``done``, ``failed`` or ``skipped`` (an input failed).
+    reason : str
+        One line for the user: what, why, remedy.
+    rows : int
+        Frames or pairs made.
+    core_s, wall_s : float
+    peak_mb : float
+        Peak resident memory of the worker so far.
+    attrs : dict
+        Of the finished file (frames, fps, faults).
+    """
+
+    label: str
+    video: str
+    stage: str
+    state: str
+    reason: str = ""
+    rows: int = 0
+    core_s: float = 0.0
+    wall_s: float = 0.0
+    peak_mb: float = 0.0
+    attrs: dict[str, Any] | None = None
+
+
+def run_job(job: Job, *upstream: Outcome, progress: Progress = lambda stage, rows: None) -> Outcome:
+    """Do a job.
+
+    Parameters
+    ----------
+    job : Job
+    *upstream : Outcome
+        Of the jobs it depends on: where one failed, this one is skipped.
+    progress : callable
+        Told the stage and the number of rows just made.
+    """
+    name, video = job.node.stage.name, job.node.source.sha256
+    bad = [u for u in upstream if u.state != "done"]
+    if bad:
+        return Outcome(job.label, video, name, "skipped", f"{bad[0].stage} {bad[0].state}")
+    wall, core = time.perf_counter(), time.process_time()
+    try:
+        store = Store.open(job.root)
+        attrs: dict[str, Any] = {}
+        if job.node.stage.unit == "samples":
+            rows = make_samples(store, job.node, progress)
+        elif job.rows:
+            rows = make_part(store, job.node, job.rows, progress)
+        elif job.join:
+            rows = join(store, job.node)
+        else:
+            rows, attrs = make(store, job.node, progress)
+    except Exception as e:
+        if _done_meanwhile(job):
+            return Outcome(job.label, video, name, "done")
+        reason = explain(e, job)
+        _note_failure(job, reason)
+        return Outcome(job.label, video, name, "failed", reason)
+    wall, core = time.perf_counter() - wall, time.process_time() - core
+    return Outcome(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
+
+
+def _done_meanwhile(job: Job) -> bool:
+    # another run on the same store may finish a file first, and takes its parts away with it
+    try:
+        return Store.open(job.root).receipt(job.node.slot) is not None
+    except (StoreError, OSError):
+        return False
+
+
+def _note_failure(job: Job, reason: str) -> None:
+    try:
+        Store.open(job.root).set_failure(job.node.slot, reason)
+    except (StoreError, OSError):
+        return  # the outcome carries the reason all the same
+
+
+def explain(error: Exception, job: Job) -> str:
+    """One line for an error: what, why, remedy."""
+    if isinstance(error, StageError):
+        text = str(error)
+        return text if job.node.source.name in text else f"{job.node.source.name}: {text}"
+    what = f"{job.node.source.name}: {job.node.stage.name}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{what}: the disk of {job.root} is full; free some space and run again"
+    if isinstance(error, StoreError):
+        return f"{what}: {error}; run again to make it anew"
+    if isinstance(error, OSError):
+        return f"{what}: {error.strerror or error} ({error.filename or job.root}); mend that and run again"
+    if isinstance(error, MemoryError):
+        return f"{what}: out of memory; use fewer workers (--workers)"
+    return f"{what}: unexpected {type(error).__name__}: {error}; please report it"

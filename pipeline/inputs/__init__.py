@@ -1,0 +1,1 @@
+"""What a user gives: the manifest, videos, trials, given joints, labels."""

@@ -1,0 +1,269 @@
+"""The manifest ``data_manifest.yaml``: what to process and how; every default is the three-stream paper's."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
+from pipeline.errors import USAGE, UserError
+from pipeline.inputs.yaml_file import Lines, load
+from stages import registry
+from stages.base import Params
+
+DEFAULT_NAME = "data_manifest.yaml"
+Modality = Literal["rgb", "flow", "pose"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class VideoEntry(_Part):
+    """One video of the manifest."""
+
+    path: Path = Field(description="relative to the manifest")
+    fps: float | None = Field(None, gt=0, description="if the file's own tag is wrong")
+    player: str = Field("", description="for splits by player")
+
+
+class SourceEntry(_Part):
+    """Many short videos that are one sample each: trials as folders of pictures, or clips; docs/sequences.md.
+
+    Attributes
+    ----------
+    kind : {"frames", "clips"}
+        Every folder below ``path`` that holds pictures is a trial; every video file below it is a clip.
+    path : Path
+    fps : float or None
+        Frame rate, 1/s. Pictures need it; of clips only where the files' tags are wrong.
+    joints : str
+        File of a trial's given joint positions, relative to the trial; ``{trial}`` stands for its name.
+    labels : str
+        ``folder``: the folder that a trial or clip lies in is its label; else a CSV with the columns ``file``
+        and ``label``, relative to the manifest. Empty: no samples.
+    sample : {"whole", "start"}
+        Whether the sample is all of it or begins at the start frame that is found in it.
+    player : str
+        Of all of them; a column ``player`` of the CSV takes precedence.
+    """
+
+    kind: Literal["frames", "clips"]
+    path: Path
+    fps: float | None = Field(None, gt=0, le=100_000)
+    joints: str = ""
+    labels: str = ""
+    sample: Literal["whole", "start"] = "whole"
+    player: str = ""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> SourceEntry:
+        if self.kind == "frames" and self.fps is None:
+            raise ValueError("pictures have no frame rate of their own; give fps")
+        if self.kind == "clips" and self.joints:
+            raise ValueError("only folders of pictures have joints; remove joints, or use kind: frames")
+        return self
+
+
+class Splits(_Part):
+    """How samples are divided."""
+
+    train: float = Field(0.7, ge=0, le=1)
+    validation: float = Field(0.2, ge=0, le=1)
+    test: float = Field(0.1, ge=0, le=1)
+    seed: int = Field(0, ge=0)
+    by: Literal["sample", "video", "player"] = "sample"
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Splits:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + validation + test must be 1, they are {total:g}")
+        return self
+
+
+class Manifest(_Part):
+    """A validated manifest.
+
+    Attributes
+    ----------
+    version : int
+        Of the manifest's form.
+    store : Path
+        Folder of the feature store.
+    videos : tuple of VideoEntry
+        Used where the command line names no PATH.
+    sources : tuple of SourceEntry
+        Likewise.
+    annotations : tuple of Path
+        Files and folders of annotations.
+    modalities : tuple of str
+        What cuboids hold.
+    dataset : Path or None
+        Where ``run`` writes the dataset once there are samples; None: only ``export`` does.
+    compact : bool
+        Whether the dataset's pixels are compressed.
+    untrimmed : bool
+        Whether whole videos are cut to the ROI too, for sliding-window detection.
+    pose_weights : Path or None
+        Folder of PoseNet weights.
+    classes : tuple of str
+        Stroke names of the taxonomy ``strokes``, in index order.
+    taxonomy : str
+        The view that labels are read in.
+    taxonomies : tuple of Taxonomy
+        Further views.
+    annotation_options : AnnotationOptions
+    cleaning : CleaningParams
+    splits : Splits
+    stages : dict of str to dict
+        Parameters by stage, checked against each stage's own.
+    folder : Path
+        What relative paths are relative to.
+    """
+
+    version: Literal[1] = 1
+    store: Path = Path("ttprep-store")
+    videos: tuple[VideoEntry, ...] = ()
+    sources: tuple[SourceEntry, ...] = ()
+    annotations: tuple[Path, ...] = ()
+    modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
+    dataset: Path | None = Path("dataset.h5")
+    compact: bool = False
+    untrimmed: bool = False
+    pose_weights: Path | None = None
+    classes: tuple[str, ...] = (*STROKES, NEGATIVE)
+    taxonomy: str = "strokes"
+    taxonomies: tuple[Taxonomy, ...] = ()
+    annotation_options: AnnotationOptions = AnnotationOptions()
+    cleaning: CleaningParams = CleaningParams()
+    splits: Splits = Splits()
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    folder: Path = Field(Path("."), exclude=True)
+
+    @field_validator("videos", mode="before")
+    @classmethod
+    def _paths_alone(cls, videos: Any) -> Any:
+        if isinstance(videos, list):
+            return tuple({"path": v} if isinstance(v, str) else v for v in videos)
+        return videos
+
+    @field_validator("classes", "modalities")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names) or not names:
+            raise ValueError("must name at least one, and none twice")
+        return names
+
+    @model_validator(mode="after")
+    def _taxonomy_exists(self) -> Manifest:
+        known = {"strokes", *TAXONOMIES, *(t.name for t in self.taxonomies)}
+        if self.taxonomy not in known:
+            raise ValueError(f"taxonomy {self.taxonomy!r} is unknown; known: {', '.join(sorted(known))}")
+        return self
+
+    @property
+    def view(self) -> Taxonomy:
+        """The taxonomy in use."""
+        for taxonomy in self.taxonomies:
+            if taxonomy.name == self.taxonomy:
+                return taxonomy
+        if self.taxonomy == "strokes":
+            return Taxonomy(name="strokes", classes={c: (c,) for c in self.classes})
+        return TAXONOMIES[self.taxonomy]
+
+    def params(self, stage: str) -> Params:
+        """The typed parameters of one stage."""
+        return registry()[stage].params(**self.stages.get(stage, {}))
+
+    def resolve(self, path: Path) -> Path:
+        """A path of the manifest, relative to the manifest's folder."""
+        return path if path.is_absolute() else self.folder / path
+
+
+def read_manifest(path: Path | None) -> Manifest:
+    """Read and validate a manifest.
+
+    Parameters
+    ----------
+    path : Path or None
+        None: ``data_manifest.yaml`` of the working folder where there is one, else the defaults.
+
+    Raises
+    ------
+    UserError
+        Names file, line, what is wrong and the remedy (exit code 2).
+    """
+    if path is None:
+        path = Path(DEFAULT_NAME)
+        if not path.exists():
+            return Manifest()
+    value, lines = load(path)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise UserError(f"{path}:1: a manifest is a mapping of names to values; see `ttprep init`", USAGE)
+    problems = _stage_problems(value.get("stages"), lines)
+    manifest = None
+    try:
+        manifest = Manifest(**{**value, "folder": path.parent} if "folder" not in value else value)
+    except ValidationError as e:
+        problems += [_explain(err, (), lines, Manifest) for err in e.errors()]
+    if problems or manifest is None:
+        raise UserError("\n".join(f"{path}:{line}: {text}" for line, text in sorted(problems)), USAGE)
+    return manifest
+
+
+def _stage_problems(stages: Any, lines: Lines) -> list[tuple[int, str]]:
+    if not isinstance(stages, dict):
+        return []
+    problems: list[tuple[int, str]] = []
+    for name, params in stages.items():
+        at = ("stages", name)
+        if name not in registry():
+            hint = _nearest(name, registry())
+            problems.append((lines.get(at, 1), f"there is no stage {name!r}; {hint}"))
+        elif isinstance(params, dict):
+            try:
+                registry()[name].params(**params)
+            except ValidationError as e:
+                problems += [_explain(err, at, lines, registry()[name].params) for err in e.errors()]
+    return problems
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known)}" if known else "remove it"
+
+
+def _explain(error: Any, at: tuple[str | int, ...], lines: Lines, model: type[BaseModel]) -> tuple[int, str]:
+    where = (*at, *error["loc"])
+    known = where
+    while known and known not in lines:
+        known = known[:-1]
+    name = ".".join(str(p) for p in where)
+    if error["type"] == "extra_forbidden":
+        hint = _nearest(str(where[-1]), _fields(model, error["loc"])) if error["loc"] else "remove it"
+        return lines.get(known, 1), f"unknown key {name!r}; {hint}"
+    got = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | bool) else ""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return lines.get(known, 1), f"{name}: {text[:1].lower()}{text[1:]}{got}"
+
+
+def _fields(model: type[BaseModel], at: tuple[str | int, ...]) -> list[str]:
+    """Names that are known where an unknown one stood."""
+    for step in at[:-1]:
+        if isinstance(step, str) and step in model.model_fields:
+            kind = model.model_fields[step].annotation
+            inner = next(
+                (t for t in (kind, *get_args(kind)) if isinstance(t, type) and issubclass(t, BaseModel)), None
+            )
+            if inner is None:
+                return []
+            model = inner
+    return [f for f in model.model_fields if f not in ("folder", "weights_sha256")]

@@ -1,0 +1,115 @@
+"""The commented manifest that ``ttprep init`` writes, made from the models themselves.
+
+``data_manifest.yaml`` at the root of the repository is this text; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from typing import Any, Literal, get_args, get_origin
+
+from pipeline.inputs.manifest import Manifest
+from stages import registry
+from stages.base import Params
+
+_HEAD = """\
+# ttprep manifest: what to process, and how. Every value here is the default (the three-stream
+# paper's), so a manifest needs only the lines that differ. `ttprep plan` says what a change
+# would recompute. An unknown key or a bad value is an error that names its line.
+version: 1
+
+# Folder of the feature store, relative to this file.
+store: ttprep-store
+
+# Videos and folders, used where the command line names none. An entry may say more:
+#   - {path: match1.mp4, fps: 120, player: anna}
+# fps only where the file's own tag is wrong; player is for splits by player.
+videos: []
+
+# Many short videos that are one sample each (see docs/sequences.md): trials as folders of pictures,
+# or clips, with one label a folder or from a CSV (file, label):
+#   - {kind: frames, path: trials, fps: 30, joints: joints.csv, labels: labels.csv, sample: start}
+#   - {kind: clips, path: clips, labels: folder}
+sources: []
+
+# Annotation files and folders: MediaEval XML, OpenTTGames JSON, CSV, CVAT XML, Label Studio
+# JSON; see docs/annotations.md.
+annotations: []
+
+# What cuboids hold. Without pose, PoseNet is not needed.
+modalities: [rgb, flow, pose]
+
+# Where `ttprep run` (without --stage) writes the dataset once annotations give samples; null: nowhere.
+dataset: dataset.h5
+
+# Compress the dataset's pixels: a tenth of the bytes, slower to train from (docs/dataset-format.md).
+compact: false
+
+# Whether whole videos are cut to the ROI too, for sliding-window detection (about 25 kB a frame).
+untrimmed: false
+
+# Folder of PoseNet weights; null: TTPREP_POSENET_WEIGHTS, the cache, a download.
+pose_weights: null
+
+# The classes of the taxonomy `strokes`, in index order.
+classes:
+"""
+
+_MIDDLE = """\
+
+# The view that labels are read in: strokes, families, hands, ... or one of your own:
+#   taxonomies: [{name: sides, classes: {Left: ["*left*"], Right: ["*right*"]}}]
+taxonomy: strokes
+
+# How samples are divided; `by` is sample, video or player. See docs/annotations.md.
+splits: {train: 0.7, validation: 0.2, test: 0.1, seed: 0, by: sample}
+
+# Rules for crowd-sourced annotations (seconds; see docs/annotations.md).
+cleaning:
+"""
+
+
+def template() -> str:
+    """The manifest as text: every setting with its default and what it means."""
+    default = Manifest()
+    lines = [_HEAD.rstrip("\n")]
+    lines += [f"  - {name}" for name in default.classes]
+    lines.append(_MIDDLE.rstrip("\n"))
+    cleaning = default.cleaning.model_dump(mode="json")
+    lines += [
+        f"  {name}: {_scalar(value)}" for name, value in cleaning.items() if not isinstance(value, dict)
+    ]
+    lines += ["  negatives:"]
+    lines += [f"    {name}: {_scalar(value)}" for name, value in cleaning["negatives"].items()]
+    lines += ["", "# Parameters of the stages."]
+    stages: list[str] = []
+    for stage in registry().values():
+        fields = {n: f for n, f in stage.params.model_fields.items() if n != "weights_sha256"}
+        if not fields:
+            continue
+        stages.append(f"  {stage.name}:  # {stage.title}")
+        values = stage.params().model_dump(mode="json")
+        documented = _documented(stage.params)
+        for name, field in fields.items():
+            text = field.description or documented.get(name, "")
+            if get_origin(field.annotation) is Literal and "|" not in text:
+                text = f"{text}: {' | '.join(map(str, get_args(field.annotation)))}"
+            stages.append(f"    {name}: {_scalar(values[name])}" + (f"  # {text}" if text else ""))
+    return "\n".join([*lines, "stages:", *stages]) + "\n"
+
+
+def _documented(params: type[Params]) -> dict[str, str]:
+    """First sentences of the attributes in numpydoc docstrings, of the class and its bases."""
+    found: dict[str, str] = {}
+    for cls in params.__mro__:
+        text = inspect.getdoc(cls) if cls.__module__.startswith("stages.") else None
+        for name, body in re.findall(r"^(\w+) : .*\n((?:    .+\n?)+)", text or "", re.M):
+            sentence = re.split(r"(?<=[.;]) ", " ".join(body.split()))[0]
+            found.setdefault(name, sentence.rstrip(".;"))
+    return found
+
+
+def _scalar(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,298 @@
+"""Many short videos that are one sample each: trials as folders of pictures, and clips; docs/sequences.md."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.annotations import Taxonomy, VideoFacts, canonical
+from pipeline.annotations.records import Issue, Sample, sample_id
+from pipeline.annotations.waterfall import Step
+from pipeline.errors import USAGE, UserError
+from pipeline.inputs.labels import Label, read_labels
+from pipeline.inputs.manifest import Manifest, SourceEntry
+from pipeline.inputs.sources import Source, find_videos
+from pipeline.planning.plan import Planned
+from stages.frames.folder import DECODERS
+from stages.start import NO_START, StartParams, why_none
+from store import Store
+
+#: members named one by one in a note
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trial or clip of a source of the manifest.
+
+    Attributes
+    ----------
+    entry : SourceEntry
+    label : Label
+    joints : Path or None
+        File of its joint positions.
+    """
+
+    entry: SourceEntry
+    label: Label
+    joints: Path | None
+
+
+@dataclass
+class Found:
+    """What the paths of a request mean.
+
+    Attributes
+    ----------
+    paths : list of Path
+        Videos and folders of pictures, none twice.
+    problems : list of str
+        One line for each path that cannot be used.
+    notes : list of str
+    members : dict of Path to Member
+        By resolved path; of the trials and clips among them.
+    joints : dict of Path to Path
+        Folder of pictures, as in ``paths`` → file of its joints.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    members: dict[Path, Member] = field(default_factory=dict)
+    joints: dict[Path, Path] = field(default_factory=dict)
+
+
+def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
+    """Find videos, trials and clips.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    paths : sequence of Path
+        Where to look; empty: the manifest's videos and sources. What lies in one of its sources is a
+        member of that source; everything else is a video.
+    store_root : Path
+        Not searched.
+
+    Raises
+    ------
+    UserError
+        There is nowhere to look, or a table of labels cannot be used.
+    """
+    homes = [(entry, manifest.resolve(entry.path)) for entry in manifest.sources]
+    given = [*paths] or [*(manifest.resolve(v.path) for v in manifest.videos), *(h for _, h in homes)]
+    if not given:
+        raise UserError("no video given; name videos or folders, or list them in the manifest", USAGE)
+    places = [(place, place.resolve()) for place in given]
+    roots = [home.resolve() for _, home in homes]
+    found = Found()
+    members: dict[Path, Path] = {}  # resolved path → path
+    for (entry, home), root in zip(homes, roots, strict=True):
+        if any(place.is_relative_to(root) or root.is_relative_to(place) for _, place in places):
+            for path, member in _members(manifest, entry, home, store_root, found):
+                resolved = path.resolve()
+                members.setdefault(resolved, path)
+                found.members.setdefault(resolved, member)
+    seen: dict[Path, Path] = {}
+    for shown, place in places:
+        mine = [m for m in members if m.is_relative_to(place)]
+        for resolved in mine:
+            # as the user would write it
+            path = shown / resolved.relative_to(place) if paths else members[resolved]
+            seen.setdefault(resolved, path)
+        if place in roots or (mine and any(place.is_relative_to(root) for root in roots)):
+            continue
+        videos, problems = find_videos([shown], store_root)
+        found.problems += problems
+        for video in videos:
+            seen.setdefault(video.resolve(), video)
+    found.paths = list(seen.values())
+    for resolved, path in seen.items():
+        trial = found.members.get(resolved)
+        if trial is not None and trial.joints is not None:
+            found.joints[path] = trial.joints
+    return found
+
+
+def _members(
+    manifest: Manifest, entry: SourceEntry, home: Path, store_root: Path, found: Found
+) -> list[tuple[Path, Member]]:
+    """All trials or clips of a source, with their labels."""
+    what = "folder of pictures" if entry.kind == "frames" else "video file"
+    if not home.is_dir():
+        found.problems.append(f"{home}: no such folder; check the sources in the manifest")
+        return []
+    if entry.kind == "frames":
+        paths = _trials(home, store_root, found)
+    else:
+        paths, problems = find_videos([home], store_root)
+        found.problems += problems
+    if not paths:
+        found.problems.append(f"{home}: no {what} found there; check the sources in the manifest")
+    names = {path.relative_to(home).as_posix(): path for path in paths}
+    labels = _labels(manifest, entry, names, found)
+    if entry.labels:
+        bare = [name for name in names if not labels.get(name, Label("")).label]
+        if bare:
+            some = ", ".join(bare[:NAMED]) + (", …" if len(bare) > NAMED else "")
+            found.notes.append(
+                f"{home}: {len(bare)} of {len(names)} have no label and are no samples: {some}"
+            )
+    return [
+        (path, Member(entry, labels.get(name, Label("")), _joints(entry, path)))
+        for name, path in names.items()
+    ]
+
+
+def _labels(
+    manifest: Manifest, entry: SourceEntry, names: Iterable[str], found: Found
+) -> Mapping[str, Label]:
+    if entry.labels == "folder":
+        return {name: Label(PurePosixPath(name).parent.name) for name in names}
+    if not entry.labels:
+        return {}
+    labels, notes = read_labels(manifest.resolve(Path(entry.labels)), names)
+    found.notes += notes
+    return labels
+
+
+def _joints(entry: SourceEntry, trial: Path) -> Path | None:
+    return trial / entry.joints.replace("{trial}", trial.name) if entry.joints else None
+
+
+def _trials(home: Path, store_root: Path, found: Found) -> list[Path]:
+    """Folders that hold pictures; not one that holds such folders."""
+    denied: list[OSError] = []
+    trials: list[Path] = []
+    for folder, names, files in os.walk(home, onerror=denied.append):
+        here = Path(folder)
+        names[:] = sorted(
+            n for n in names if not n.startswith(".") and (here / n).resolve() != store_root.resolve()
+        )
+        if any(Path(f).suffix.lower() in DECODERS and not f.startswith(".") for f in files):
+            trials.append(here)
+    found.problems += [f"{e.filename}: cannot be searched ({e.strerror}); check permissions" for e in denied]
+    above = {parent for trial in trials for parent in trial.parents}
+    for folder_of_trials in (t for t in trials if t in above):
+        found.notes.append(f"{folder_of_trials}: its pictures are not used: trials lie in folders below it")
+    return [t for t in trials if t not in above]
+
+
+def attach(sources: Iterable[Source], found: Found) -> list[str]:
+    """Tell trials and clips what the manifest says of them; returns what is worth saying.
+
+    Videos of the same content are one sample; where their labels differ, there is none.
+    """
+    notes: list[str] = []
+    for source in sources:
+        places = [Path(source.name), *source.also]  # as the user would write them
+        members = [(p, found.members[p.resolve()]) for p in places if p.resolve() in found.members]
+        if not members:
+            continue
+        first = members[0][1]
+        source.fps, source.sample = first.entry.fps, first.entry.sample
+        source.player = first.label.player or first.entry.player
+        labels = {m.label.label: p for p, m in reversed(members) if m.label.label}
+        if len(labels) == 1:
+            source.label = next(iter(labels))
+        elif labels:
+            texts = " and ".join(f"{label!r} ({path})" for label, path in sorted(labels.items()))
+            notes.append(f"{source.name}: the same content is labelled {texts}; left out")
+    return notes
+
+
+def find_starts(plans: Mapping[str, list[Planned]], store: Store | None) -> list[str]:
+    """Set the start frame of every source where it is found; returns one line for each without one."""
+    notes: list[str] = []
+    for plan in plans.values():
+        for planned in plan:
+            node = planned.node
+            if node.stage.name != "start":
+                continue
+            node.source.start = None
+            if store is None or planned.state != "done":
+                continue
+            frame, why = start_of(store, planned)
+            node.source.start = frame
+            if frame == NO_START:
+                lost = " and is no sample" if node.source.sample == "start" and node.source.label else ""
+                notes.append(
+                    f"{node.source.name}: no start frame found{lost}: {why}; look at it with "
+                    "`ttprep preview --start`, set stages.start, or use sample: whole"
+                )
+    return notes
+
+
+def start_of(store: Store, planned: Planned) -> tuple[int, str]:
+    """The start frame of a finished result, or :data:`~stages.start.NO_START` and why there is none."""
+    assert isinstance(planned.node.params, StartParams)
+    with store.reader(planned.node.slot) as reader:
+        found: NDArray[np.intp] = np.flatnonzero(reader.read("start"))
+        if len(found):
+            return int(found[0]), ""
+        picture, joints = reader.read("picture"), reader.read("joints")
+    frames = store.receipt(planned.node.inputs["frames"].slot)
+    fps = float(frames.attrs["fps"]) if frames else 30.0
+    return NO_START, why_none(picture, joints, planned.node.params, fps)
+
+
+def whole_samples(
+    sources: Iterable[tuple[Source, VideoFacts]], view: Taxonomy, length: int
+) -> tuple[list[tuple[Source, Sample]], list[Issue], Step | None]:
+    """The samples that whole trials and clips are.
+
+    Parameters
+    ----------
+    sources : iterable of (Source, VideoFacts)
+    view : Taxonomy
+    length : int
+        T: frames that are stored of each at least.
+
+    Returns
+    -------
+    samples : list of (Source, Sample)
+    issues : list of Issue
+        Labels that have no class; trials that end too early after their start.
+    step : Step or None
+        For the waterfall; None where no source is a sample.
+    """
+    samples: list[tuple[Source, Sample]] = []
+    issues: list[Issue] = []
+    named = [(s, facts) for s, facts in sources if s.sample and s.label]
+    dropped = {"unknown-label": 0, "no start frame": 0}
+    counts = dict.fromkeys(view.names, 0)
+    strange: dict[str, list[str]] = {}
+    late: list[str] = []
+    for source, facts in named:
+        name = view.class_of(source.label)
+        begin = source.start if source.sample == "start" else 0
+        if name is None:
+            dropped["unknown-label"] += 1
+            strange.setdefault(source.label, []).append(source.name)
+        elif begin == NO_START:
+            dropped["no start frame"] += 1
+        elif begin is not None:
+            counts[name] += 1
+            if begin > 0 and facts.n_frames - begin < length:
+                late.append(source.name)
+            identity = sample_id(facts.content_id, begin, facts.n_frames)
+            video, label = source.path.as_posix(), canonical(source.label)
+            samples.append((source, Sample(identity, video, begin, facts.n_frames, label, (), source.player)))
+    for label_name, names in strange.items():
+        what = f"{len(names)} labelled {label_name!r}, which has no class in the taxonomy {view.name!r}"
+        issues.append(Issue(names[0], 0, "unknown-label", f"{what}; list it in the manifest's classes"))
+    if late:
+        some = f"{', '.join(late[:NAMED])}{', …' if len(late) > NAMED else ''}"
+        what = f"{len(late)} with less than {length} frames from the start on"
+        text = f"{what}: {some}; their samples reach back before it"
+        issues.append(Issue(late[0], 0, "out-of-range", text))
+    if not named:
+        return [], [], None
+    left = {name: n for name, n in counts.items() if n}
+    lost = {name: n for name, n in dropped.items() if n}
+    return samples, issues, Step("whole trials and clips", "actions", len(samples), left, {}, lost)

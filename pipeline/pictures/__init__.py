@@ -1,0 +1,1 @@
+"""Pictures that show whether a video went well."""

@@ -1,0 +1,189 @@
+"""``ttprep preview``: what was computed for one video, to be judged at a glance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.execution.feature_files import video_info
+from pipeline.pictures.draw import Picture, row
+from pipeline.planning.plan import Planned
+from stages.flow.quantise import QUANTUM
+from stages.roi import RoiParams
+from store import FeatureReader, Receipt, Slot, Store
+from store.atomic import replacing, write_bytes
+
+#: rows of a still preview
+STILLS = 4
+
+
+class Results:
+    """The finished results of one video, those of the current parameters first.
+
+    Parameters
+    ----------
+    store : Store
+    plan : list of Planned
+        Of this video.
+    stack : ExitStack
+        Closes the files.
+    """
+
+    def __init__(self, store: Store, plan: list[Planned], stack: ExitStack) -> None:
+        self.readers: dict[str, FeatureReader] = {}
+        self.old: list[str] = []
+        receipts: dict[str, Receipt] = {}
+        for planned in plan:
+            name, receipt = planned.node.stage.name, planned.receipt or planned.previous
+            if receipt is None:
+                continue
+            slot = Slot(planned.node.source.sha256, name, receipt.key)
+            if planned.receipt is None and store.receipt(slot) is None:
+                continue
+            if planned.receipt is None:
+                self.old.append(name)
+            receipts[name] = receipt
+            self.readers[name] = stack.enter_context(store.reader(slot))
+        if "frames" not in receipts:
+            raise UserError(
+                f"{plan[0].node.source.name}: nothing is computed for it yet; run `ttprep run` on it first"
+            )
+        self.info = video_info(receipts["frames"])
+
+    def frame(self, t: int, title: str) -> dict[str, Any]:
+        """Everything known of frame ``t``, as :func:`pipeline.pictures.draw.row` wants it."""
+        out: dict[str, Any] = {"title": title, "rgb": self._row("frames", "rgb", t)}
+        for key, stage, array in (
+            ("mask", "foreground", "mask"),
+            ("flow", "flow", "flow"),
+            ("centre", "roi", "centre"),
+            ("joints", "descriptor", "joints"),
+        ):
+            value = self._row(stage, array, t)
+            if value is not None:
+                out[key] = value
+        if "flow" in out:
+            out["flow"] = out["flow"].astype(np.float32) * QUANTUM
+        if "pose" in self.readers and "descriptor" in self.readers:
+            n = int(self._row("pose", "n_poses", t))
+            others = [i for i in range(n) if i != int(self._row("descriptor", "chosen", t))]
+            out["keypoints"] = self._row("pose", "keypoints", t)[others]
+            out["keypoint_scores"] = self._row("pose", "keypoint_scores", t)[others]
+        return out
+
+    def _row(self, stage: str, array: str, t: int) -> Any:
+        reader = self.readers.get(stage)
+        if reader is None or t >= len(reader.dataset(array)):
+            return None
+        return reader.read(array, t, t + 1)[0]
+
+    def largest_flow(self) -> float:
+        """A length that few vectors exceed: full colour."""
+        reader = self.readers.get("statistics")
+        if reader is None:
+            return 5.0
+        maxima = reader.read("flow_max").max(axis=1, initial=0.0)
+        moving = maxima[maxima > 0]
+        return float(max(np.percentile(moving, 75), 1.0)) if len(moving) else 1.0
+
+    def lively(self, count: int) -> list[int]:
+        """Frames spread over the video, each the liveliest of its stretch."""
+        n = self.info.n_frames
+        edges = np.linspace(0, n, min(count, n) + 1).astype(int)
+        reader = self.readers.get("statistics")
+        activity = np.zeros(n)
+        if reader is not None:
+            maxima = reader.read("flow_max").max(axis=1, initial=0.0)
+            activity[: len(maxima)] = maxima
+        return [int(a + np.argmax(activity[a:b])) for a, b in itertools.pairwise(edges)]
+
+
+def preview(
+    store: Store, plan: list[Planned], roi: RoiParams, out: Path, frames: tuple[int, ...] = ()
+) -> list[str]:
+    """Write a preview picture or film.
+
+    Parameters
+    ----------
+    store : Store
+    plan : list of Planned
+        Of the video.
+    roi : RoiParams
+        For the size of the box.
+    out : Path
+        ``.png`` or ``.jpg``: a few frames; ``.mp4``: all.
+    frames : tuple of int
+        Which frames a picture shows; empty: four lively ones.
+
+    Returns
+    -------
+    list of str
+        Stages that are shown with results of older parameters.
+
+    Raises
+    ------
+    UserError
+        Nothing computed yet, unknown suffix, no such frame, target cannot be written.
+    """
+    crop = (roi.crop_width, roi.crop_height)
+    with ExitStack() as stack:
+        results = Results(store, plan, stack)
+        n, fps = results.info.n_frames, results.info.fps
+        wrong = [t for t in frames if not 0 <= t < n]
+        if wrong:
+            raise UserError(f"frame {wrong[0]} does not exist; the video has frames 0 to {n - 1}")
+        try:
+            if out.suffix.lower() in (".png", ".jpg", ".jpeg"):
+                largest = results.largest_flow()
+                shown = frames or results.lively(STILLS)
+                rows = [row(results.frame(t, _title(t, fps)), crop, largest, 2) for t in shown]
+                _write_picture(out, np.vstack(rows))
+            elif out.suffix.lower() == ".mp4":
+                _write_film(out, _film(results, crop), fps)
+            else:
+                raise UserError(f"{out}: a preview is a .png, .jpg or .mp4; choose one of these suffixes")
+        except OSError as e:
+            raise UserError(f"{out}: cannot be written ({e.strerror}); give another -o") from e
+    return results.old
+
+
+def _title(t: int, fps: Fraction) -> str:
+    return f"#{t}  {float(t / fps):.3f} s"
+
+
+def _film(results: Results, crop: tuple[int, int]) -> Iterator[Picture]:
+    largest = results.largest_flow()
+    for t in range(results.info.n_frames):
+        yield row(results.frame(t, _title(t, results.info.fps)), crop, largest, 1)
+
+
+def _write_picture(out: Path, picture: Picture) -> None:
+    ok, data = cv2.imencode(out.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not ok:
+        raise UserError(f"{out}: the picture could not be encoded; try .png")
+    write_bytes(out, data.tobytes())
+
+
+def _write_film(out: Path, pictures: Iterator[Picture], fps: Fraction) -> None:
+    with replacing(out) as temp, av.open(str(temp), "w", format="mp4") as container:
+        stream: Any = None
+        for picture in pictures:
+            picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+            if stream is None:
+                options: Mapping[str, str] = {"crf": "20", "preset": "veryfast"}
+                stream = container.add_stream("libx264", rate=fps, options=dict(options))
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = "yuv420p"
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
+            )
+        container.mux(stream.encode(None))

@@ -1,0 +1,61 @@
+"""What the README shows can be typed: every command line of it is one that the programs understand."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.support import ROOT
+
+README = ROOT / "README.md"
+
+
+def lines(program):
+    """Command lines of a program in the README's shell blocks, without what goes before them."""
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    text = "\n".join(blocks).replace("\\\n", " ")
+    found = re.findall(rf"^(?:.*&& )?(?:\S*/)?{program} (.*)$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in found]
+
+
+def understood(main, words):
+    command = main.get_command(None, words[0])
+    assert command is not None, words
+    with command.make_context(words[0], list(words[1:])) as context:
+        return context.params
+
+
+def test_the_commands_of_ttprep():
+    from pipeline.cli.main import main
+
+    shown = lines("ttprep")
+    assert len(shown) > 10
+    for words in shown:
+        understood(main, words)
+
+
+def test_the_commands_of_tttrain():
+    pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+    from tttrain.cli.main import main
+
+    shown = [words[0] for words in lines("tttrain")]
+    assert shown == ["fit", "evaluate", "detect"]
+    for words in lines("tttrain"):
+        understood(main, words)
+
+
+def test_the_command_of_each_paper():
+    pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+    from tttrain.cli.main import main
+
+    commands = re.findall(r"\| `tttrain (fit [^`]*)` \|", README.read_text(encoding="utf-8"))
+    assert len(commands) == 5
+    for command in commands:
+        understood(main, shlex.split(command))
+
+
+def test_its_pictures_and_pages_are_there():
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
+    assert len(targets) > 10
+    missing = [t for t in targets if "://" not in t and not (README.parent / t).exists()]
+    assert not missing

@@ -1,0 +1,175 @@
+"""What lies beside the dataset file: card, picture, table, Croissant description; the documented script."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import h5py
+import hdf5plugin  # noqa: F401
+import pytest
+
+from pipeline.dataset.card import mark_of
+from tests.support import ROOT
+from tests.support.projects import T, export_here, manifest_in, project, run_here, write_actions
+
+DOCS = ROOT / "docs"
+ACTIONS = {
+    "a": [(2, 12, "Up"), (16, 26, "Down"), (30, 40, "Up"), (44, 60, "Across")],
+    "b": [(2, 12, "Up"), (16, 26, "Down"), (30, 33, "Up")],
+    "c": [(1, 10, "Down")],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("card")
+    return project(folder, {"a": 64, "b": 48, "c": 12}, ACTIONS)
+
+
+@pytest.fixture(scope="module")
+def dataset(made):
+    export_here(made, made.folder / "set.h5")
+    return made.folder / "set.h5"
+
+
+def samples(dataset):
+    with h5py.File(dataset) as file:
+        classes, splits = json.loads(file.attrs["classes"]), json.loads(file.attrs["splits"])
+        label, split = file["samples/label"][()], file["samples/split"][()]
+        return [(classes[a], splits[b]) for a, b in zip(label, split, strict=True)]
+
+
+def test_the_card_counts_what_the_file_holds(dataset):
+    card = dataset.with_suffix(".md").read_text()
+    found = samples(dataset)
+    assert len(found) >= 7
+    for name in ("Up", "Down", "Across", "Negative"):
+        counts = [sum(f == (name, s) for f in found) for s in ("train", "validation", "test")]
+        assert f"| {name} | {' | '.join(map(str, counts))} | {sum(counts)} |" in card
+    for column, split in enumerate(("train", "validation", "test")):
+        total = re.search(r"\| \*\*all\*\* \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", card)
+        assert int(total[column + 1]) == sum(s == split for _, s in found)
+    assert "![" in card
+    assert "](set.png)" in card
+
+
+def test_the_card_tells_how_it_came_about_and_what_it_lacks(dataset):
+    card = dataset.with_suffix(".md").read_text()
+    assert "| read | 8 | annotations |" in card
+    assert "| 0.05-10 s | 7 | annotations | 1 too-short |" in card
+    assert "samples are of videos shorter than T: their last frame is repeated" in card
+    assert re.search(r"\d+ of \d+ samples are shorter than T and extended", card)
+    assert re.search(r"Splits are by sample: \d of \d videos have samples in several splits", card)
+    assert "No sample of the class Across in" in card
+    assert "labels rest on one annotator or on none" in card
+
+
+def test_the_picture_shows_samples_of_every_class(dataset):
+    picture = cv2.imread(str(dataset.with_suffix(".png")))
+    n = min(10, len(samples(dataset)))
+    assert picture.shape == (n * (24 + 22), 10 * 24, 3)
+    # frames on the left are never blank, flow on the right is where the square moves
+    assert picture[22:46, :120].std() > 10
+    assert (picture[:, 120:] < 200).any()
+
+
+def test_the_table_is_the_samples(dataset):
+    with dataset.with_name("set.samples.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    with h5py.File(dataset) as file:
+        for name in ("id", "label_name"):
+            assert [r[name] for r in rows] == file[f"samples/{name}"].asstr()[()].tolist()
+        for name in ("begin", "end", "first", "rows", "label"):
+            assert [int(r[name]) for r in rows] == file[f"samples/{name}"][()].tolist()
+    assert [(r["class"], r["split"]) for r in rows] == samples(dataset)
+
+
+def test_the_description_holds_the_files_digests(dataset):
+    value = json.loads(dataset.with_suffix(".croissant.json").read_text())
+    for entry in value["distribution"]:
+        data = (dataset.parent / entry["contentUrl"]).read_bytes()
+        assert entry["contentSize"] == f"{len(data)} B"
+        assert entry["sha256"] == hashlib.sha256(data).hexdigest()
+    with h5py.File(dataset) as file:
+        assert value["identifier"] == file.attrs["fingerprint"]
+
+
+def test_croissant_validates_and_gives_the_samples(dataset):
+    mlc = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed: pip install mlcroissant")
+    path = dataset.with_suffix(".croissant.json")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("mlcroissant")), "validate", "--jsonld", str(path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "error(s)" not in done.stderr
+    description = mlc.Dataset(jsonld=path)
+    assert not description.metadata.issues.errors
+    records = list(description.records(record_set="samples"))
+    found = [(r["samples/class"].decode(), r["samples/split"].decode()) for r in records]
+    assert found == samples(dataset)
+
+
+def test_hostile_names_do_not_break_the_card(made, tmp_path):
+    import shutil
+
+    shutil.copytree(made.folder, tmp_path / "p")
+    name = "Up | <script>alert(1)</script> \\ `x`"
+    write_actions(tmp_path / "p" / "annotations" / "c.xml", [(1, 10, "Oddity")])
+    manifest = manifest_in(
+        tmp_path / "p",
+        taxonomy="odd",
+        taxonomies=[{"name": "odd", "classes": {name: ["Oddity"], "Rest": ["*"]}}],
+    )
+    run_here(manifest)
+    export_here(manifest, tmp_path / "d.h5")
+    card = (tmp_path / "d.md").read_text()
+    assert "<script" not in card
+    row = next(line for line in card.splitlines() if "alert" in line and line.startswith("|"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+
+
+def test_a_new_finding_changes_the_card_alone(made, tmp_path):
+    import shutil
+
+    shutil.copytree(made.folder, tmp_path / "p")
+    manifest = manifest_in(tmp_path / "p")
+    path = tmp_path / "d.h5"
+    export_here(manifest, path)
+    inode, mark = path.stat().st_ino, mark_of(tmp_path / "d.md")
+    write_actions(tmp_path / "p" / "annotations" / "nowhere.xml", [(1, 90, "Up")])
+    run_here(manifest)
+    assert export_here(manifest, path).made
+    assert path.stat().st_ino == inode, "the dataset was written anew for a line of its card"
+    assert mark_of(tmp_path / "d.md") != mark
+    assert "| read | 9 | annotations |" in (tmp_path / "d.md").read_text()
+    assert not export_here(manifest, path).made
+
+
+def test_the_documented_script_plots_a_sample(dataset, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
+    text = (DOCS / "dataset-format.md").read_text()
+    script = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    assert len([line for line in script.splitlines() if line.strip()]) <= 10
+    (tmp_path / "dataset.h5").symlink_to(dataset)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={"MPLBACKEND": "Agg", "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    picture = cv2.imread(str(tmp_path / "sample.png"))
+    assert picture.std() > 20
+
+
+def test_t_is_what_the_manifest_says(dataset):
+    with h5py.File(dataset) as file:
+        assert file.attrs["length"] == T
+        assert min(file["samples/rows"][()]) >= T

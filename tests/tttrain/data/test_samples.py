@@ -1,0 +1,254 @@
+"""Reading samples: the same bytes in every process, the right frames, errors that help."""
+
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+
+from tests.support.dataset_writer import CLASSES, write_dataset  # noqa: E402
+from tttrain.data.dataset_file import Reader, read_info  # noqa: E402
+from tttrain.data.samples import EpochBatches, StrokeDataset, batches, loader, plan_epoch  # noqa: E402
+from tttrain.data.view import crop_corner, make_view  # noqa: E402
+from tttrain.data.window_positions import (  # noqa: E402
+    centre_start,
+    normal_start,
+    sample_rng,
+    sliding_starts,
+    uniform_start,
+)
+from tttrain.errors import TrainError  # noqa: E402
+from tttrain.training.run_folder import check_modalities  # noqa: E402
+
+torch.set_num_threads(1)
+ALL = ("rgb", "flow", "pose")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("data") / "d.h5", videos=2, strokes=6)
+
+
+@pytest.fixture(scope="module")
+def info(path):
+    return read_info(path)
+
+
+def test_info_is_what_was_written(path, info):
+    assert info.classes == CLASSES
+    assert info.negative == 3
+    assert (info.frame_size, info.crop, info.window, info.length) == ((64, 48), (24, 24), (38, 38), 16)
+    assert info.flow_scale == 1 / 64
+    assert info.flow_divisor == (0.8, 0.9)
+    assert info.flow_divisor_train == (1.0, 1.1)
+    assert len(info.samples) == 24
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(info.samples.first, file["samples/first"])
+        assert info.samples.id[3] == file["samples/id"].asstr()[3]
+    counts = {split: len(info.rows_of(split)) for split in info.splits}
+    assert sum(counts.values()) == len(info.rows_of("all")) == 24
+    with pytest.raises(TrainError, match="no split 'tset'; there are: train, validation, test, all"):
+        info.rows_of("tset")
+
+
+def test_another_taxonomy_relabels_samples_and_frames(path, info):
+    other = read_info(path, "detection")
+    assert other.classes == ("Negative", "Stroke")
+    assert other.negative == 0
+    np.testing.assert_array_equal(other.samples.label, info.samples.label != 3)
+    np.testing.assert_array_equal(other.untrimmed_label, info.untrimmed_label != 3)
+    assert other.fingerprint != info.fingerprint
+
+
+def test_centre_window_holds_the_stored_bytes(path, info):
+    view = make_view(info, length=4, every=3)
+    assert view.span == 12
+    assert view.offsets.tolist() == [1, 4, 7, 10]
+    data = StrokeDataset(info, info.rows_of("validation"), view, ALL)
+    with h5py.File(path) as file:
+        for i, row in enumerate(info.rows_of("validation")):
+            clip = data[i]
+            n = int(info.samples.rows[row])
+            rows = info.samples.first[row] + (n - 12) // 2 + view.offsets
+            for name in ALL:
+                np.testing.assert_array_equal(clip[name], file[f"cuboids/{name}"][:][rows])
+            roi, window = file["cuboids/roi"][:][rows], file["cuboids/window"][:][rows]
+            np.testing.assert_array_equal(clip["corner"], np.clip(np.rint(roi - 12.0) - window, 0, 14))
+            assert int(clip["label"]) == info.samples.label[row]
+            assert int(clip["row"]) == row
+
+
+def test_whole_mode_gives_all_rows_of_a_sample_and_no_filler(info):
+    data = StrokeDataset(info, np.arange(len(info.samples)), make_view(info), ALL, "whole")
+    for i, clip in enumerate(data):
+        assert len(clip["rgb"]) == info.samples.rows[i]
+        assert not (clip["rgb"] == 111).all(dim=(1, 2, 3)).any()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_batches_do_not_depend_on_workers_or_how_they_start(info, method):
+    rows = info.rows_of("train")
+    view = make_view(info, (12, 12), length=8, every=2)
+
+    def all_batches(workers):
+        data = StrokeDataset(info, rows, view, ALL, "train", seed=7)
+        order = EpochBatches(len(data), 4, seed=7)
+        data[0]  # an open handle here must not harm the others
+        source = loader(data, order, workers=workers, start_method=method)
+        out = []
+        for epoch in range(2):
+            order.epoch = epoch
+            out += list(batches(source))
+        return out
+
+    here, there = all_batches(0), all_batches(2)
+    assert len(here) == len(there) == 2 * len(EpochBatches(len(rows), 4))
+    for a, b in zip(here, there, strict=True):
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    half = len(here) // 2
+    assert not torch.equal(here[0]["transform"], here[half]["transform"])  # another epoch, other draws
+
+
+def test_a_dataset_in_memory_gives_the_same(info):
+    view = make_view(info, (8, 8), length=5, every=3)
+    rows = info.rows_of("train")
+    plain, kept = (StrokeDataset(info, rows, view, ALL, "train", seed=1) for _ in range(2))
+    kept.keep()
+    assert kept.bytes == info.samples.rows[rows].sum() * 12 * 12 * 7
+    for epoch, i in ((0, 0), (3, 4), (9, len(rows) - 1)):
+        a, b = plain[(epoch, i)], kept[(epoch, i)]
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_pickled_data_is_small_and_opens_its_own_handle(info):
+    data = StrokeDataset(info, info.rows_of("train"), make_view(info), ("rgb",))
+    first = data[0]
+    copy = pickle.loads(pickle.dumps(data))
+    assert len(pickle.dumps(data)) < 50_000
+    assert torch.equal(copy[0]["rgb"], first["rgb"])
+
+
+def test_starts_follow_the_normal_law_around_the_centre():
+    rows, span = 200, 100
+    starts = np.array([normal_start(sample_rng(0, epoch, 5), rows, span) for epoch in range(4000)])
+    assert starts.min() >= 0
+    assert starts.max() <= 100
+    assert abs(starts.mean() - 50) < 1
+    assert abs(starts.std() - 100 / 6) < 0.7  # cut at three sigma, which takes little away
+    assert normal_start(sample_rng(0, 0, 0), 100, 100) == uniform_start(sample_rng(0, 0, 0), 100, 100) == 0
+    small = [normal_start(sample_rng(0, epoch, 1), 101, 100) for epoch in range(200)]
+    assert set(small) == {0, 1}
+
+
+def test_uniform_starts_fill_the_stroke():
+    starts = np.array([uniform_start(sample_rng(0, epoch, 5), 110, 100) for epoch in range(2200)])
+    counts = np.bincount(starts, minlength=11)
+    assert len(counts) == 11
+    assert counts.min() > 150
+
+
+def test_windows_of_a_sample():
+    assert centre_start(150, 100) == 25
+    assert sliding_starts(150, 100, 10).tolist() == [0, 10, 20, 30, 40, 50]
+    assert sliding_starts(109, 100, 10).tolist() == [0]
+    assert sliding_starts(100, 100, 10).tolist() == [0]
+
+
+def test_crop_lies_where_the_format_says():
+    roi = np.array([[60.0, 60.0], [59.5, 90.5], [300.0, 170.0]])
+    window = np.array([[0, 0], [0, 0], [134, 0]], np.int16)
+    corner = crop_corner(roi, window, (186, 180), (120, 120))
+    # roi − crop/2 − window, to the nearest pixel (half to even), kept inside
+    assert corner.tolist() == [[0, 0], [0, 30], [66, 60]]
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "accumulate", "world"), [(35, 4, 1, 1), (35, 4, 2, 1), (35, 4, 1, 3), (7, 1, 1, 3)]
+)
+def test_every_sample_is_dealt_once_an_epoch(n, batch, accumulate, world):
+    plans = [
+        plan_epoch(n, batch, accumulate=accumulate, seed=2, epoch=1, rank=rank, world=world)
+        for rank in range(world)
+    ]
+    assert len({len(plan) for plan in plans}) == 1
+    dealt = []
+    for steps in zip(*plans, strict=True):
+        together = [i for parts, _ in steps for part in parts for i in part]
+        assert {size for _, size in steps} == {len(together)}
+        assert all(parts and all(parts) for parts, _ in steps)  # nobody idles: all must take part in a step
+        dealt += together
+    assert sorted(dealt) == list(range(n))
+    largest = max(len(part) for plan in plans for parts, _ in plan for part in parts)
+    assert largest <= max(batch, -(-n // world) if batch == 1 else 0)
+    assert plans[0] != plan_epoch(n, batch, accumulate=accumulate, seed=2, epoch=2, world=world)
+
+
+def test_more_processes_than_samples_is_an_error():
+    with pytest.raises(TrainError, match="2 samples cannot occupy 3 processes"):
+        plan_epoch(2, 4, world=3)
+
+
+def test_wrong_files_are_named_and_explained(tmp_path, path):
+    text = tmp_path / "text.h5"
+    text.write_text("no HDF5")
+    other, newer, broken = (tmp_path / f"{name}.h5" for name in ("other", "newer", "broken"))
+    with h5py.File(other, "w") as file:
+        file["x"] = 1
+    for copy, change in ((newer, ("format_version", 2)), (broken, None)):
+        copy.write_bytes(path.read_bytes())
+        with h5py.File(copy, "a") as file:
+            if change:
+                file.attrs[change[0]] = change[1]
+            else:
+                del file["samples/label"]
+    for file, words in (
+        (tmp_path / "none.h5", "no such file"),
+        (tmp_path, "a folder"),
+        (text, "cannot be read as HDF5"),
+        (other, "not a ttprep-dataset"),
+        (newer, "format version 2, this tttrain reads version 1"),
+        (broken, "incomplete"),
+    ):
+        with pytest.raises(TrainError, match=words) as caught:
+            read_info(file)
+        assert str(file) in str(caught.value)
+    with pytest.raises(TrainError, match="no taxonomy 'hands'; there are: detection, strokes"):
+        read_info(path, "hands")
+
+
+def test_a_missing_modality_says_what_is_there(tmp_path):
+    info = read_info(write_dataset(tmp_path / "d.h5", videos=1, strokes=3, modalities=("rgb", "pose")))
+    check_modalities(info, "rgb-stcnn")
+    with pytest.raises(TrainError, match=r"has no flow, which model twin reads \(it has: rgb, pose\)"):
+        check_modalities(info, "twin")
+
+
+def test_a_damaged_chunk_is_reported_from_a_worker_in_one_line(tmp_path):
+    path = write_dataset(tmp_path / "d.h5", videos=1, strokes=3)
+    info = read_info(path)
+    with h5py.File(path) as file:
+        at = file["cuboids/rgb"].id.get_chunk_info(2)
+    content = bytearray(path.read_bytes())
+    content[at.byte_offset : at.byte_offset + at.size] = b"\xff" * at.size
+    path.write_bytes(content)
+    data = StrokeDataset(info, np.arange(len(info.samples)), make_view(info), ("rgb",), "whole")
+    with pytest.raises(TrainError, match=r"d\.h5: rows .* of cuboids/rgb cannot be read") as caught:
+        list(batches(loader(data, None, workers=1)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shortened_dataset_is_reported(tmp_path):
+    path = write_dataset(tmp_path / "d.h5", videos=1, strokes=3)
+    with pytest.raises(TrainError, match="cuboids/rgb ends at row"):
+        Reader(path).rows("cuboids/rgb", 0, 100_000)
+
+
+def test_views_that_cannot_be_are_refused(info):
+    with pytest.raises(TrainError, match=r"spans 18 frames, but .* has only T = 16"):
+        make_view(info, length=9, every=2)
+    with pytest.raises(TrainError, match="size 25x24 is more than the crop"):
+        make_view(info, (25, 24))
+    assert make_view(info, every=3).length == 5

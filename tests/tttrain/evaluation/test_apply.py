@@ -1,0 +1,293 @@
+"""A trained network put to use: classification, detection, attention, and the command line around it."""
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+
+from tests.support.dataset_writer import CLASSES, write_dataset  # noqa: E402
+from tttrain.cli.main import main  # noqa: E402
+from tttrain.evaluation.detect import true_strokes, video_scores  # noqa: E402
+from tttrain.evaluation.evaluate import load_network, sample_scores  # noqa: E402
+from tttrain.models.outputs import probabilities  # noqa: E402
+
+torch.set_num_threads(1)
+CPU = torch.device("cpu")
+FIT = ["--epochs", "30", "--batch", "5", "--lr", "0.01", "--momentum", "0.9", "--weight-decay", "0"]
+
+
+def call(*args, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """A dataset, a trained twin with attention at reduced size, and one at full size."""
+    folder = tmp_path_factory.mktemp("apply")
+    data = write_dataset(folder / "d.h5", videos=3, strokes=9)
+    reduced, full = folder / "reduced", folder / "full"
+    view = ["--size", "12x12", "--length", "8", "--every", "2"]
+    call("fit", data, reduced, "--model", "twin", "--option", "attention=1", *view, *FIT)
+    call("fit", data, full, "--model", "three-stream", *FIT[:1], "2", *FIT[2:])
+    return data, reduced, full
+
+
+def brute_force(network, arrays, corner, first, count):
+    """Scores of one window straight from the stored arrays, for a network at full size."""
+    rows = range(first, first + count)
+    rgb = np.stack([arrays["rgb"][r][y : y + 24, x : x + 24] for r, (x, y) in zip(rows, corner, strict=True)])
+    flow = np.stack(
+        [arrays["flow"][r][y : y + 24, x : x + 24] for r, (x, y) in zip(rows, corner, strict=True)]
+    )
+    flow = np.clip(flow / 64 / np.array([0.8, 0.9]), -1, 1)
+    pose = arrays["pose"][first : first + count] / np.array([64, 48, 1])
+    inputs = {
+        "rgb": torch.tensor(rgb / 255, dtype=torch.float32).permute(3, 0, 1, 2)[None],
+        "flow": torch.tensor(flow, dtype=torch.float32).permute(3, 0, 1, 2)[None],
+        "pose": torch.tensor(pose.reshape(count, -1).T, dtype=torch.float32)[None],
+    }
+    with torch.no_grad():
+        return probabilities(network.model(inputs))[0].numpy()
+
+
+def test_windows_of_samples_are_what_they_should_be(paths):
+    data, _, full = paths
+    network = load_network(full, None, CPU)
+    info = network.info
+    with h5py.File(data) as file:
+        arrays = {name: file[f"cuboids/{name}"][:] for name in ("rgb", "flow", "pose", "roi", "window")}
+    rows = info.rows_of("test")
+    for batch in (1, 3):
+        for scored, row in zip(sample_scores(network, rows, step=2, batch=batch), rows, strict=True):
+            assert scored.row == row
+            n, first = int(info.samples.rows[row]), int(info.samples.first[row])
+            starts = [(n - 16) // 2, *range(0, n - 15, 2)]
+            found = [scored.centre, *scored.windows]
+            assert len(found) == len(starts)
+            for start, scores in zip(starts, found, strict=True):
+                at = slice(first + start, first + start + 16)
+                corner = np.rint(arrays["roi"][at].astype(float) - 12).astype(int) - arrays["window"][at]
+                expected = brute_force(network, arrays, corner, first + start, 16)
+                np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", [512, 40])
+def test_windows_of_videos_are_what_they_should_be(paths, monkeypatch, block):
+    data, _, full = paths
+    monkeypatch.setattr("tttrain.evaluation.detect.BLOCK", block)
+    network = load_network(full, None, CPU)
+    with h5py.File(data) as file:
+        arrays = {name: file[f"untrimmed/{name}"][:] for name in ("rgb", "flow", "pose")}
+    first, n = int(network.info.videos.first[1]), int(network.info.videos.rows[1])
+    scores = video_scores(network, 1, step=7, batch=4)
+    assert scores.shape == (n, 4)
+    nothing = np.zeros((16, 2), int)
+    for frame in (0, 8, 9, 100, n - 1):
+        starts = np.arange(0, n - 15, 7)
+        nearest = starts[np.abs(starts + 8 - frame).argmin()]
+        expected = brute_force(network, arrays, nothing, first + nearest, 16)
+        np.testing.assert_allclose(scores[frame], expected, atol=1e-5)
+
+
+def test_a_video_shorter_than_a_window_repeats_its_last_frame(paths, tmp_path):
+    data, _, full = paths
+    copy = tmp_path / "short.h5"
+    copy.write_bytes(data.read_bytes())
+    with h5py.File(copy, "a") as file:
+        file["videos/rows"][0] = 5
+    scores = video_scores(load_network(full, copy, CPU), 0)
+    assert scores.shape == (5, 4)
+    assert np.isfinite(scores).all()
+    assert (scores == scores[0]).all()
+
+
+def test_true_strokes_are_the_annotated_ones(paths):
+    network = load_network(paths[1], None, CPU)
+    s = network.info.samples
+    found = true_strokes(network.info, 2)
+    assert len(found) == 9
+    assert all(CLASSES[stroke.label] != "Negative" for stroke in found)
+    assert {(x.begin, x.end) for x in found} == {
+        (int(b), int(e))
+        for b, e, v, k in zip(s.begin, s.end, s.video, s.label, strict=True)
+        if v == 2 and k != 3
+    }
+
+
+def test_evaluation_from_the_command_line(paths, tmp_path):
+    _, reduced, _ = paths
+    out = tmp_path / "e"
+    report = json.loads(call("evaluate", reduced, "--json", "-o", out, "--step", "2").stdout)
+    assert report["decisions"]["average"]["accuracy"] >= 0.8
+    assert report["majority"] < 0.7
+    assert json.loads((out / "report.json").read_text()) == report
+    assert sum(map(sum, report["decisions"]["vote"]["confusion"])) == report["samples"]
+    right = sum(p["true"] == p["centre"] for p in report["predictions"])
+    assert report["decisions"]["centre"]["accuracy"] == pytest.approx(right / report["samples"])
+    for name in ("centre", "vote", "average"):
+        assert (out / f"confusion-{name}.png").read_bytes().startswith(b"\x89PNG")
+    moves = [
+        action.get("move")
+        for xml in (out / "vote").glob("*.xml")
+        for action in ElementTree.parse(xml).getroot()
+    ]
+    assert sorted(moves) == sorted(p["vote"] for p in report["predictions"])
+    shown = call("evaluate", reduced, "-o", out).output
+    assert "without negative" in shown
+    assert f"{report['majority']:.1%}" in shown
+
+
+def test_several_runs_decide_together(paths, tmp_path):
+    data, reduced, full = paths
+    both = json.loads(call("evaluate", reduced, full, "--json", "-o", tmp_path / "both").stdout)
+    single = [
+        json.loads(call("evaluate", run, "--json", "-o", tmp_path / run.name).stdout)["predictions"]
+        for run in (reduced, full)
+    ]
+    for together, a, b in zip(both["predictions"], *single, strict=True):
+        np.testing.assert_allclose(together["scores"], np.mean([a["scores"], b["scores"]], axis=0), atol=2e-6)
+    other = tmp_path / "short"
+    call("fit", data, other, "--model", "pose", "--length", "8", "--epochs", "1")
+    assert "windows of 16 and 8 frames" in call("evaluate", full, other, code=2).stderr
+
+
+def test_detection_from_the_command_line(paths, tmp_path):
+    _, reduced, _ = paths
+    out = tmp_path / "d"
+    args = ["--window", "9", "--gauss-window", "15", "--shortest", "5", "--step", "2"]
+    result = call("detect", reduced, "--json", "-o", out, "--video", "video_1.mp4", *args)
+    report = json.loads(result.stdout)
+    assert list(report["rules"]) == ["gross", "vote", "average", "gauss"]
+    frames = report["videos"][0]["frames"]
+    for rule, found in report["rules"].items():
+        assert sum(map(sum, found["confusion"])) == frames
+        assert found["accuracy"] > 0.5
+        xml = ElementTree.parse(out / rule / "video_1.xml").getroot()
+        assert [(int(a.get("begin")), a.get("move")) for a in xml] == [
+            (s["begin"], s["class"]) for s in report["videos"][0]["strokes"][rule]
+        ]
+        assert found["intervals"]["true"] == 9
+    with np.load(out / "video_1.npz") as kept:
+        assert kept["scores"].shape == (frames, 4)
+    assert (out / "video_1.png").read_bytes().startswith(b"\x89PNG")
+    assert report["videos"][0]["trained_on"]
+    args = ["detect", reduced, "-o", out, "--step", "9"]
+    assert "note: no test, the network was trained on strokes of video_0.mp4" in call(*args).stderr
+    other = write_dataset(tmp_path / "other.h5", videos=1, strokes=3, seed=9)
+    assert "no test" not in call(*args, "--dataset", other).stderr
+
+
+def test_attention_from_the_command_line(paths, tmp_path):
+    _, reduced, full = paths
+    picture = tmp_path / "a.png"
+    name = load_network(reduced, None, CPU).info.samples.id[3]
+    by_id = call("attention", reduced, name, "-o", picture).stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert by_id == call("attention", reduced, "3", "-o", picture).stdout
+    blocks = by_id.splitlines()[:-1]
+    assert [line.split(":")[0] for line in blocks] == ["rgb.features.3", "flow.features.3"]
+    for line in blocks:
+        low, high = (float(word) for word in line.replace("between", "and").split(" and ")[1:])
+        assert 0 <= low < high <= 1
+    assert "no attention blocks" in call("attention", full, "3", code=2).stderr
+    assert "no sample 'x'" in call("attention", reduced, "x", code=2).stderr
+    assert "no frame 8 in an input of 8" in call("attention", reduced, "3", "--frame", "8", code=2).stderr
+
+
+def test_models_are_listed():
+    rows = json.loads(call("models", "--json").stdout)
+    table = {(r["model"], r["options"].get("attention", 0)): r["parameters_without_fc"] for r in rows}
+    assert table["twin", 3] == 996_030
+    assert table["rgb-stcnn", 0] == 180_800
+    small = json.loads(call("models", "--json", "--size", "32x32", "--length", "16", "--classes", "5").stdout)
+    assert small[0]["parameters_without_fc"] == 180_800
+    assert small[0]["parameters"] < 2_000_000
+    text = call("models").stdout
+    assert "996 030" in text
+    assert "[ATT] §III-A" in text
+
+
+def test_fit_reports_json_and_goes_on(paths, tmp_path):
+    data, _, _ = paths
+    args = ["fit", data, tmp_path / "r", "--model", "pose", "--json", "--epochs"]
+    first = json.loads(call(*args, "1").stdout)
+    assert first["epochs"] == 1
+    assert 0 < first["majority"] < 1
+    assert first["device"] == "cpu"
+    second = call(*args, "2")
+    assert json.loads(second.stdout)["epochs"] == 2
+    assert "going on after epoch 1 of 2" in second.stderr
+    assert (tmp_path / "r" / "curves.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["fit", "none.h5", "r", "--model", "twin"], 1, "none.h5: no such file"),
+        (["fit", "DATA", "r", "--model", "twim"], 2, "did you mean twin?"),
+        (["fit", "DATA", "r", "--model", "twin", "--option", "attention"], 2, "write it as NAME=VALUE"),
+        (["fit", "DATA", "r", "--model", "twin", "--option", "attention=9"], 2, "attention"),
+        (["fit", "DATA", "r", "--model", "twin", "--lr", "-1"], 2, "--lr"),
+        (["fit", "DATA", "r", "--model", "twin", "--size", "big"], 2, "is not like 32x32"),
+        (["fit", "DATA", "r", "--model", "twin", "--size", "6x6"], 1, "gone after three poolings"),
+        (["fit", "DATA", "r", "--model", "twin", "--taxonomy", "hands"], 1, "no taxonomy"),
+        (["fit", "DATA", "r", "--model", "twin", "--train", "tests"], 1, "no split"),
+        (["fit", "DATA", "r", "--model", "pose", "--device", "cuda:7"], 2, "try --device cpu"),
+        (["evaluate", "nowhere"], 1, "nowhere: no run there"),
+        (["evaluate", "RUN", "--split", "dev"], 1, "no split 'dev'"),
+        (["detect", "RUN", "--video", "x"], 2, "no untrimmed video 'x'"),
+        (["detect", "RUN", "--gauss-window", "4"], 2, "odd"),
+        (["detect", "RUN", "--dataset", "SMALL"], 1, "its crop are"),
+        (["detect"], 2, "RUN"),
+    ],
+)
+def test_errors_are_one_line_with_a_code(paths, tmp_path, monkeypatch, args, code, words):
+    data, reduced, _ = paths
+    monkeypatch.chdir(tmp_path)
+    if "SMALL" in args:
+        write_dataset(tmp_path / "s.h5", videos=1, strokes=3, crop=(20, 20))
+    known = {"DATA": data, "RUN": reduced, "SMALL": tmp_path / "s.h5"}
+    result = call(*(known.get(a, a) for a in args), code=code)
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "r").exists()  # nothing is left of a run that could not begin
+
+
+def test_a_run_without_untrimmed_videos_cannot_detect(paths, tmp_path):
+    data = write_dataset(tmp_path / "d.h5", videos=3, strokes=9, untrimmed=False)
+    assert "holds no untrimmed videos" in call("detect", paths[1], "--dataset", data, code=1).stderr
+
+
+def test_an_interrupt_says_that_the_run_can_go_on(paths, tmp_path, monkeypatch):
+    from tttrain.training.train import Trainer
+
+    def interrupted(self, listener):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "run", interrupted)
+    result = call("fit", paths[0], tmp_path / "r", "--model", "pose", code=130)
+    assert "run again to go on" in result.stderr
+
+
+def test_tttrain_needs_nothing_else_of_ttprep():
+    code = (
+        "import sys, tttrain.cli.commands, tttrain.training.train\n"
+        "import tttrain.evaluation.detect, tttrain.evaluation.attention_maps\n"
+        "bad = {m.split('.')[0] for m in sys.modules} & {'pipeline', 'stages', 'store', 'cv2', 'dask'}\n"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_help_does_not_load_torch():
+    code = "import sys, tttrain.cli.main\nsys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,1 @@
+"""Drawing: camera, hall, body, colours, video files."""

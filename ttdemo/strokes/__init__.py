@@ -1,0 +1,1 @@
+"""Clips of labelled table-tennis strokes."""

@@ -1,0 +1,178 @@
+"""A folder of demo clips, rendered in one or several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from fractions import Fraction
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ttdemo.strokes.clip import ClipJob, DemoClip, Progress, render_job
+from ttdemo.strokes.movements import DEFAULT_CLASSES
+
+
+@dataclass(frozen=True)
+class DemoSet:
+    """What :func:`make_demo` wrote.
+
+    Attributes
+    ----------
+    folder : Path
+    clips : tuple of DemoClip
+    classes : tuple of str
+        The stroke classes that may occur.
+    """
+
+    folder: Path
+    clips: tuple[DemoClip, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def videos(self) -> list[Path]:
+        """Paths of the clips."""
+        return [c.video for c in self.clips]
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all clips."""
+        return sum(c.n_frames for c in self.clips)
+
+    @property
+    def n_strokes(self) -> int:
+        """Labelled strokes of all clips."""
+        return sum(len(c.strokes) for c in self.clips)
+
+
+def demo_jobs(
+    folder: Path | str,
+    *,
+    clips: int = 3,
+    strokes_per_clip: int = 2,
+    classes: Sequence[str] = DEFAULT_CLASSES,
+    seed: int = 0,
+    size: tuple[int, int] = (1920, 1080),
+    fps: float | Fraction = 120,
+    **settings: Any,
+) -> list[ClipJob]:
+    """The jobs of a demo set, for :func:`make_demo` or another executor.
+
+    Parameters
+    ----------
+    folder : path-like
+    clips, strokes_per_clip : int
+    classes : sequence of str
+        Dealt in turn, so that each occurs equally often (± 1), then shuffled within a clip.
+    seed : int
+        Clip number i is the same whatever the number of clips.
+    size, fps, **settings
+        As for :class:`ttdemo.strokes.clip.ClipJob`.
+
+    Returns
+    -------
+    list of ClipJob
+
+    Raises
+    ------
+    ValueError
+        No clip, no class, or a negative number of strokes.
+    """
+    if clips < 1 or strokes_per_clip < 0 or not classes:
+        raise ValueError(
+            f"a demo of {clips} clips with {strokes_per_clip} strokes of {len(classes)} classes: "
+            "at least one clip and one class are needed"
+        )
+    jobs = []
+    for i in range(clips):
+        dealt = [classes[(i * strokes_per_clip + j) % len(classes)] for j in range(strokes_per_clip)]
+        order = np.random.default_rng((seed, i, 2)).permutation(strokes_per_clip)
+        name = f"demo_{i + 1:02d}.mp4"
+        rate = Fraction(fps).limit_denominator(1001)
+        jobs.append(
+            ClipJob(Path(folder) / name, (seed, i), tuple(dealt[k] for k in order), rate, size, **settings)
+        )
+    return jobs
+
+
+def make_demo(
+    folder: Path | str,
+    *,
+    clips: int = 3,
+    strokes_per_clip: int = 2,
+    classes: Sequence[str] = DEFAULT_CLASSES,
+    seed: int = 0,
+    size: tuple[int, int] = (1920, 1080),
+    fps: float | Fraction = 120,
+    workers: int = 1,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> DemoSet:
+    """Render a demo set: clips, MediaEval annotations beside them, the truth under ``truth/``.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if it is not there; clips of the same names are replaced.
+    clips, strokes_per_clip, classes, seed, size, fps, **settings
+        As for :func:`demo_jobs`.
+    workers : int
+        Processes. The files do not depend on it.
+    progress : callable, optional
+        Called with the frames done and the frames in all; with several workers, after each clip.
+
+    Returns
+    -------
+    DemoSet
+
+    Raises
+    ------
+    ValueError
+        Settings that cannot be.
+    OSError
+        The folder cannot be written.
+    """
+    jobs = demo_jobs(
+        folder,
+        clips=clips,
+        strokes_per_clip=strokes_per_clip,
+        classes=classes,
+        seed=seed,
+        size=size,
+        fps=fps,
+        **settings,
+    )
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    lengths = [job.plan().n_frames for job in jobs]
+    total, done = sum(lengths), 0
+    made: list[DemoClip] = []
+    if workers <= 1 or len(jobs) == 1:
+        for job, length in zip(jobs, lengths, strict=True):
+            before = done
+
+            def within(frames: int, _: int, before: int = before) -> None:
+                if progress is not None:
+                    progress(before + frames, total)
+
+            made.append(render_job(job, within))
+            done += length
+        return DemoSet(Path(folder), tuple(made), tuple(classes))
+    # spawned, not forked: the caller may hold HDF5 files and threads that a fork would corrupt
+    context = get_context("spawn")
+    with ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        futures = [pool.submit(render_job, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                done += future.result().n_frames
+                if progress is not None:
+                    progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return DemoSet(Path(folder), tuple(f.result() for f in futures), tuple(classes))

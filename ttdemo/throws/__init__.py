@@ -1,0 +1,1 @@
+"""Trials of throws at nine targets."""

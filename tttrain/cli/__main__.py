@@ -1,0 +1,5 @@
+"""``python -m tttrain.cli`` is ``tttrain``."""
+
+from tttrain.cli.main import main
+
+main()

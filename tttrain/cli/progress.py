@@ -1,0 +1,113 @@
+"""Progress on stderr: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+#: without a terminal, a line at most this often
+QUIET_S = 10.0
+
+
+class Bar:
+    """A bar over a known number of things.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Writes to stderr.
+    what : str
+    """
+
+    def __init__(self, console: Console, what: str) -> None:
+        self.console = console
+        self._said = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(what, total=None, note="")
+        self._what = what
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, done: float, total: int, note: str = "") -> None:
+        """So much is done."""
+        self._progress.update(self._task, completed=done, total=total, note=escape(note))
+
+    def line(self, text: str, *, always: bool = False) -> None:
+        """Say something: on a terminal always, elsewhere if asked to or after a while of silence."""
+        if always or self.console.is_terminal or time.monotonic() - self._said > QUIET_S:
+            self._said = time.monotonic()
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def describe(history: list[dict[str, Any]]) -> str:
+    """How a training stands after its last epoch."""
+    text = f"loss {history[-1]['train_loss']:.3f}"
+    now = history[-1]["validation_accuracy"]
+    if now is None:
+        return text
+    return f"{text}, validation {now:.1%}, best {max(r['validation_accuracy'] for r in history):.1%}"
+
+
+class TrainingBar(Bar):
+    """Follows a training; see :class:`tttrain.training.train.Listener`.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, "epochs")
+        self._epochs = 0
+        self._note = ""
+
+    def begin(self, done: int, epochs: int) -> None:
+        """The run starts or goes on."""
+        self._epochs = epochs
+        if done:
+            self.line(f"going on after epoch {done} of {epochs}", always=True)
+        self.update(done, epochs)
+
+    def step(self, epoch: int, done: int, steps: int) -> None:
+        """A step of an epoch is done."""
+        self.update(epoch + done / steps, self._epochs, self._note)
+
+    def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
+        """An epoch is done."""
+        last = history[-1]
+        self._note = describe(history)
+        self.update(len(history), self._epochs, self._note)
+        if last["note"]:
+            self.line(f"epoch {last['epoch']}: {last['note']}", always=True)
+        elif not self.console.is_terminal:
+            self.line(
+                f"epoch {last['epoch']} of {self._epochs}: {self._note}", always=len(history) == self._epochs
+            )

@@ -1,0 +1,1 @@
+"""From the dataset file to what a network reads."""

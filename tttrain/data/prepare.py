@@ -1,0 +1,154 @@
+"""From what is stored to what a network reads: conversion, augmentation, normalisation, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from tttrain.data.augment import make_geometry, mirrored_rows, move_joints, sample, turn_vectors
+from tttrain.data.colour import change_colour
+from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.view import View
+
+#: modality → input of a network; (batch, channel, frame, y, x) or, for pose, (batch, channel, frame)
+Inputs = dict[str, Tensor]
+
+#: mean and deviation of ImageNet's red, green and blue, 0…1, as everyone uses them
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class Preparer:
+    """Turns batches of stored windows into inputs.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+    view : View
+    device : torch.device
+    window : (int, int), optional
+        (width, height) of the stored windows, px; default: those of ``/cuboids``. For
+        ``/untrimmed`` it is the crop.
+    flow_divisor : (float, float), optional
+        x, y; px; default: that over all videos [3S §2.4].
+    pixels : {"unit", "standard", "imagenet"}
+        RGB as 0…1; each frame less its mean, over its deviation; less ImageNet's means, over its
+        deviations.
+    """
+
+    def __init__(
+        self,
+        info: DatasetInfo,
+        view: View,
+        device: torch.device,
+        *,
+        window: tuple[int, int] | None = None,
+        flow_divisor: tuple[float, float] | None = None,
+        pixels: str = "unit",
+    ) -> None:
+        self.pixels = pixels
+        self.view = view
+        self.device = device
+        self.window = window or info.window
+        divisor = flow_divisor or info.flow_divisor
+        self._flow_unit = torch.tensor([info.flow_scale / d for d in divisor], device=device)
+        self._frame = torch.tensor([*info.frame_size, 1], dtype=torch.float32, device=device)
+        self._imagenet = torch.tensor(IMAGENET, device=device).view(2, 3, 1, 1, 1)
+        self._mirrored = torch.from_numpy(mirrored_rows(info.joints)).to(device)
+
+    @torch.no_grad()
+    def __call__(self, batch: Mapping[str, Tensor]) -> Inputs:
+        """Prepare a batch.
+
+        Parameters
+        ----------
+        batch : mapping
+            As :class:`tttrain.data.samples.StrokeDataset` yields it, on any device: ``rgb`` (N, T, h, w, 3)
+            uint8, ``flow`` (N, T, h, w, 2) int16, ``pose`` (N, T, J, 3) float32, as far as there;
+            ``corner`` (N, T, 2), ``window`` (N, T, 2) and, where augmented, ``transform`` (N, 5)
+            and ``colour`` (N, 4).
+
+        Returns
+        -------
+        dict
+            ``rgb`` (N, 3, T, H, W) in 0…1 or as ``pixels`` says, ``flow`` (N, 2, T, H, W) in −1…1,
+            ``pose`` (N, 3·J, T) in shares of the frame and scores; float32.
+        """
+        here = {
+            name: values.to(self.device, non_blocking=True)
+            for name, values in batch.items()
+            if name in ("rgb", "flow", "pose", "corner", "window", "transform", "colour")
+        }
+        plain = "transform" not in here and self.view.full
+        out = self._plain(here) if plain else self._moved(here)
+        if "rgb" in out:
+            if "colour" in here:
+                out["rgb"] = change_colour(out["rgb"], here["colour"])
+            out["rgb"] = self._normalised(out["rgb"])
+        return out
+
+    def _normalised(self, rgb: Tensor) -> Tensor:
+        if self.pixels == "imagenet":
+            return (rgb - self._imagenet[0]) / self._imagenet[1]
+        if self.pixels == "standard":
+            deviation, mean = torch.std_mean(rgb, dim=(1, 3, 4), correction=0, keepdim=True)
+            # as TensorFlow: an even picture is not divided by nothing
+            least = (rgb.shape[1] * rgb.shape[3] * rgb.shape[4]) ** -0.5
+            return (rgb - mean) / deviation.clamp(min=least)
+        return rgb
+
+    def _plain(self, batch: Mapping[str, Tensor]) -> Inputs:
+        """The crop itself, to the bit: no pixel is interpolated."""
+        out: Inputs = {}
+        if "rgb" in batch:
+            pixels = cut(batch["rgb"], batch["corner"], self.view.crop)
+            out["rgb"] = _channels_first(pixels.to(torch.float32) / 255)
+        if "flow" in batch:
+            flow = cut(batch["flow"], batch["corner"], self.view.crop)
+            out["flow"] = _channels_first((flow.to(torch.float32) * self._flow_unit).clamp(-1, 1))
+        if "pose" in batch:
+            out["pose"] = self._pose(batch["pose"])
+        return out
+
+    def _moved(self, batch: Mapping[str, Tensor]) -> Inputs:
+        n = len(batch["corner"])
+        transform = batch.get("transform")
+        if transform is None:
+            transform = torch.tensor([0.0, 1, 0, 0, 1], device=self.device).expand(n, 5)
+        geometry = make_geometry(transform, batch["corner"], self.view, self.window)
+        out: Inputs = {}
+        if "rgb" in batch:
+            frames = batch["rgb"].permute(0, 1, 4, 2, 3).to(torch.float32)
+            pixels = sample(frames, geometry, self.view, self.window)
+            out["rgb"] = _channels_first(pixels.permute(0, 1, 3, 4, 2) / 255)
+        if "flow" in batch:
+            frames = batch["flow"].permute(0, 1, 4, 2, 3).to(torch.float32)
+            flow = turn_vectors(sample(frames, geometry, self.view, self.window), geometry)
+            out["flow"] = _channels_first((flow.permute(0, 1, 3, 4, 2) * self._flow_unit).clamp(-1, 1))
+        if "pose" in batch:
+            pose = move_joints(batch["pose"], geometry, batch["window"], self._mirrored, transform[:, 4])
+            out["pose"] = self._pose(pose)
+        return out
+
+    def _pose(self, pose: Tensor) -> Tensor:
+        scaled = pose / self._frame
+        return scaled.flatten(2).transpose(1, 2).contiguous()
+
+
+def cut(frames: Tensor, corner: Tensor, crop: tuple[int, int]) -> Tensor:
+    """Crops whose place differs from frame to frame; (N, T, h, w, C) → (N, T, H, W, C)."""
+    n, t = frames.shape[:2]
+    if frames.shape[2:4] == (crop[1], crop[0]):
+        return frames
+    device = frames.device
+    x = corner[..., 0, None].long() + torch.arange(crop[0], device=device)
+    y = corner[..., 1, None].long() + torch.arange(crop[1], device=device)
+    batch = torch.arange(n, device=device)[:, None, None, None]
+    time = torch.arange(t, device=device)[None, :, None, None]
+    return frames[batch, time, y[..., :, None], x[..., None, :]]
+
+
+def _channels_first(pixels: Tensor) -> Tensor:
+    """(N, T, H, W, C) → (N, C, T, H, W), kept in memory as it lies: channels last."""
+    return pixels.permute(0, 4, 1, 2, 3).contiguous(memory_format=torch.channels_last_3d)

@@ -1,0 +1,162 @@
+"""Where a network looks: the soft masks of its attention blocks for one sample, as figure 5 of [ATT]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.samples import StrokeDataset
+from tttrain.errors import USAGE, TrainError
+from tttrain.evaluation import plots
+from tttrain.evaluation.evaluate import Network
+from tttrain.models.attention import AttentionBlock
+
+#: channels shown of each block
+CHANNELS = 3
+
+
+@torch.no_grad()
+def soft_masks(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Outputs of the mask branches while a model works.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : dict of Tensor
+        A batch.
+
+    Returns
+    -------
+    dict
+        Name of the attention block in the model → (N, C, T, H, W) or (N, C, T), in 0…1, in the order
+        of the model's layers.
+    """
+    masks: dict[str, Tensor] = {}
+    handles = []
+    for name, module in model.named_modules():
+        if isinstance(module, AttentionBlock):
+            handles.append(module.mask.register_forward_hook(_keeper(masks, name)))
+    try:
+        model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return masks
+
+
+def _keeper(masks: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def]
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        masks[name] = output.float().cpu()
+
+    return keep
+
+
+def find_sample(info: DatasetInfo, name: str) -> int:
+    """Row of a sample, by its id or the row itself.
+
+    Raises
+    ------
+    TrainError
+        There is no such sample.
+    """
+    found = np.flatnonzero(info.samples.id == name)
+    if len(found):
+        return int(found[0])
+    if name.isdigit() and int(name) < len(info.samples):
+        return int(name)
+    raise TrainError(
+        f"{info.path}: no sample {name!r}; name an id, e.g. {info.samples.id[0]}, or a row from 0 to "
+        f"{len(info.samples) - 1}",
+        USAGE,
+    )
+
+
+def picture(
+    network: Network, sample: str, path: Path, frame: int | None = None
+) -> dict[str, tuple[float, float]]:
+    """Draw the soft masks for the centre window of a sample.
+
+    Each block of each picture branch is a row: the input, then those channels of the mask that vary
+    most over the picture, scaled from their minimum to their maximum and enlarged to the input's size.
+
+    Parameters
+    ----------
+    network : Network
+    sample : str
+        Id or row.
+    path : Path
+        PNG to write.
+    frame : int, optional
+        Frame of the input; default: the middle one.
+
+    Returns
+    -------
+    dict
+        Name of each block → smallest and largest value of its whole mask (not only of what is shown).
+
+    Raises
+    ------
+    TrainError
+        No such sample or frame, or a model without attention blocks.
+    """
+    view, info = network.view, network.info
+    row = find_sample(info, sample)
+    at = view.length // 2 if frame is None else frame
+    if not 0 <= at < view.length:
+        raise TrainError(f"no frame {at} in an input of {view.length} frames", USAGE)
+    clip = StrokeDataset(info, np.array([row]), view, network.record.inputs)[0]
+    inputs = network.preparer()({name: values[None] for name, values in clip.items()})
+    masks = soft_masks(network.model, inputs)
+    if not masks:
+        raise TrainError(
+            f"model {network.record.config.model} of this run has no attention blocks; train one with "
+            "--option attention=3",
+            USAGE,
+        )
+    shown = {name: mask[0] for name, mask in masks.items() if mask.dim() == 5}
+    if not shown:
+        raise TrainError("this model's attention is along time only; there is no picture of it", USAGE)
+    figure = Figure(figsize=(2.3 * (CHANNELS + 1), 2.45 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(shown), CHANNELS + 1, squeeze=False)
+    for axes, (name, mask) in zip(grid, shown.items(), strict=True):
+        modality = "flow" if name.startswith("flow") or "rgb" not in inputs else "rgb"
+        axes[0].imshow(_input(inputs[modality][0, :, at]))
+        axes[0].set_title(f"{modality}, frame {at}", fontsize=8)
+        here = mask[:, at * mask.shape[1] // view.length]
+        chosen = here.flatten(1).std(dim=1).topk(CHANNELS).indices.sort().values
+        for ax, channel in zip(axes[1:], chosen.tolist(), strict=True):
+            values = here[channel].numpy()
+            ax.imshow(
+                values, cmap="inferno", extent=(0, view.size[0], view.size[1], 0), interpolation="bilinear"
+            )
+            ax.set_title(f"{name.split('.')[0]} block {_number(name)}, channel {channel}", fontsize=8)
+    for ax in grid.flat:
+        ax.set_axis_off()
+    label = info.classes[int(clip["label"])] if int(clip["label"]) >= 0 else "no class"
+    figure.suptitle(f"{info.samples.id[row]}: {label}", fontsize=9)
+    plots.save(figure, path)
+    return {name: (float(mask.min()), float(mask.max())) for name, mask in masks.items()}
+
+
+def _number(name: str) -> int:
+    """Which block of its branch: one layer in four is one, after convolution, ReLU and pooling."""
+    return int(name.split(".")[-1]) // 4 + 1
+
+
+def _input(values: Tensor) -> NDArray[np.float32]:
+    """RGB as it is; flow as colours of its direction, strength as brightness; (H, W, 3)."""
+    pixels = values.float().cpu().numpy()
+    if len(pixels) == 3:
+        return np.asarray(pixels.transpose(1, 2, 0))
+    from matplotlib.colors import hsv_to_rgb
+
+    hue = (np.arctan2(pixels[1], pixels[0]) / (2 * np.pi)) % 1
+    strength = np.hypot(*pixels)
+    strength /= max(float(strength.max()), 1e-6)
+    return np.asarray(hsv_to_rgb(np.stack([hue, np.ones_like(hue), strength], axis=-1)))

@@ -1,0 +1,311 @@
+"""The table of the papers: models × sampling methods, each trained and tested [GRU Table III]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tttrain import atomic
+from tttrain.data.dataset_file import DatasetInfo, read_info
+from tttrain.data.sampling_methods import METHODS
+from tttrain.errors import USAGE, TrainError
+from tttrain.evaluation.evaluate import evaluate, load_network
+from tttrain.models.registry import get_spec, make_options
+from tttrain.training.config import RunConfig
+from tttrain.training.preflight import check_classes, majority_share
+from tttrain.training.run_folder import RunRecord, check_modalities, describe, make_model, open_run, view_of
+from tttrain.training.train import Listener, Runtime, Trainer
+
+#: figures of a test that are in the table
+FIGURES = ("accuracy", "precision", "recall", "f", "temporal_consistency")
+#: of a run: what its test came to, and of which state and data
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model of the table.
+
+    Attributes
+    ----------
+    name : str
+        As given: a model's name, perhaps with options, ``2d-convgru:fusion=flat``.
+    model : str
+    options : dict of str to str
+    """
+
+    name: str
+    model: str
+    options: dict[str, str]
+
+
+def parse_rows(text: str, common: Mapping[str, str]) -> list[Row]:
+    """Rows as named on the command line.
+
+    Parameters
+    ----------
+    text : str
+        Names, separated by commas; options of one row behind colons.
+    common : mapping
+        Options for every model that has them.
+
+    Raises
+    ------
+    TrainError
+        No such model, an option that none of them has, a row twice.
+    """
+    rows = []
+    for name in (part.strip() for part in text.split(",")):
+        model, *pairs = name.split(":")
+        known = get_spec(model).options.model_fields
+        options = {k: v for k, v in common.items() if k in known}
+        for pair in pairs:
+            key, sep, value = pair.partition("=")
+            if not sep:
+                raise TrainError(f"--models {name}: write options as {model}:fusion=flat", USAGE)
+            options[key.replace("-", "_")] = value
+        make_options(get_spec(model), options)
+        rows.append(Row(name, model, options))
+    for key in common:
+        if not any(key in get_spec(row.model).options.model_fields for row in rows):
+            raise TrainError(f"--option {key}: none of the models has it (`tttrain models`)", USAGE)
+    if len({row.name for row in rows}) < len(rows):
+        raise TrainError(f"--models {text}: one of them is named twice", USAGE)
+    return rows
+
+
+def parse_methods(text: str) -> list[str]:
+    """Sampling methods as named on the command line: ``1,2,5`` or ``method-1,…``.
+
+    Raises
+    ------
+    TrainError
+        No such method, or one twice.
+    """
+    names = [part.strip() for part in text.split(",")]
+    names = [name if name.startswith("method-") else f"method-{name}" for name in names]
+    for name in names:
+        if name not in METHODS:
+            raise TrainError(f"--sampling: no {name}; there are 1 to {len(METHODS)}", USAGE)
+    if len(set(names)) < len(names):
+        raise TrainError(f"--sampling {text}: one of them is named twice", USAGE)
+    return names
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes
+    ----------
+    row, method : str
+        Its place in the table.
+    folder : Path
+        Of its run.
+    config : RunConfig
+    """
+
+    row: str
+    method: str
+    folder: Path
+    config: RunConfig
+
+
+def prepare_jobs(
+    dataset: Path, jobs: Sequence[Job], *, allow_absent: bool = False
+) -> list[tuple[Job, DatasetInfo, RunRecord]]:
+    """See that every job can be done, before hours are spent on the first.
+
+    Raises
+    ------
+    TrainError
+        One cannot, or its folder holds another run.
+    """
+    ready = []
+    for job in jobs:
+        info = read_info(dataset, job.config.taxonomy)
+        check_modalities(info, job.config.model)
+        check_classes(info, job.config, allow_absent=allow_absent)
+        record = describe(job.config, info)
+        with torch.device("meta"):
+            make_model(record, view_of(record, info))
+        ready.append((job, info, record))
+    for job, _, record in ready:
+        open_run(job.folder, record, force=False)
+    return ready
+
+
+def do_job(
+    job: Job, info: DatasetInfo, record: RunRecord, split: str, device: torch.device, runtime: Runtime,
+    listener: Listener,
+) -> dict[str, Any]:  # fmt: skip
+    """Train, or go on training, and test; what is done already is not done again.
+
+    Returns
+    -------
+    dict
+        ``accuracy`` and the other :data:`FIGURES` of the mean over test samples on ``split``;
+        ``seconds`` an epoch (median), ``epochs``, ``best_epoch``, and what it is the test of.
+    """
+    path, there = job.folder / RESULT, atomic.read_json(job.folder / RESULT)
+    of = {"split": split, "epochs": job.config.epochs, "fingerprint": info.fingerprint}
+    if isinstance(there, dict) and there.get("of") == of:
+        return there
+    history = Trainer(record, info, job.folder, device, runtime).run(listener)
+    network = load_network(job.folder, info.path, device)
+    report = evaluate([network], split, job.folder / f"evaluate-{split}", batch=record.config.batch)
+    found = report["decisions"]["average"]
+    result = {
+        "accuracy": found["accuracy"],
+        **found["macro"],
+        "temporal_consistency": report["temporal_consistency"]["overall"],
+        "seconds": float(np.median([r["seconds"] for r in history])),
+        "epochs": len(history),
+        "best_epoch": [r["epoch"] for r in history if r["improved"]][-1],
+        "of": of,
+    }
+    atomic.write_json(path, result)
+    return result
+
+
+def tabulate(
+    rows: Sequence[str], methods: Sequence[str], results: Mapping[tuple[str, str], Sequence[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Places of the table, row by row; means over repeated trainings.
+
+    Parameters
+    ----------
+    rows, methods : sequence of str
+    results : mapping
+        (row, method) → results of :func:`do_job`, one a seed.
+
+    Returns
+    -------
+    list of dict
+        ``model``, ``sampling``, the figures, ``accuracies`` one a seed, ``seconds``.
+    """
+    out = []
+    for row in rows:
+        for method in methods:
+            found = results[row, method]
+            means = {k: _mean([r[k] for r in found]) for k in (*FIGURES, "seconds")}
+            accuracies = [r["accuracy"] for r in found]
+            out.append({"model": row, "sampling": method, **means, "accuracies": accuracies})
+    return out
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there = [v for v in values if v is not None]
+    return float(np.mean(there)) if there else None
+
+
+def write_table(folder: Path, table: dict[str, Any]) -> None:
+    """Write ``table.json``, ``table.md`` and ``table.png``.
+
+    Parameters
+    ----------
+    folder : Path
+    table : dict
+        ``places`` (:func:`tabulate`), ``rows``, ``methods``, ``split``, ``samples``, ``majority``,
+        ``settings``.
+    """
+    from tttrain.evaluation import plots
+
+    atomic.write_json(folder / "table.json", table)
+    atomic.write_text(folder / "table.md", markdown(table))
+    accuracy = np.array([p["accuracy"] for p in table["places"]])
+    plots.grid(
+        accuracy.reshape(len(table["rows"]), -1),
+        table["rows"],
+        [name.replace("method-", "sampling ") for name in table["methods"]],
+        folder / "table.png",
+        f"accuracy on {table['samples']} samples of {table['split']}\n"
+        f"(most frequent class: {table['majority']:.1%})",
+    )
+
+
+def markdown(table: Mapping[str, Any]) -> str:
+    """The table as Markdown: accuracies by method, then all figures."""
+    places = {(p["model"], p["sampling"]): p for p in table["places"]}
+    methods = [m.replace("method-", "sampling ") for m in table["methods"]]
+    lines = [
+        f"Accuracy on {table['samples']} samples of the split {table['split']} (the most frequent class "
+        f"alone: {table['majority']:.1%}); mean of {table['repeats']} training(s).",
+        "",
+        f"| model | {' | '.join(methods)} |",
+        f"|---|{'---|' * len(methods)}",
+    ]
+    for row in table["rows"]:
+        cells = [_percent(places[row, m]["accuracy"]) for m in table["methods"]]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    lines += ["", "| model | sampling | accuracy | macro precision | recall | F1 | temporal consistency | "
+              "s an epoch |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for place in table["places"]:
+        rest = ["–" if place[k] is None else f"{place[k]:.3f}" for k in FIGURES[1:]]
+        cells = [place["model"], place["sampling"].replace("method-", ""), _percent(place["accuracy"]), *rest,
+                 f"{place['seconds']:.2f}"]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def compare(
+    dataset: Path, folder: Path, jobs: Sequence[Job], split: str, device: torch.device, runtime: Runtime, *,
+    allow_absent: bool, listen: Callable[[int, Job], Listener],
+) -> dict[str, Any]:  # fmt: skip
+    """Do all jobs and write the table.
+
+    Parameters
+    ----------
+    dataset, folder : Path
+        ``folder`` is made.
+    jobs : sequence of Job
+        All of one dataset view; as many for each place.
+    split : str
+    device : torch.device
+    runtime : Runtime
+    allow_absent : bool
+    listen : callable
+        (number, job) → who is told how that training goes on.
+
+    Returns
+    -------
+    dict
+        What ``table.json`` holds.
+
+    Raises
+    ------
+    TrainError
+    """
+    info = read_info(dataset, jobs[0].config.taxonomy)
+    if not len(info.rows_of(split)):
+        raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    ready = prepare_jobs(dataset, jobs, allow_absent=allow_absent)
+    results: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for number, (job, job_info, record) in enumerate(ready):
+        found = do_job(job, job_info, record, split, device, runtime, listen(number, job))
+        results.setdefault((job.row, job.method), []).append(found)
+    rows = list(dict.fromkeys(job.row for job in jobs))
+    methods = list(dict.fromkeys(job.method for job in jobs))
+    table = {
+        "dataset": str(dataset),
+        "fingerprint": info.fingerprint,
+        "split": split,
+        "samples": len(info.rows_of(split)),
+        "majority": majority_share(info, split),
+        "rows": rows,
+        "methods": methods,
+        "repeats": len(jobs) // (len(rows) * len(methods)),
+        "places": tabulate(rows, methods, results),
+        "settings": {job.row: job.config.model_dump(mode="json") for job in jobs},
+    }
+    write_table(folder, table)
+    return table

@@ -1,0 +1,266 @@
+"""Joint detection and classification: windows slide over whole videos, rules flatten scores [3S §3.3]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tttrain import atomic
+from tttrain.data.dataset_file import DatasetInfo, Reader
+from tttrain.data.samples import Clip
+from tttrain.data.view import reduce_area
+from tttrain.errors import USAGE, TrainError
+from tttrain.evaluation import mediaeval
+from tttrain.evaluation.evaluate import Network
+from tttrain.evaluation.metrics import Detections, class_report, confusion_matrix, interval_report
+from tttrain.evaluation.rules import GAUSS, NAMES, SHORTEST, VOTE, Stroke, decisions, spread, strokes
+
+Scores = NDArray[np.float64]
+
+#: frames read at once
+BLOCK = 512
+
+
+def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "all") -> list[int]:
+    """Rows of ``/videos`` that are in the file whole.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+    names : sequence of str
+        Only these.
+    split : str
+        Only those with samples of this split; ``all``: those without samples too.
+
+    Raises
+    ------
+    TrainError
+        There is none, none of that split, or none of that name.
+    """
+    there = [v for v in range(len(info.videos.name)) if info.videos.first[v] >= 0]
+    if not there:
+        raise TrainError(f"{info.path}: holds no untrimmed videos; export it with them")
+    if split != "all":
+        inside = set(info.samples.video[info.rows_of(split)].tolist())
+        there = [v for v in there if v in inside]
+        if not there:
+            raise TrainError(f"{info.path}: no untrimmed video has samples of split {split!r}")
+    known = {str(info.videos.name[v]): v for v in there}
+    for name in names:
+        if name not in known:
+            raise TrainError(
+                f"{info.path}: no untrimmed video {name!r}; there are: {', '.join(known)}", USAGE
+            )
+    return [known[name] for name in names] if names else there
+
+
+def video_scores(
+    network: Network,
+    video: int,
+    *,
+    step: int = 1,
+    batch: int = 10,
+    tell: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Class scores of every frame of a video.
+
+    A window of T frames speaks for the frame in its middle; other frames take the nearest window's
+    scores. A video shorter than T repeats its last frame.
+
+    Parameters
+    ----------
+    network : Network
+    video : int
+        Row of ``/videos``.
+    step : int
+        Frames from one window to the next.
+    batch : int
+        Windows at once.
+    tell : callable, optional
+        Told the number of windows done and of all.
+
+    Returns
+    -------
+    (F, C) float64
+    """
+    info, view = network.info, network.view
+    n = int(info.videos.rows[video])
+    starts = np.arange(0, max(n - view.span, 0) + 1, step)
+    prepare = network.preparer(window=info.crop)
+    parts: list[Scores] = []
+    done = 0
+    for first, block, rows in _blocks(network, int(info.videos.first[video]), n, starts):
+        for at in range(0, len(block), batch):
+            frames = np.minimum(block[at : at + batch, None] + view.offsets, n - 1) - first
+            clip = {name: values[torch.from_numpy(frames)] for name, values in rows.items()}
+            parts.append(network.scores(prepare, clip))
+            done += len(frames)
+            if tell is not None:
+                tell(done, len(starts))
+    return spread(np.concatenate(parts), starts + view.span // 2, n)
+
+
+def _blocks(
+    network: Network, offset: int, n: int, starts: NDArray[np.intp]
+) -> Iterator[tuple[int, NDArray[np.intp], Clip]]:
+    """Runs of windows and the rows they need; the next rows are read while these are worked on."""
+    info, view = network.info, network.view
+    reader = Reader(info.path)
+    groups = np.split(starts, np.flatnonzero(np.diff(starts // BLOCK)) + 1)
+
+    def read(group: NDArray[np.intp]) -> Clip:
+        first = int(group[0])
+        count = min(int(group[-1]) + view.span, n) - first
+        rows = {}
+        for name in (*network.record.inputs, "window"):
+            values = reader.rows(f"untrimmed/{name}", offset + first, count)
+            if name in ("rgb", "flow"):
+                values = reduce_area(values, view.reduce)
+            rows[name] = torch.from_numpy(np.ascontiguousarray(values))
+        rows["corner"] = torch.zeros_like(rows["window"]) + torch.tensor(view.inset)
+        return rows
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(read, groups[0])
+        for i, group in enumerate(groups):
+            rows = coming.result()
+            if i + 1 < len(groups):
+                coming = pool.submit(read, groups[i + 1])
+            yield int(group[0]), group, rows
+
+
+def true_strokes(info: DatasetInfo, video: int) -> list[Stroke]:
+    """Annotated strokes of a video, by their begin."""
+    s = info.samples
+    rows = np.flatnonzero((s.video == video) & (s.label >= 0) & (s.label != info.negative))
+    found = [Stroke(int(s.begin[r]), int(s.end[r]), int(s.label[r])) for r in rows]
+    return sorted(found, key=lambda stroke: (stroke.begin, stroke.end))
+
+
+def detect(
+    network: Network,
+    folder: Path,
+    *,
+    videos: Sequence[str] = (),
+    split: str = "all",
+    step: int = 1,
+    batch: int = 10,
+    window: int = VOTE,
+    gauss_window: int = GAUSS,
+    shortest: int = SHORTEST,
+    tell: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Detect and classify strokes in whole videos and write what came of it.
+
+    Parameters
+    ----------
+    network : Network
+    folder : Path
+        Made. Gets ``report.json``; for each video ``<video>.png`` (classes along time) and
+        ``<video>.npz`` (scores (F, C)); and ``<rule>/<video>.xml``.
+    videos : sequence of str
+        Names; default: all whole videos of the file.
+    split : str
+        Only videos with samples of this split.
+    step, batch : int
+        As for :func:`video_scores`.
+    window, gauss_window : int
+        Of vote and average, and of the Gaussian, along time; frames.
+    shortest : int
+        Strokes shorter than this are dropped, frames.
+    tell : callable, optional
+        Told the video and the number of its windows done and of all.
+
+    Returns
+    -------
+    dict
+        The report: for each decision rule, over all videos, frame-wise accuracy with and without the
+        negative class and its precision, recall and F, and the interval scores; the strokes found;
+        ``majority``: accuracy of always naming the most frequent class.
+    """
+    if gauss_window % 2 == 0:
+        raise TrainError(f"a Gaussian over {gauss_window} frames has no middle; take an odd number", USAGE)
+    if network.view.method is not None:
+        raise TrainError(
+            f"this run sees trials from their start on ({network.view.method.name}), not windows that "
+            "could slide through a video; train one with --sampling uniform",
+            USAGE,
+        )
+    info = network.info
+    chosen = choose_videos(info, videos, split)
+    folder.mkdir(parents=True, exist_ok=True)
+    pooled = {rule: np.zeros((len(info.classes),) * 2, np.int64) for rule in NAMES}
+    intervals: dict[str, list[Detections]] = {rule: [] for rule in NAMES}
+    details = []
+    for video in chosen:
+        name = str(info.videos.name[video])
+        said = partial(tell, name) if tell is not None else None
+        scores = video_scores(network, video, step=step, batch=batch, tell=said)
+        labels = decisions(scores, window, gauss_window)
+        true = _frame_labels(info, video)
+        expected = true_strokes(info, video)
+        detail: dict[str, Any] = {"video": name, "frames": len(scores), "strokes": {}}
+        for rule, predicted in labels.items():
+            pooled[rule] += confusion_matrix(true, predicted, len(info.classes))
+            found = strokes(predicted, info.negative, shortest)
+            intervals[rule].append(Detections(len(scores), expected, found))
+            detail["strokes"][rule] = [
+                {"begin": s.begin, "end": s.end, "class": info.classes[s.label]} for s in found
+            ]
+            (folder / rule).mkdir(exist_ok=True)
+            mediaeval.write_actions(folder / rule / mediaeval.file_name(name), found, info.classes)
+        detail["trained_on"] = str(info.videos.sha256[video]) in network.record.data.train_videos
+        details.append(detail)
+        _outputs(info, video, folder, scores, {"truth": true, **labels})
+    report = {
+        "step": step,
+        "window": window,
+        "gauss_window": gauss_window,
+        "shortest": shortest,
+        "majority": _majority(pooled[NAMES[0]]),
+        "classes": list(info.classes),
+        "rules": {
+            rule: {
+                **class_report(pooled[rule], info.classes, info.negative),
+                "confusion": pooled[rule].tolist(),
+                "intervals": interval_report(intervals[rule]),
+            }
+            for rule in NAMES
+        },
+        "videos": details,
+    }
+    atomic.write_json(folder / "report.json", report)
+    return report
+
+
+def _majority(matrix: NDArray[np.int64]) -> float | None:
+    """Share of the most frequent true class, None where nothing is annotated."""
+    true = matrix.sum(axis=1)
+    return float(true.max() / true.sum()) if true.any() else None
+
+
+def _frame_labels(info: DatasetInfo, video: int) -> NDArray[np.int64]:
+    first, rows = int(info.videos.first[video]), int(info.videos.rows[video])
+    if info.untrimmed_label is None:
+        return np.full(rows, -1)
+    return info.untrimmed_label[first : first + rows].astype(np.int64)
+
+
+def _outputs(
+    info: DatasetInfo, video: int, folder: Path, scores: Scores, rows: dict[str, NDArray[Any]]
+) -> None:
+    from tttrain.evaluation import plots
+
+    name = str(info.videos.name[video])
+    stem = mediaeval.file_name(name).removesuffix(".xml")
+    plots.timeline(rows, info.classes, float(info.videos.fps[video]), folder / f"{stem}.png", name)
+    atomic.write(
+        folder / f"{stem}.npz", lambda file: np.savez_compressed(file, scores=scores.astype(np.float32))
+    )

@@ -1,0 +1,312 @@
+"""Classification of samples with known bounds: centre window, vote and average over windows [SSTC §V-A].
+
+Of a run with a sampling method of [GRU] Table II the windows are the method's test samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from tttrain import atomic
+from tttrain.data.dataset_file import DatasetInfo, read_info
+from tttrain.data.prepare import Inputs, Preparer
+from tttrain.data.samples import Clip, StrokeDataset, batches, loader
+from tttrain.data.view import View
+from tttrain.data.window_positions import centre_start, sliding_starts
+from tttrain.errors import USAGE, TrainError
+from tttrain.evaluation import mediaeval
+from tttrain.evaluation.metrics import class_report, confusion_matrix, temporal_consistency
+from tttrain.evaluation.rules import Stroke
+from tttrain.models.outputs import probabilities
+from tttrain.training.device import autocast, set_precision
+from tttrain.training.memory import is_out_of_memory
+from tttrain.training.preflight import majority_share
+from tttrain.training.run_folder import RunRecord, load_best, read_run, view_of
+
+Scores = NDArray[np.float64]
+
+#: frames from one window to the next [SSTC §V-A]
+STEP = 10
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network and how to feed it.
+
+    Attributes
+    ----------
+    record : RunRecord
+    info : DatasetInfo
+    view : View
+    model : torch.nn.Module
+    device : torch.device
+    """
+
+    record: RunRecord
+    info: DatasetInfo
+    view: View
+    model: nn.Module
+    device: torch.device
+
+    def preparer(self, window: tuple[int, int] | None = None) -> Preparer:
+        """Makes its inputs; see :class:`tttrain.data.prepare.Preparer`."""
+        return Preparer(
+            self.info, self.view, self.device, window=window,
+            flow_divisor=self.record.data.flow_divisor, pixels=self.record.config.pixels,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def scores(self, prepare: Callable[[Clip], Inputs], clip: Clip) -> Scores:
+        """Class scores of a batch of windows, (N, C)."""
+        try:
+            inputs = prepare(clip)
+            with autocast(self.device, self.record.config.precision):
+                logits = self.model(inputs)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            n = len(clip["corner"])
+            raise TrainError(
+                f"{self.device}: out of memory with {n} windows at once; use a smaller --batch"
+            ) from None
+        return probabilities(logits).double().cpu().numpy()
+
+
+def load_network(folder: Path, dataset: Path | None, device: torch.device) -> Network:
+    """The best state of a run, on the dataset it was trained on or another.
+
+    Raises
+    ------
+    TrainError
+        No run, no checkpoint, or a dataset that does not fit it.
+    """
+    record = read_run(folder)
+    info = read_info(dataset or record.data.path, record.data.taxonomy)
+    view = view_of(record, info)
+    set_precision(device, record.config.precision)
+    return Network(record, info, view, load_best(folder, record, view, device), device)
+
+
+@dataclass(frozen=True)
+class SampleScores:
+    """What a network says of one sample.
+
+    Attributes
+    ----------
+    row : int
+        Row of ``/samples``.
+    centre : (C,) float or None
+        Scores of the window in the middle; none where a method samples.
+    windows : (n, C) float
+        Scores of the windows that slide through it, or of the method's test samples.
+    """
+
+    row: int
+    centre: Scores | None
+    windows: Scores
+
+
+def sample_scores(
+    network: Network, rows: NDArray[np.intp], *, step: int = STEP, batch: int = 10, workers: int = 0
+) -> Iterator[SampleScores]:
+    """Scores of samples, one after the other.
+
+    Parameters
+    ----------
+    network : Network
+    rows : array of int
+        Rows of ``/samples``.
+    step : int
+        Frames between windows.
+    batch : int
+        Windows at once.
+    workers : int
+        Processes that read.
+    """
+    view = network.view
+    data = StrokeDataset(network.info, rows, view, network.record.inputs, "whole")
+    prepare = network.preparer()
+    for clip in batches(loader(data, None, workers=workers, pin=network.device.type == "cuda")):
+        frames = torch.from_numpy(_windows(view, len(clip["corner"]), step))
+        parts = []
+        for at in range(0, len(frames), batch):
+            rows_of = frames[at : at + batch]
+            part = {n: v[rows_of] for n, v in clip.items() if n not in ("label", "row")}
+            parts.append(network.scores(prepare, part))
+        scores = np.concatenate(parts)
+        row = int(clip["row"])
+        yield SampleScores(row, None, scores) if view.method else SampleScores(row, scores[0], scores[1:])
+
+
+def _windows(view: View, available: int, step: int) -> NDArray[np.intp]:
+    """Rows of a sample in each of its windows, the one in the middle first; or in its test samples."""
+    if view.method:
+        return view.rows(view.method.tests)
+    starts = [centre_start(available, view.span), *sliding_starts(available, view.span, step)]
+    return np.array(starts)[:, None] + view.offsets
+
+
+def majority(windows: Scores) -> int:
+    """Class that most windows vote for; a tie goes to the one with more score."""
+    votes = np.bincount(windows.argmax(axis=1), minlength=windows.shape[1])
+    return int(np.argmax(votes + windows.mean(axis=0) / 2))
+
+
+#: decision on a sample, in the order of [SSTC] Table II
+DECISIONS: dict[str, Callable[[SampleScores], int]] = {
+    "centre": lambda s: -1 if s.centre is None else int(s.centre.argmax()),
+    "vote": lambda s: majority(s.windows),
+    "average": lambda s: int(s.windows.mean(axis=0).argmax()),
+}
+
+
+def add_scores(parts: Sequence[SampleScores]) -> SampleScores:
+    """Late fusion of several networks: their scores, averaged [SSTC §V]."""
+    centres = [p.centre for p in parts if p.centre is not None]
+    return SampleScores(
+        parts[0].row,
+        np.mean(centres, axis=0) if centres else None,
+        np.mean([p.windows for p in parts], axis=0),
+    )
+
+
+def evaluate(
+    networks: Sequence[Network],
+    split: str,
+    folder: Path,
+    *,
+    step: int = STEP,
+    batch: int = 10,
+    workers: int = 0,
+    tell: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Classify the samples of a split and write what came of it.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Several decide together: their scores are added.
+    split : str
+    folder : Path
+        Made. Gets ``report.json``, ``confusion-<decision>.png`` and ``<decision>/*.xml``.
+    step, batch, workers : int
+        As for :func:`sample_scores`.
+    tell : callable, optional
+        Told the number of samples done and of all.
+
+    Returns
+    -------
+    dict
+        The report: for each decision accuracy with and without the negative class, precision, recall
+        and F of every class and their means; ``temporal_consistency``
+        (:func:`tttrain.evaluation.metrics.temporal_consistency`); ``majority``: accuracy of always naming the
+        most frequent class. With a sampling method there is no decision by the centre window, and
+        ``average`` is the paper's.
+
+    Raises
+    ------
+    TrainError
+        The split has no samples, or the networks cannot decide together.
+    """
+    info = networks[0].info
+    rows = info.rows_of(split)
+    if not len(rows):
+        raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    _check_alike(networks)
+    scored: list[SampleScores] = []
+    streams = [sample_scores(n, rows, step=step, batch=batch, workers=workers) for n in networks]
+    for parts in zip(*streams, strict=True):
+        scored.append(add_scores(parts))
+        if tell is not None:
+            tell(len(scored), len(rows))
+    folder.mkdir(parents=True, exist_ok=True)
+    true = info.samples.label[rows]
+    report: dict[str, Any] = {
+        "split": split,
+        "sampling": networks[0].record.config.sampling,
+        "samples": len(rows),
+        "windows": sum(len(s.windows) for s in scored),
+        "classes": list(info.classes),
+        "majority": majority_share(info, split),
+        "temporal_consistency": temporal_consistency(
+            [s.windows.argmax(axis=1) for s in scored], true, info.classes
+        ),
+        "decisions": {},
+        "predictions": [],
+    }
+    chosen = {
+        name: np.array([decide(s) for s in scored])
+        for name, decide in DECISIONS.items()
+        if name != "centre" or networks[0].view.method is None
+    }
+    for name, predicted in chosen.items():
+        matrix = confusion_matrix(true, predicted, len(info.classes))
+        found = class_report(matrix, info.classes, info.negative)
+        report["decisions"][name] = {**found, "confusion": matrix.tolist()}
+        _picture(matrix, info, folder / f"confusion-{name}.png", f"{split}, {name}: {found['accuracy']:.1%}")
+        _submission(info, rows, predicted, folder / name, split)
+    for i, row in enumerate(rows):
+        report["predictions"].append(
+            {
+                "id": str(info.samples.id[row]),
+                "true": info.classes[true[i]],
+                **{name: info.classes[predicted[i]] for name, predicted in chosen.items()},
+                "scores": [round(float(v), 6) for v in scored[i].windows.mean(axis=0)],
+            }
+        )
+    atomic.write_json(folder / "report.json", report)
+    return report
+
+
+def _check_alike(networks: Sequence[Network]) -> None:
+    first = networks[0]
+    for other in networks[1:]:
+        if (other.info.classes, other.info.fingerprint) != (first.info.classes, first.info.fingerprint):
+            raise TrainError("the runs are of different datasets or taxonomies; name runs of one", USAGE)
+        if other.view.method != first.view.method:
+            names = (run.record.config.sampling for run in (first, other))
+            raise TrainError(
+                f"the runs sample by {' and '.join(names)}; their test samples are not the same: name "
+                "runs of one method",
+                USAGE,
+            )
+        if other.view.span != first.view.span:
+            raise TrainError(
+                f"the runs see windows of {first.view.span} and {other.view.span} frames; their votes cannot "
+                "be added: name runs with the same length × every",
+                USAGE,
+            )
+
+
+def _picture(matrix: NDArray[np.int64], info: DatasetInfo, path: Path, title: str) -> None:
+    from tttrain.evaluation import plots
+
+    kept = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
+    plots.confusion(matrix[np.ix_(kept, kept)], [info.classes[i] for i in kept], path, title)
+
+
+def _submission(
+    info: DatasetInfo, rows: NDArray[np.intp], predicted: NDArray[np.intp], folder: Path, split: str
+) -> None:
+    """Predictions as MediaEval's XML: of clips where each video is one sample, else of segments."""
+    folder.mkdir(exist_ok=True)
+    samples, names = info.samples, info.videos.name
+    video = samples.video[rows]
+    if len(np.unique(video)) == len(rows) and len(np.unique(samples.video)) == len(samples):
+        clips = [(str(names[v]), info.classes[p]) for v, p in zip(video, predicted, strict=True)]
+        mediaeval.write_clips(folder / f"{split}.xml", clips)
+        return
+    for v in np.unique(video):
+        strokes = [
+            Stroke(int(samples.begin[row]), int(samples.end[row]), int(p))
+            for row, p in zip(rows[video == v], predicted[video == v], strict=True)
+        ]
+        mediaeval.write_actions(folder / mediaeval.file_name(str(names[v])), strokes, info.classes)

@@ -1,0 +1,1 @@
+"""Training: settings, schedule, loop, checkpoints, run folder."""

@@ -1,0 +1,109 @@
+"""What a training run is made of: everything that its result depends on, checked and written as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tttrain.data.sampling_methods import METHODS
+from tttrain.training.defaults import DEFAULTS
+from tttrain.training.schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
+
+Sampling = Literal[
+    "normal", "uniform", "frames",
+    "method-1", "method-2", "method-3", "method-4", "method-5", "method-6", "method-7",
+]  # fmt: skip
+
+#: in place of a split's name: train without validation
+NO_VALIDATION = "none"
+#: may differ when a run goes on
+CHANGEABLE = frozenset({"epochs"})
+
+
+class RunConfig(BaseModel):
+    """Settings of a run; the defaults are the papers'.
+
+    What is not given is as the model's own paper has it (:data:`tttrain.training.defaults.DEFAULTS`), else
+    as below, the values of [SSTC].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    taxonomy: str | None = Field(None, description="view of the labels; default: the file's own")
+    size: tuple[int, int] | None = Field(None, description="width, height of the input; default: the crop")
+    length: int | None = Field(None, ge=1, description="frames of the input; default: the file's T")
+    every: int = Field(1, ge=1, description="take every how many-th frame")
+    train_split: str = "train"
+    validation_split: str = "validation"
+    epochs: int = Field(500, ge=1)
+    batch: int = Field(10, ge=1, description="samples a micro-batch")
+    accumulate: int = Field(1, ge=1, description="micro-batches whose gradients make one step")
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    schedule: Literal["warm-restart", "siamese", "constant"] = "warm-restart"
+    lr: float = Field(0.01, gt=0)
+    lr_min: float = Field(1e-5, gt=0)
+    momentum: float = Field(0.5, ge=0, lt=1)
+    weight_decay: float = Field(0.005, ge=0)
+    patience: int = Field(50, ge=1)
+    recent: int = Field(25, ge=1)
+    before: int = Field(35, ge=1)
+    drop: float = Field(0.7, ge=0, le=1)
+    augment: bool = True
+    augmentation: Literal["roi", "colour"] = Field("roi", description="about the ROI, or [GRU §IV-B]")
+    sampling: Sampling = "normal"
+    square: int | None = Field(None, ge=1, description="side of the central square shown; default: the crop")
+    pixels: Literal["unit", "standard", "imagenet"] = Field("unit", description="normalisation of RGB")
+    initial: str | None = Field(None, description="sha256 of the file that the first weights are from")
+    statistics: Literal["all", "train"] = Field("all", description="videos whose flow the divisor is from")
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_model(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {**DEFAULTS.get(str(given.get("model")), {}), **given}
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> RunConfig:
+        if not self.validates and self.schedule != "constant":
+            raise ValueError(
+                f"--schedule {self.schedule} needs a validation split; take constant without one"
+            )
+        return self
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation split; without one the last state is the best."""
+        return self.validation_split != NO_VALIDATION
+
+    @property
+    def method(self) -> str | None:
+        """Name of the sampling method of [GRU] Table II, None where windows are sampled."""
+        return self.sampling if self.sampling in METHODS else None
+
+    def make_schedule(self) -> Schedule:
+        """A schedule at its beginning."""
+        if self.schedule == "constant":
+            return Constant(lr=self.lr, momentum=self.momentum)
+        if self.schedule == "siamese":
+            first = (0, self.momentum)
+            return Siamese(lr=self.lr, momentum=(first, *SIAMESE_MOMENTUM[1:]))
+        return WarmRestart(
+            highest=self.lr,
+            lowest=self.lr_min,
+            momentum=self.momentum,
+            patience=self.patience,
+            recent=self.recent,
+            before=self.before,
+            drop=self.drop,
+        )
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Settings that would make another result than ``other``'s: ``name: theirs → ours``."""
+        ours, theirs = self.model_dump(), other.model_dump()
+        return [f"{k}: {theirs[k]} → {ours[k]}" for k in ours if k not in CHANGEABLE and ours[k] != theirs[k]]

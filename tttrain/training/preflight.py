@@ -1,0 +1,66 @@
+"""What is looked at before a training starts, so that it does not fail, or mislead, hours later."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tttrain.data.dataset_file import DatasetInfo
+from tttrain.errors import TrainError
+from tttrain.training.config import RunConfig
+
+
+def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = False) -> list[str]:
+    """See that what is to be recognised can be learnt.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+    config : RunConfig
+    allow_absent : bool
+        Go on although validation or test has a class that training has not.
+
+    Returns
+    -------
+    list of str
+        Notes: classes that occur nowhere.
+
+    Raises
+    ------
+    TrainError
+        A split without samples, or a class absent from training.
+    """
+    train = info.rows_of(config.train_split)
+    for split in (config.train_split, *([config.validation_split] if config.validates else [])):
+        if not len(info.rows_of(split)):
+            raise TrainError(
+                f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}; add videos, or "
+                "name other splits (--train, --validation; --validation none: without one)"
+            )
+    label = info.samples.label
+    learnt, everywhere = set(label[train].tolist()), set(label[label >= 0].tolist())
+    absent = [info.classes[i] for i in sorted(everywhere - learnt)]
+    if absent and not allow_absent:
+        raise TrainError(
+            f"{info.path}: absent from split {config.train_split!r} but not from the others: "
+            f"{', '.join(absent)}; they could never be recognised. Split anew with more samples, or take "
+            "them as errors with --allow-absent"
+        )
+    nowhere = [name for i, name in enumerate(info.classes) if i not in everywhere]
+    notes = [f"classes without any sample: {', '.join(nowhere)}"] if nowhere else []
+    return notes + ([f"absent from training: {', '.join(absent)}"] if absent else [])
+
+
+def majority_share(info: DatasetInfo, split: str, *, frames: bool = False) -> float:
+    """Accuracy of always naming the most frequent class: of samples, or of frames of their whole videos."""
+    rows = info.rows_of(split)
+    label = info.samples.label[rows]
+    if frames and info.untrimmed_label is not None:
+        first, count = info.videos.first, info.videos.rows
+        parts = [
+            info.untrimmed_label[first[v] : first[v] + count[v]] for v in np.unique(info.samples.video[rows])
+        ]
+        label = np.concatenate(parts)
+    counts = np.bincount(label[label >= 0])
+    return float(counts.max() / counts.sum()) if len(counts) else math.nan

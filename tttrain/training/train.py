@@ -1,0 +1,357 @@
+"""Training: epochs of steps, validation, the schedule's moves, checkpoints.
+
+A run is resumed by starting it again. Everything random is drawn from the seed, the epoch and the
+sample, or restored from the checkpoint, so on the CPU an interrupted run ends with the same weights,
+to the bit, as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.frame_windows import FrameDataset
+from tttrain.data.prepare import Preparer
+from tttrain.data.samples import KEEP_BYTES, Clip, EpochBatches, Mode, StrokeDataset, batches, loader, merged
+from tttrain.errors import TrainError
+from tttrain.models.initial_weights import Initial, load_initial
+from tttrain.models.outputs import probabilities, sum_of_losses
+from tttrain.training.checkpoint import Checkpoints, random_state, restore_random_state
+from tttrain.training.device import World, autocast, place, set_precision
+from tttrain.training.memory import is_out_of_memory, largest_batch
+from tttrain.training.run_folder import RunRecord, make_model, view_of, write_history
+from tttrain.training.schedule import Move, Point
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a run is carried out; nothing of it changes the result on the CPU.
+
+    Attributes
+    ----------
+    workers : int
+        Processes that read data.
+    compile : bool
+        Use ``torch.compile``.
+    save_every : int
+        Epochs between checkpoints.
+    initial : Path, optional
+        The file behind ``RunConfig.initial``.
+    """
+
+    workers: int = 0
+    compile: bool = False
+    save_every: int = 1
+    initial: Path | None = None
+
+
+class Listener(Protocol):
+    """Is told how a run goes on."""
+
+    def begin(self, done: int, epochs: int) -> None:
+        """The run starts, ``done`` epochs of it are there already."""
+
+    def step(self, epoch: int, done: int, steps: int) -> None:
+        """A step of an epoch is done."""
+
+    def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
+        """An epoch is done and recorded."""
+
+
+class Trainer:
+    """One run.
+
+    Parameters
+    ----------
+    record : RunRecord
+    info : DatasetInfo
+    folder : Path
+        Run folder.
+    device : torch.device
+    runtime : Runtime
+    world : World
+
+    Attributes
+    ----------
+    initial : Initial or None
+        What the first weights are, where they are from a file.
+
+    Raises
+    ------
+    TrainError
+        Data and settings do not fit.
+    """
+
+    def __init__(
+        self,
+        record: RunRecord,
+        info: DatasetInfo,
+        folder: Path,
+        device: torch.device,
+        runtime: Runtime | None = None,
+        world: World | None = None,
+    ) -> None:
+        self.record, self.config, self.info, self.folder = record, record.config, info, folder
+        self.device, self.runtime, self.world = device, runtime or Runtime(), world or World()
+        self.view = view_of(record, info)
+        set_precision(device, self.config.precision)
+        torch.manual_seed(self.config.seed)
+        network = make_model(record, self.view)
+        self.initial: Initial | None = None
+        if self.runtime.initial is not None:
+            self.initial = load_initial(network, self.runtime.initial)
+        self.network = place(network, device)
+        self.model = self._wrap(self.network)
+        self.optimizer = self._make_optimizer()
+        self.prepare = Preparer(
+            info, self.view, device, window=info.crop if self.config.sampling == "frames" else None,
+            flow_divisor=record.data.flow_divisor, pixels=self.config.pixels,
+        )  # fmt: skip
+        self.schedule = self.config.make_schedule()
+        self.checkpoints = Checkpoints(folder, write=self.world.main)
+        self.history: list[dict[str, Any]] = []
+        self._make_loaders()
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        c = self.config
+        if c.optimizer == "adam":
+            return torch.optim.Adam(self.network.parameters(), lr=c.lr, weight_decay=c.weight_decay)
+        return torch.optim.SGD(
+            self.network.parameters(),
+            lr=c.lr,
+            momentum=c.momentum,
+            weight_decay=c.weight_decay,
+            nesterov=c.momentum > 0,
+        )
+
+    def _wrap(self, network: nn.Module) -> nn.Module:
+        model = network
+        if self.world.size > 1:
+            if self.device.type == "cuda":
+                model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            model = nn.parallel.DistributedDataParallel(model, device_ids=ids)
+        return torch.compile(model) if self.runtime.compile else model  # type: ignore[return-value]
+
+    def _of_frames(self) -> tuple[FrameDataset, FrameDataset]:
+        """Frames of the training videos, and this process's share of those for validation."""
+        c, world, args = self.config, self.world, (self.view, self.record.inputs)
+        train = FrameDataset(self.info, c.train_split, *args, drawn=True, augment=c.augment, seed=c.seed)
+        validation = FrameDataset(self.info, c.validation_split if c.validates else c.train_split, *args)
+        every = validation.pieces if c.validates else []
+        validation.pieces, self.n_validation = every[world.rank :: world.size], len(every)
+        return train, validation
+
+    def _of_samples(self) -> tuple[StrokeDataset, StrokeDataset]:
+        """Training samples, and this process's share of those for validation."""
+        c, world, inputs = self.config, self.world, self.record.inputs
+        rows = self.info.rows_of(c.train_split)
+        mode: Mode = "train" if c.augment or c.method else "centre"
+        train = StrokeDataset(
+            self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed,
+            augmentation=c.augmentation if c.augment else None,
+        )  # fmt: skip
+        every = self.info.rows_of(c.validation_split) if c.validates else rows[:0]
+        self.n_validation = len(every)
+        return train, StrokeDataset(self.info, every[world.rank :: world.size], self.view, inputs, "tests")
+
+    def _make_loaders(self) -> None:
+        c, world = self.config, self.world
+        train, validation = self._of_frames() if c.sampling == "frames" else self._of_samples()
+        if train.bytes + validation.bytes <= KEEP_BYTES:
+            train.keep()
+            validation.keep()
+        self.batches = EpochBatches(
+            len(train), c.batch, accumulate=c.accumulate, seed=c.seed, rank=world.rank, world=world.size
+        )
+        pin = self.device.type == "cuda"
+        workers = self.runtime.workers
+        self.train_loader = loader(train, self.batches, workers=workers, pin=pin)
+        # one fixed deal of the validation samples; their order plays no part
+        windows = len(self.view.method.tests) if self.view.method else 1
+        fixed = EpochBatches(len(validation), max(1, c.batch // windows))
+        self.validation_loader = loader(validation, fixed, workers=min(workers, 2), pin=pin)
+
+    def resume(self) -> int:
+        """Go back to the last checkpoint, if there is one.
+
+        Returns
+        -------
+        int
+            Epochs done.
+        """
+        if "last" in self.checkpoints.names:
+            state = self.checkpoints.load("last", self.device)
+            self._restore(state)
+            self.history = state["history"]
+            for record in self.history:
+                move = self.schedule.step(_point(record))
+                self._apply(move)
+            restore_random_state(state["random"])
+        return len(self.history)
+
+    def run(self, listener: Listener) -> list[dict[str, Any]]:
+        """Train until the configured number of epochs is reached.
+
+        Returns
+        -------
+        list of dict
+            One record an epoch.
+
+        Raises
+        ------
+        TrainError
+            The data cannot be read, memory does not suffice, or the loss is no number any more.
+        """
+        done = self.resume()
+        listener.begin(done, self.config.epochs)
+        for epoch in range(done, self.config.epochs):
+            began = time.perf_counter()
+            group = self.optimizer.param_groups[0]
+            record: dict[str, Any] = {"epoch": epoch + 1, "lr": group["lr"]}
+            record["momentum"] = group.get("momentum", 0.0)
+            record |= self._train_epoch(epoch, listener)
+            record |= self._validate()
+            if not math.isfinite(record["train_loss"] + (record["validation_loss"] or 0)):
+                raise TrainError(f"epoch {epoch + 1}: the loss is no number any more; take a smaller --lr")
+            move = self.schedule.step(_point(record))
+            due = (epoch + 1) % self.runtime.save_every == 0 or epoch + 1 == self.config.epochs
+            if move.improved and (due or self.config.validates):
+                self.checkpoints.save_best(self._state(epoch), epoch + 1)
+            if move.reload:
+                self.world.wait()
+                self._restore(self.checkpoints.load("best", self.device))
+            self._apply(move)
+            record |= {"improved": move.improved, "reload": move.reload, "note": move.why}
+            record["seconds"] = round(time.perf_counter() - began, 3)
+            self.history.append(record)
+            if due:
+                state = {"history": self.history, "random": random_state()}
+                self.checkpoints.commit(self._state(epoch) | state, epoch + 1)
+            if self.world.main:
+                write_history(self.folder, self.history)
+            listener.end_of_epoch(self.history)
+        return self.history
+
+    def _state(self, epoch: int) -> dict[str, Any]:
+        return {
+            "epoch": epoch + 1,
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _apply(self, move: Move) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = move.lr
+            if "momentum" in group:  # Adam has none
+                group["momentum"], group["nesterov"] = move.momentum, move.momentum > 0
+
+    def _train_epoch(self, epoch: int, listener: Listener) -> dict[str, float]:
+        """One pass over the training samples; mean loss, accuracy, share of the time spent waiting."""
+        self.model.train()
+        self.batches.epoch = epoch
+        steps = self.batches.steps()
+        totals = torch.zeros(2, dtype=torch.float64)
+        source = batches(self.train_loader)
+        waited, began = 0.0, time.perf_counter()
+        for number, (parts, size) in enumerate(steps):
+            self.optimizer.zero_grad(set_to_none=True)
+            for i in range(len(parts)):
+                asked = time.perf_counter()
+                clip = next(source)
+                waited += time.perf_counter() - asked
+                totals += self._backward(clip, size, last=i == len(parts) - 1)
+            self.optimizer.step()
+            listener.step(epoch, number + 1, len(steps))
+        for _ in source:  # let the loader finish its epoch
+            pass
+        loss, right = (self._summed(totals) / sum(size for _, size in steps)).tolist()
+        spent = time.perf_counter() - began
+        return {"train_loss": loss, "train_accuracy": right, "waiting": round(waited / spent, 4)}
+
+    def _backward(self, clip: Clip, size: int, *, last: bool) -> Tensor:
+        """Gradients of one micro-batch of a step of ``size`` samples; its loss sum and hits."""
+        synced = self.world.size == 1 or last
+        outcome: Tensor | None = None
+        try:
+            if synced:
+                outcome = self._forward_backward(clip, size)
+            else:
+                with self.model.no_sync():  # type: ignore[operator]
+                    outcome = self._forward_backward(clip, size)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        if outcome is None:  # here, not in the handler: the traceback would hold the memory
+            raise self._too_large(clip)
+        return outcome
+
+    def _forward_backward(self, clip: Clip, size: int) -> Tensor:
+        labels = clip["label"].to(self.device, non_blocking=True)
+        inputs = self.prepare(clip)
+        with autocast(self.device, self.config.precision):
+            logits = self.model(inputs)
+        loss = sum_of_losses(logits, labels)
+        # gradients are averaged over the processes, the loss of a step over all its samples
+        (loss * (self.world.size / size)).backward()  # type: ignore[no-untyped-call]
+        hits = (probabilities(logits.detach()).argmax(dim=1) == labels).sum()
+        return torch.stack([loss.detach(), hits]).to("cpu", torch.float64)
+
+    def _too_large(self, clip: Clip) -> TrainError:
+        batch = len(clip["label"])
+
+        def attempt(size: int) -> None:
+            self.optimizer.zero_grad(set_to_none=True)
+            self._forward_backward({name: values[:size] for name, values in clip.items()}, size)
+
+        self.optimizer.zero_grad(set_to_none=True)
+        fits = largest_batch(attempt, batch)
+        where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
+        if not fits:
+            return TrainError(
+                f"{where}: out of memory with a single sample; take a smaller model, --size or --length, "
+                "or --precision bf16"
+            )
+        times = -(-batch * self.config.accumulate // fits)
+        return TrainError(
+            f"{where}: out of memory with batch {batch}; batch {fits} fits: --batch {fits} "
+            f"--accumulate {times} makes steps of {fits * times} samples"
+        )
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float | None]:
+        """Loss and accuracy of the validation samples: of centre windows, or means over test samples."""
+        if not self.config.validates:
+            return {"validation_loss": None, "validation_accuracy": None}
+        self.model.eval()
+        totals = torch.zeros(2, dtype=torch.float64)
+        for clip in batches(self.validation_loader):
+            flat, n = merged(clip)
+            labels = clip["label"].to(self.device)
+            with autocast(self.device, self.config.precision):
+                logits = self.network(self.prepare(flat))
+            scores = probabilities(logits).view(len(labels), n, -1).mean(dim=1)
+            hits = (scores.argmax(dim=1) == labels).sum()
+            losses = sum_of_losses(logits, labels.repeat_interleave(n)) / n
+            totals += torch.stack([losses, hits]).to("cpu", torch.float64)
+        loss, right = (self._summed(totals) / self.n_validation).tolist()
+        return {"validation_loss": loss, "validation_accuracy": right}
+
+    def _summed(self, totals: Tensor) -> Tensor:
+        return self.world.sum(totals.to(self.device)).cpu() if self.world.size > 1 else totals
+
+
+def _point(record: dict[str, Any]) -> Point:
+    figures = (record[k] for k in ("train_loss", "validation_loss", "validation_accuracy"))
+    return Point(*(math.nan if value is None else value for value in figures))
