@@ -25,7 +25,7 @@ from rich.console import Console
 from pipeline.execution.cluster import Where
 from pipeline.inputs.manifest import Manifest
 from pipeline.run import Request, run
-from stages import registry
+from stages.registry import registry
 from store import Store
 
 #: pairs that the slow peer is timed on

@@ -20,14 +20,12 @@ from pipeline.execution.progress import RunProgress
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
 from pipeline.inputs.trials import Found, attach, find, find_starts
+from pipeline.planning.derived import derive, lacking
 from pipeline.planning.graph import Node, build, wanted_stages
 from pipeline.planning.plan import Planned, plan_nodes
 from pipeline.planning.samples import gather, intervals
-from stages import registry
-from stages.base import StageError
-from stages.pose import PoseParams, resolve_weights
-from stages.pose.pins import PUBLISHED
-from stages.pose.weights import ENVIRONMENT
+from stages.base import Derived, Params
+from stages.registry import registry
 from store import Receipt, Store, StoreError
 from store.gc import leftovers, spent_parts
 
@@ -71,12 +69,8 @@ class Overview:
         One line for each path that cannot be used.
     plans : dict of str to list of Planned
         By the video's sha256, inputs first.
-    overrides : dict
-        Parameters decided outside the manifest.
-    unavailable : str
-        Why there are no weights for the pose stages; empty where there are.
-    environment : dict of str to str
-        For the workers.
+    derived : dict of str to Derived
+        By stage: parameters decided outside the manifest, or why they cannot be had.
     notes : list of str
         Worth saying, no failure: duplicates, annotation findings.
     """
@@ -84,11 +78,24 @@ class Overview:
     sources: list[Source]
     problems: list[str]
     plans: dict[str, list[Planned]]
-    overrides: dict[str, dict[str, Any]]
-    unavailable: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
+    derived: dict[str, Derived[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+
+    @property
+    def unavailable(self) -> str:
+        """Why there are no weights for a stage; empty where there are."""
+        return next((d.unavailable for d in self.derived.values() if d.unavailable), "")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for the workers."""
+        return {k: v for d in self.derived.values() for k, v in d.environment.items()}
+
+    @property
+    def params(self) -> dict[str, Params]:
+        """Parameters by stage, where something outside the manifest decides some of them."""
+        return {name: d.params for name, d in self.derived.items()}
 
 
 @dataclass
@@ -149,14 +156,13 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     wanted = {s.sha256: wanted_stages(manifest, request.stages, s) for s in usable}
     if wanted:  # what none of them needs is no column of a table
         names = [n for n in names if any(n in own for own in wanted.values())]
-    overview = Overview(usable, problems, {}, {}, notes=found.notes, names=names)
+    overview = Overview(usable, problems, {}, notes=found.notes, names=names)
     overview.notes += [f"{also}: same content as {s.name}; processed once" for s in usable for also in s.also]
-    if "pose" in names:
-        _weights(request, overview, download=False)
+    overview.derived = derive(manifest, names, request.pose_weights, download=False)
     for source in usable:
-        plain = [n for n in wanted[source.sha256] if registry()[n].unit == "blocks"]
+        plain = [n for n in wanted[source.sha256] if not registry()[n].sampling]
         overview.plans[source.sha256] = plan_nodes(
-            build(source, manifest, plain, overview.overrides).values(), store
+            build(source, manifest, plain, overview.params).values(), store
         )
     plan_samples(request, store, overview)
     return overview
@@ -173,29 +179,6 @@ def _identify(found: Found, store: Store | None, console: Console) -> list[Sourc
         return identify(found.paths, store, lambda n: bar.advance(task, n), found.joints)
 
 
-def _weights(request: Request, overview: Overview, *, download: bool) -> None:
-    """Decide which PoseNet weights count, by content; note why where there are none."""
-    params = request.manifest.params("pose")
-    assert isinstance(params, PoseParams)
-    explicit = request.pose_weights
-    if explicit is None and request.manifest.pose_weights is not None:
-        explicit = request.manifest.resolve(request.manifest.pose_weights)
-    try:
-        weights = resolve_weights(explicit, params.model, download=download)
-    except StageError as e:
-        overview.unavailable = str(e)
-        if explicit is None and params.model in PUBLISHED:  # the key is known without having the files
-            overview.overrides["pose"] = {"weights_sha256": PUBLISHED[params.model]}
-        return
-    overview.unavailable = ""
-    overview.overrides["pose"] = {"weights_sha256": weights.sha256}
-    overview.environment[ENVIRONMENT] = str(Path(weights.path).resolve())
-
-
-def _needs_weights(plan: list[Planned]) -> bool:
-    return any(p.node.stage.name == "pose" and p.state != "done" for p in plan)
-
-
 def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
     found = []
     for source in overview.sources:
@@ -208,7 +191,7 @@ def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
 def plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
     """Add the stages that cut samples, for videos whose frames are counted, and note missing start frames."""
     overview.notes += [n for n in find_starts(overview.plans, store) if n not in overview.notes]
-    names = [n for n in overview.names if registry()[n].unit == "samples"]
+    names = [n for n in overview.names if registry()[n].sampling]
     labelled = any(s.sample and s.label for s in overview.sources)
     if not names or not (request.manifest.annotations or labelled):
         return
@@ -220,7 +203,7 @@ def plan_samples(request: Request, store: Store | None, overview: Overview) -> N
     for source in overview.sources:
         nodes = build(
             source, request.manifest, wanted_stages(request.manifest, request.stages, source),
-            overview.overrides, intervals(by_video.get(source.sha256, ())),
+            overview.params, intervals(by_video.get(source.sha256, ())),
         )  # fmt: skip
         overview.plans[source.sha256] = plan_nodes(nodes.values(), store)
 
@@ -235,18 +218,19 @@ def run(request: Request, console: Console) -> Result:
     KeyboardInterrupt
         Passed on; finished files stay.
     """
-    store = Store.create(request.store_root)
+    manifest, store = request.manifest, Store.create(request.store_root)
     with store.lock("run"):
         _sweep(store)
         overview = survey(request, store, console)
-        if overview.unavailable and any(_needs_weights(plan) for plan in overview.plans.values()):
-            _weights(request, overview, download=True)
+        if any(lacking(plan, overview.derived) for plan in overview.plans.values()):
+            # only now is it known that the network is worth asking
+            overview.derived = derive(manifest, overview.names, request.pose_weights, download=True)
         for problem in overview.problems:
             console.print(f"[red]failed[/red] {problem}", soft_wrap=True, highlight=False, markup=True)
         outcomes: list[Outcome] = []
         with Session(request.where, store.root, overview.environment, request.report) as session:
             for _ in range(2):  # the second round has the samples that frame counts decided
-                ready = [_without_pose(plan, overview, outcomes) for plan in overview.plans.values()]
+                ready = [_without_lacking(plan, overview, outcomes) for plan in overview.plans.values()]
                 ready = [_not_failed(plan, outcomes) for plan in ready]
                 if any(p.state != "done" for plan in ready for p in plan):
                     with RunProgress(console, _totals(ready)) as progress:
@@ -291,28 +275,21 @@ def _sweep(store: Store) -> None:
             path.unlink()
 
 
-def _without_pose(plan: list[Planned], overview: Overview, outcomes: list[Outcome]) -> list[Planned]:
-    """Leave out what needs weights that cannot be had, once with a failure."""
-    if not overview.unavailable:
-        return plan
-    barred: set[str] = set()
-    kept = []
-    for planned in plan:
+def _without_lacking(plan: list[Planned], overview: Overview, outcomes: list[Outcome]) -> list[Planned]:
+    """Leave out what cannot be made for want of a file, once with a failure."""
+    barred = lacking(plan, overview.derived)
+    for planned in barred:
         node = planned.node
-        lacks = node.stage.name == "pose" or any(u in barred for u in node.inputs)
-        if planned.state != "done" and lacks:
-            barred.add(node.stage.name)
-            first = node.stage.name == "pose"
-            reason = overview.unavailable if first else "pose failed"
-            outcome = Outcome(
-                f"{node.stage.name} of {node.source.name}", node.source.sha256, node.stage.name,
-                "failed" if first else "skipped", reason,
-            )  # fmt: skip
-            if outcome not in outcomes:
-                outcomes.append(outcome)
-        else:
-            kept.append(planned)
-    return kept
+        derived = overview.derived.get(node.stage.name)
+        first = derived is not None and derived.unavailable
+        reason = derived.unavailable if first and derived else f"{barred[0].node.stage.name} failed"
+        outcome = Outcome(
+            f"{node.stage.name} of {node.source.name}", node.source.sha256, node.stage.name,
+            "failed" if first else "skipped", reason,
+        )  # fmt: skip
+        if outcome not in outcomes:
+            outcomes.append(outcome)
+    return [planned for planned in plan if planned not in barred]
 
 
 def _not_failed(plan: list[Planned], outcomes: Iterable[Outcome]) -> list[Planned]:
@@ -334,6 +311,6 @@ def _totals(plans: Iterable[list[Planned]]) -> Mapping[str, tuple[int, int]]:
 
 
 def _rows(node: Node, frames: int) -> int:
-    if node.stage.unit == "samples":
+    if node.stage.sampling:
         return sum(end - begin for begin, end in node.samples)
     return max(0, frames - 1) if node.stage.rows == "pairs" else frames

@@ -15,6 +15,7 @@ from pipeline.planning.graph import Node
 from pipeline.planning.plan import Planned
 from pipeline.planning.samples import gather
 from stages.base import VideoInfo
+from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
 
 #: arrays of /cuboids that a switched-off modality takes away
@@ -157,8 +158,7 @@ def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, l
                 tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
             )
         )
-    params = manifest.params("cuboids")
-    assert isinstance(params, CuboidParams)
+    params = manifest.params(CUBOIDS)
     views = views_of(manifest)
     return Content(
         videos=tuple(videos),

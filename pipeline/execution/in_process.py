@@ -23,7 +23,7 @@ def is_small(plans: Iterable[list[Planned]]) -> bool:
     """Whether all there is to do is to cut a few samples: the case of one more annotation file."""
     frames = 0
     for planned in (p for plan in plans for p in plan if p.state != "done"):
-        if planned.node.stage.unit != "samples":
+        if not planned.node.stage.sampling:
             return False
         had = planned.previous.parts.get("samples", ()) if planned.previous else ()
         new = set(planned.node.samples) - {(begin, end) for begin, end in had}

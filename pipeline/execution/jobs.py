@@ -98,7 +98,7 @@ def run_job(job: Job, *upstream: Outcome, progress: Progress = lambda stage, row
     try:
         store = Store.open(job.root)
         attrs: dict[str, Any] = {}
-        if job.node.stage.unit == "samples":
+        if job.node.stage.sampling:
             rows = make_samples(store, job.node, progress)
         elif job.rows:
             rows = make_part(store, job.node, job.rows, progress)

@@ -19,7 +19,8 @@ from pipeline.inputs.manifest import Manifest, SourceEntry
 from pipeline.inputs.sources import Source, find_videos
 from pipeline.planning.plan import Planned
 from stages.frames.folder import DECODERS
-from stages.start import NO_START, StartParams, why_none
+from stages.start import NO_START, why_none
+from stages.start import STAGE as START
 from store import Store
 
 #: members named one by one in a note
@@ -230,7 +231,7 @@ def find_starts(plans: Mapping[str, list[Planned]], store: Store | None) -> list
 
 def start_of(store: Store, planned: Planned) -> tuple[int, str]:
     """The start frame of a finished result, or :data:`~stages.start.NO_START` and why there is none."""
-    assert isinstance(planned.node.params, StartParams)
+    params = START.typed(planned.node.params)
     with store.reader(planned.node.slot) as reader:
         found: NDArray[np.intp] = np.flatnonzero(reader.read("start"))
         if len(found):
@@ -238,7 +239,7 @@ def start_of(store: Store, planned: Planned) -> tuple[int, str]:
         picture, joints = reader.read("picture"), reader.read("joints")
     frames = store.receipt(planned.node.inputs["frames"].slot)
     fps = float(frames.attrs["fps"]) if frames else 30.0
-    return NO_START, why_none(picture, joints, planned.node.params, fps)
+    return NO_START, why_none(picture, joints, params, fps)
 
 
 def whole_samples(

@@ -17,6 +17,7 @@ from pipeline.pictures.draw import Picture, caption
 from pipeline.planning.plan import Planned
 from stages.base import VideoInfo
 from stages.start import CONDITIONS, NO_START, StartParams
+from stages.start import STAGE as START
 from store import Store
 from store.atomic import write_bytes
 
@@ -57,8 +58,7 @@ def draw_start(store: Store, plan: list[Planned], out: Path) -> str:
         raise UserError(f"{name}: its start is not computed; run `ttprep run --stage start` on it first")
     if out.suffix.lower() != ".png":
         raise UserError(f"{out}: the plot of a start is a .png; choose that suffix")
-    params, info = planned.node.params, video_info(frames.receipt)
-    assert isinstance(params, StartParams)
+    params, info = START.typed(planned.node.params), video_info(frames.receipt)
     found, why = start_of(store, planned)
     with ExitStack() as stack:
         reader = stack.enter_context(store.reader(planned.node.slot))

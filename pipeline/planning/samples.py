@@ -18,7 +18,7 @@ from pipeline.annotations import (
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.inputs.trials import whole_samples
-from stages.cuboids import CuboidParams
+from stages.cuboids import STAGE as CUBOIDS
 from store import Receipt
 
 
@@ -57,8 +57,7 @@ def gather(
     paths = [manifest.resolve(p) for p in manifest.annotations]
     annotations = read_annotations(paths, videos=videos, options=manifest.annotation_options)
     cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
-    params = manifest.params("cuboids")
-    assert isinstance(params, CuboidParams)
+    params = manifest.params(CUBOIDS)
     own, issues, step = whole_samples(whole, manifest.view, params.length)
     if step is not None:  # in front: they pass none of the rules for intervals
         waterfall = replace(cleaned.waterfall, steps=(step, *cleaned.waterfall.steps))

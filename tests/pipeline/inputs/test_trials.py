@@ -24,7 +24,7 @@ from pipeline.inputs.joints import joint_index, read_joints
 from pipeline.inputs.labels import read_labels
 from pipeline.inputs.manifest import read_manifest
 from pipeline.run import Request, survey
-from stages.base import Block, StageError, VideoInfo
+from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.descriptor import JOINTS
 from stages.frames import STAGE as FRAMES
 from stages.frames.folder import natural_key, numbering_faults, pictures_of, place_joints
@@ -94,13 +94,10 @@ def write_joints(path: Path, joints: NDArray[np.float64] | None = None) -> Path:
 
 def decode_folder(folder: Path, joints: NDArray[np.float64] | None = None, **params: Any) -> dict[str, Any]:
     """The frames stage on a folder, as one dictionary of whole arrays."""
-    data: dict[str, Any] = {"video": np.array(str(folder))}
-    if joints is not None:
-        data["joints"] = joints
+    source = SourceFile(folder, joints)
     values = FramesParams(**{"width": SIZE[0], "height": SIZE[1], "fps": 30, **params})
-    parts = list(FRAMES.compute(iter([Block(0, 7, 0, data)]), values, VideoInfo()))
-    attrs = parts[-1].pop("_attrs").item()
-    return {**{k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, "attrs": attrs}
+    parts = list(FRAMES.compute(iter([Block(0, 7, 0, {}, source)]), values, VideoInfo()))
+    return {**{k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, "attrs": parts[-1].attrs}
 
 
 # -- order and damage ------------------------------------------------------------------------
