@@ -62,8 +62,10 @@ def _tvl1() -> Pair:
     """Zach, Pock & Bischof, DAGM 2007 (scikit-image)."""
     from skimage import registration  # a third of a second, for this method alone
 
+    tvl1: Any = registration.optical_flow_tvl1  # untyped
+
     def pair(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Flow:
-        rows, columns = registration.optical_flow_tvl1(a.astype(np.float32) / 255, b.astype(np.float32) / 255)
+        rows, columns = tvl1(a.astype(np.float32) / 255, b.astype(np.float32) / 255)
         return np.stack([columns, rows], axis=-1)
 
     return pair
