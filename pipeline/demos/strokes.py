@@ -79,7 +79,7 @@ def run_demo(
 ) -> int:
     """Render, run and show; returns the exit code.
 
-    ``lasting``: ``duration`` and ``gap`` of :func:`ttdemo.strokes.match.plan_clip`, s.
+    ``lasting``: ``duration`` and ``gap`` of :func:`ttdemo.strokes.plan.plan_clip`, s.
 
     Raises
     ------
