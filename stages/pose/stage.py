@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
-from stages.frames.decode import Report, decode
+from stages.frames.decode import decode
+from stages.frames.report import Report
 from stages.frames.rotation_and_fit import Fit, colour_of, geometry, to_rgb
 from stages.pose.architecture import Model, OutputStride, largest_stride
 from stages.pose.detector import PoseNet, net_size
