@@ -35,10 +35,12 @@ MOST_LINES = 400
 
 
 def module_files(root: Path, packages: Mapping[str, object]) -> dict[str, Path]:
-    """Dotted name → file."""
+    """Dotted name → file; an extension module stands by its stub."""
     found = {}
     for package in packages:
-        for path in sorted((root / package).rglob("*.py")):
+        for path in sorted((root / package).rglob("*.py*")):
+            if path.suffix not in (".py", ".pyi"):
+                continue
             name = ".".join(path.relative_to(root).with_suffix("").parts)
             found[name.removesuffix(".__init__")] = path
     return found
