@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.base import ArraySpec, StageError
-from stages.frames.decode import Message, Report, listening, reason
+from stages.frames.report import Message, Report, listening, reason
 from stages.frames.rotation_and_fit import Geometry
 
 #: suffix → FFmpeg's decoder
@@ -145,7 +145,7 @@ def decode_folder(folder: Path, report: Report) -> Iterator[Any]:
     StageError
         The folder cannot be read or holds no picture.
     """
-    av.logging.set_level(av.logging.INFO)  # see decode(): PyAV's defaults hide the decoder's messages
+    av.logging.set_level(av.logging.INFO)  # see decode_video(): PyAV's defaults hide the decoder's messages
     av.logging.set_skip_repeated(False)
     try:
         paths = pictures_of(folder)

@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from stages.base import VIDEO, Array, ArraySpec, Block, Params, Result, Stage, StageError, VideoInfo
-from stages.frames.decode import Report, decode
+from stages.frames.decode import decode
 from stages.frames.folder import GIVEN, place_joints
+from stages.frames.report import Report
 from stages.frames.rotation_and_fit import Fit, Geometry, colour_of, geometry, to_rgb
 
 

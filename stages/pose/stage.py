@@ -23,7 +23,8 @@ from stages.base import (
     StageError,
     VideoInfo,
 )
-from stages.frames.decode import Report, decode
+from stages.frames.decode import decode
+from stages.frames.report import Report
 from stages.frames.rotation_and_fit import Fit, colour_of, geometry, to_rgb
 from stages.pose.architecture import Model, OutputStride, largest_stride
 from stages.pose.detector import PoseNet, net_size

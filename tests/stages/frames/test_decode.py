@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE, FramesParams
-from stages.frames.decode import MOST_FAULTS, Report, decode
+from stages.frames.decode import decode
+from stages.frames.report import MOST_FAULTS, Report
 from stages.frames.stage import _frame_rate
 from tests.conftest import encode, remux, scene
 

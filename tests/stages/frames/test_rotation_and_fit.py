@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE, FramesParams
-from stages.frames.decode import Report, decode
+from stages.frames.decode import decode
+from stages.frames.report import Report
 from stages.frames.rotation_and_fit import GREY, RGB, Colour, Fit, colour_of, geometry, to_rgb
 from tests.conftest import scene
 

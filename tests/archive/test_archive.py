@@ -1,0 +1,144 @@
+"""What earlier versions wrote: read, left alone, and extended by today's code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from store import Store
+from tests.archive.make import FIT, figures
+from tests.support.command_line import as_json, stage_files, ttprep
+
+ARCHIVES = sorted(Path(__file__).parent.glob("*.tar.xz"))
+PROJECTS = ("matches", "trials", "posed")
+
+
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("archive")
+    with tarfile.open(request.param) as tar:
+        tar.extractall(place, filter="data")
+    return place
+
+
+@pytest.fixture
+def matches(unpacked: Path, tmp_path: Path) -> Path:
+    """A copy to work in."""
+    return Path(shutil.copytree(unpacked / "matches", tmp_path / "matches"))
+
+
+def held(unpacked: Path) -> dict[str, dict[str, list[Any]]]:
+    """The figures that came with the archive."""
+    found: dict[str, dict[str, list[Any]]] = json.loads((unpacked / "figures.json").read_text())
+    return found
+
+
+def test_there_is_an_archive() -> None:
+    assert ARCHIVES
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+def test_every_value_of_a_store_is_read(unpacked: Path, project: str) -> None:
+    store = Store.open(unpacked / project / "store")
+    read = 0
+    for video in store.videos():
+        for receipt in store.receipts(video):
+            path = store.folder(video) / f"{receipt.stage}-{receipt.key[:16]}.h5"
+            then = held(unpacked)[str(path.relative_to(unpacked))]
+            with h5py.File(path) as file:
+                assert file.attrs["key"] == receipt.key
+            assert figures(path) == then
+            assert {name: shape for name, (_, shape, _) in then.items()} == receipt.shapes
+            read += 1
+    assert read == sum(name.startswith(f"{project}/store/") for name in held(unpacked))
+    assert ttprep("verify", "--store", store.root, "--read-data").returncode == 0
+
+
+@pytest.mark.parametrize("project", ["matches", "trials"])
+def test_nothing_is_to_do(unpacked: Path, project: str) -> None:
+    folder = unpacked / project
+    files, dataset = stage_files(folder / "store"), (folder / "dataset.h5").read_bytes()
+    plan = ttprep("plan", cwd=folder)
+    assert (plan.returncode, plan.stdout) == (0, ""), plan.stdout
+    done = ttprep("run", "--workers", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
+    assert "is up to date" in done.stdout
+    assert stage_files(folder / "store") == files
+    assert (folder / "dataset.h5").read_bytes() == dataset
+
+
+def test_nothing_is_to_do_where_pose_was_estimated(unpacked: Path, pose_weights: Path) -> None:
+    words = ("plan", "--stage", "descriptor", "--pose-weights", pose_weights)
+    plan = ttprep(*words, cwd=unpacked / "posed")
+    assert (plan.returncode, plan.stdout) == (0, ""), plan.stdout
+
+
+@pytest.mark.parametrize("project", ["matches", "trials"])
+def test_the_dataset_made_of_an_old_store_is_the_old_one(
+    unpacked: Path, project: str, tmp_path: Path
+) -> None:
+    made = tmp_path / "again.h5"
+    done = ttprep("export", made, cwd=unpacked / project)
+    assert done.returncode == 0, done.stderr
+    assert figures(made) == held(unpacked)[f"{project}/dataset.h5"]
+
+
+def test_one_more_annotation_file_makes_cuboids_and_dataset_alone(unpacked: Path, matches: Path) -> None:
+    files = stage_files(matches / "store")
+    shutil.copy(matches / "later.xml", matches / "annotations" / "third.xml")
+    to_do = as_json(ttprep("plan", "--json", cwd=matches))["to_do"]
+    assert [(Path(node["video"]).name, node["stage"]) for node in to_do] == [("third.mp4", "cuboids")]
+    done = ttprep("run", "--workers", "1", cwd=matches)
+    assert done.returncode == 0, done.stderr
+    now = stage_files(matches / "store")
+    assert files.items() <= now.items()
+    assert [Path(name).name.split("-")[0] for name in now.keys() - files.keys()] == ["cuboids"]
+    assert figures(matches / "dataset.h5") == held(unpacked)["extended"]
+
+
+def test_a_trained_network_decides_as_it_did(unpacked: Path, matches: Path) -> None:
+    pytest.importorskip("torch", reason="needs torch: pip install '.[train]'")
+    then = json.loads((matches / "trained" / "evaluate-train" / "report.json").read_text())
+    words = [
+        "evaluate",
+        "trained",
+        "--split",
+        "train",
+        "--dataset",
+        "dataset.h5",
+        "--device",
+        "cpu",
+        "--json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "tttrain.cli", *words],
+        cwd=matches,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    now = json.loads((matches / "trained" / "evaluate-train" / "report.json").read_text())
+    assert [p["id"] for p in now["predictions"]] == [p["id"] for p in then["predictions"]]
+    for mine, theirs in zip(now["predictions"], then["predictions"], strict=True):
+        assert mine["true"] == theirs["true"]
+        assert mine["scores"] == pytest.approx(theirs["scores"], abs=1e-3)  # other machines round differently
+    resumed = subprocess.run(
+        [sys.executable, "-m", "tttrain.cli", *FIT.split(), "--epochs", "3"],
+        cwd=matches,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    history = json.loads((matches / "trained" / "history.json").read_text())
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
