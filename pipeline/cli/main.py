@@ -29,7 +29,11 @@ def main() -> None:
 
 @main.command()
 @options()
-@click.option("--workers", type=click.IntRange(1), help="Processes on this machine; default: its cores.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes on this machine, 0: in this process; default: its cores.",
+)
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, e.g. tcp://host:8786.")
 @click.option("--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report.")
 @JSON
@@ -40,11 +44,15 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     changed: only what the change touches is computed.
     """
     from pipeline.cli.tables import echo_json, print_result, result_json
-    from pipeline.execution.cluster import Where
+    from pipeline.planning.request import Where
     from pipeline.run import run as execute_run
 
-    if workers and scheduler:
+    if workers is not None and scheduler:
         raise click.UsageError("--workers is for this machine, --scheduler for a cluster: give one of them")
+    if workers == 0 and report:
+        raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
+    if workers == 0 and report:
+        raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
     request = make_request(**common, where=Where(workers, scheduler), report=report)
     console = stderr()
     result = execute_run(request, console)
@@ -69,7 +77,7 @@ def plan(as_json: bool, **common: Any) -> int:
     Exits with 0 where there is nothing to do and with 4 where there is. Changes nothing.
     """
     from pipeline.cli.tables import echo_json, plan_json, print_plan
-    from pipeline.run import survey
+    from pipeline.planning.survey import survey
 
     request = make_request(**common)
     overview = survey(request, existing_store(request.store_root), stderr())
@@ -97,7 +105,7 @@ def plan(as_json: bool, **common: Any) -> int:
 def status(as_json: bool, poses: bool, **common: Any) -> int:
     """Show the table video × stage: done, stale, failed, damaged or missing."""
     from pipeline.cli.tables import echo_json, pose_summaries, print_poses, print_status, status_rows
-    from pipeline.run import survey
+    from pipeline.planning.survey import survey
     from store import Store
 
     request = make_request(**common)
