@@ -70,6 +70,12 @@ def _third_party() -> Iterator[tuple[str, Stage[Any]]]:
 
 
 def _check_inputs(stage: Stage[Any], known: dict[str, Stage[Any]]) -> None:
+    roots = [s.name for s in (*known.values(), stage) if s.is_root]
+    if len(roots) > 1:
+        raise StageError(
+            f"stages {' and '.join(roots)} both count the frames of a source",
+            "let one of them read an array of the other's too",
+        )
     for array in stage.inputs:
         maker, _, name = array.partition(".")
         if maker in known and all(spec.name != name for spec in known[maker].outputs):

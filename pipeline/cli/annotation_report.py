@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def known_videos(
     for source in identify(found, store):
         entry = by_place.get(source.path.resolve())
         if entry is not None:
-            source.fps, source.player = entry.fps, entry.player
+            source = replace(source, fps=entry.fps, player=entry.player)
         if source.problem:
             problems.append(f"{source.name}: {source.problem}")
             continue

@@ -109,9 +109,9 @@ def make_request(
     pose_weights: Path | None = None,
     **more: Any,
 ) -> Any:
-    """The :class:`pipeline.run.Request` of a command line."""
+    """The :class:`~pipeline.planning.request.Request` of a command line."""
     from pipeline.inputs.manifest import read_manifest
-    from pipeline.run import Request
+    from pipeline.planning.request import Request
 
     read = read_manifest(manifest)
     root = store_root or read.resolve(read.store)

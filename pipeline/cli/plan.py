@@ -19,7 +19,7 @@ def plan(as_json: bool, **common: Any) -> int:
     Exits with 0 where there is nothing to do and with 4 where there is. Changes nothing.
     """
     from pipeline.cli.tables import echo_json, plan_json, print_plan
-    from pipeline.run import survey
+    from pipeline.planning.survey import survey
 
     request = make_request(**common)
     overview = survey(request, existing_store(request.store_root), stderr())

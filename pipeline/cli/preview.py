@@ -29,7 +29,7 @@ def preview(
 ) -> int:
     """Draw frame, foreground, flow, ROI and joints of a processed VIDEO side by side."""
     from pipeline.pictures.preview import preview as draw
-    from pipeline.run import survey
+    from pipeline.planning.survey import survey
     from store import Store
 
     names = ("start",) if start else ()

@@ -12,7 +12,11 @@ from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdo
 
 @click.command()
 @options()
-@click.option("--workers", type=click.IntRange(1), help="Processes on this machine; default: its cores.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes on this machine; 0 computes in this process. Default: its cores.",
+)
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, e.g. tcp://host:8786.")
 @click.option("--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report.")
 @JSON
@@ -23,11 +27,13 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     changed: only what the change touches is computed.
     """
     from pipeline.cli.tables import echo_json, print_result, result_json
-    from pipeline.execution.cluster import Where
+    from pipeline.planning.request import Where
     from pipeline.run import run as execute_run
 
-    if workers and scheduler:
+    if workers is not None and scheduler:
         raise click.UsageError("--workers is for this machine, --scheduler for a cluster: give one of them")
+    if workers == 0 and report:
+        raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
     request = make_request(**common, where=Where(workers, scheduler), report=report)
     console = stderr()
     result = execute_run(request, console)

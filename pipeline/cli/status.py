@@ -17,7 +17,7 @@ from pipeline.cli.options import JSON, make_request, options, stderr, stdout
 def status(as_json: bool, poses: bool, **common: Any) -> int:
     """Show the table video × stage: done, stale, failed, damaged or missing."""
     from pipeline.cli.tables import echo_json, pose_summaries, print_poses, print_status, status_rows
-    from pipeline.run import survey
+    from pipeline.planning.survey import survey
     from store import Store
 
     request = make_request(**common)

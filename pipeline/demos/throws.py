@@ -9,10 +9,11 @@ from rich.console import Console
 from pipeline.cli.tables import print_result
 from pipeline.demos.rendering import rendering
 from pipeline.errors import OK
-from pipeline.execution.cluster import Where, cores
+from pipeline.execution.cluster import cores
 from pipeline.inputs.manifest import read_manifest
 from pipeline.pictures.start_frame import draw_start
-from pipeline.run import Request, run
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
 from store import Store
 from store.atomic import write_bytes
 from ttdemo.throws.plan import N_TARGETS, target_name

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.execution.feature_files import video_info
-from pipeline.inputs.trials import start_of
 from pipeline.pictures.draw import Picture
 from pipeline.planning.plan import Planned
+from pipeline.planning.starts import start_of
 from stages.base import VideoInfo
 from stages.start import CONDITIONS, NO_START, StartParams
 from stages.start import STAGE as START

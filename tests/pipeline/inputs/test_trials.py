@@ -23,7 +23,8 @@ from pipeline.errors import SOME_FAILED, USAGE, UserError
 from pipeline.inputs.joints import joint_index, read_joints
 from pipeline.inputs.labels import read_labels
 from pipeline.inputs.manifest import read_manifest
-from pipeline.run import Request, survey
+from pipeline.planning.request import Request
+from pipeline.planning.survey import survey
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.descriptor import JOINTS
 from stages.frames import STAGE as FRAMES
@@ -409,7 +410,7 @@ def exported(folder: Path, name: str = "d.h5") -> dict[str, list[Any]]:
     manifest = read_manifest(folder / "data_manifest.yaml")
     store = Store.open(folder / "store")
     overview = survey(Request(manifest, folder / "store"), store, Console(stderr=True, quiet=True))
-    made = export(manifest, store, overview.sources, overview.plans, folder / name)
+    made = export(manifest, store, overview.sources, overview.plans, folder / name, samples=overview.samples)
     with h5py.File(made.path) as file:
         columns = {name: data[()].tolist() for name, data in file["samples"].items()}
         samples = {
@@ -557,7 +558,7 @@ def test_samples_begin_at_the_start_frame(folder: Path) -> None:
     for source in overview.sources:
         plan = {p.node.stage.name: p for p in overview.plans[source.sha256]}
         with store.reader(plan["start"].node.slot) as reader:
-            assert np.flatnonzero(reader.read("start")).tolist() == [source.start]
+            assert np.flatnonzero(reader.read("start")).tolist() == [overview.samples.starts[source.sha256]]
 
 
 def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> None:
