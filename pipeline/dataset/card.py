@@ -1,4 +1,4 @@
-"""DATASET.md: what is in a dataset file, how it came about, and what it cannot tell."""
+"""Write DATASET.md: what a dataset file holds, how it was made, and what its limits are."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def write_card(path: Path, summary: Summary, picture: Path, waterfall: dict[str,
     path : Path
     summary : Summary
     picture : Path
-        Of samples; linked from the card.
+        Picture of samples, linked from the card.
     waterfall : dict
-        How the cleaning came from annotations to these samples.
+        The steps of cleaning, from annotations to these samples.
     mark : str
-        Kept in the card, see :func:`mark_of`.
+        Kept in the card's last line, see :func:`mark_of`.
     """
     lines = [*_lines(summary, picture, waterfall), "", f"{_MARK}{mark} -->"]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
 def mark_of(path: Path) -> str:
-    """The mark that a card was written with; empty where there is none."""
+    """Read the mark that a card was written with; empty where there is none."""
     try:
         last = path.read_text().rstrip().rpartition("\n")[2]
     except (OSError, UnicodeDecodeError):
@@ -141,7 +141,7 @@ def _waterfall(waterfall: dict[str, Any]) -> Iterator[str]:
 
 
 def limits(summary: Summary) -> Iterator[str]:
-    """What whoever trains on this file should know, one sentence each."""
+    """Yield what those who train on this file should know, one sentence each."""
     attrs, samples, splits = summary.attrs, summary.samples, summary.splits
     for name, by_split in summary.counts().items():
         if name and any(by_split.values()) and not all(by_split.values()):

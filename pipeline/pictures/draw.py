@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from typing import Any
 
 import cv2
@@ -14,6 +16,7 @@ from stages.pose import EDGES, KEYPOINTS
 
 Picture = NDArray[np.uint8]
 _ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
+_OPENCV_DRAWS_ANY_SCRIPT = int(cv2.__version__.partition(".")[0]) >= 5
 _DRAWN = 0.15  # joints with a lower score are guesses and only clutter the picture
 
 
@@ -111,10 +114,38 @@ def enlarge(picture: Picture, zoom: int) -> Picture:
 
 
 def caption(width: int, text: str, height: int = 22) -> Picture:
-    """A dark strip with white text."""
+    """Draw white text on a dark strip.
+
+    OpenCV 5 draws any script. Earlier versions draw ASCII and put ``?`` for the rest, so there matplotlib
+    draws such text; it is imported only then, because it would cost every export 0.3 s.
+    """
     strip = np.full((height, width, 3), 30, np.uint8)
+    if not (text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT):
+        return np.maximum(strip, _lettering(width, text, height)[..., None])
     cv2.putText(strip, text, (6, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
     return strip
+
+
+def _lettering(width: int, text: str, height: int) -> NDArray[np.uint8]:
+    """Draw text of any script in a strip.
+
+    Returns
+    -------
+    (height, width) uint8
+        Coverage of the pixels; a letter that the font lacks is a box.
+    """
+    from matplotlib.figure import Figure
+
+    dpi = 100
+    size = (width + 0.5) / dpi, (height + 0.5) / dpi  # is cut to whole pixels
+    figure = Figure(figsize=size, dpi=dpi, facecolor="black")
+    place = 6 / width, 7 / height
+    figure.text(*place, text, color="white", fontsize=11 * 72 / dpi, family="DejaVu Sans", parse_math=False)
+    pixels = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(pixels, format="rgba")
+    return np.frombuffer(pixels.getvalue(), np.uint8).reshape(height, width, 4)[..., 0]
 
 
 def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int) -> Picture:
