@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401
@@ -14,25 +16,19 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.sample_picture import crop_corner
 from tests.conftest import encode
+from tests.support import ROOT
 from tests.support.projects import export_here, manifest_in, project, run_here, write_actions
 
 
-def documented_corner(roi: float, size: int, frame: int) -> int:
-    """docs/dataset-format.md, along one axis of the frame."""
-    return min(max(math.floor(roi - size / 2 + 0.5), 0), frame - size)
-
-
-def corner_in_window(file: h5py.File, row: int) -> list[int]:
-    """docs/dataset-format.md, within the window of one row of /cuboids."""
-    roi, first = file["cuboids/roi"][row].tolist(), file["cuboids/window"][row].tolist()
-    crop, window, frame = (file.attrs[name].tolist() for name in ("crop", "window", "frame_size"))
-    return [
-        min(
-            max(documented_corner(roi[axis], crop[axis], frame[axis]) - first[axis], 0),
-            window[axis] - crop[axis],
-        )
-        for axis in range(2)
-    ]
+def documented_corner() -> Callable[[h5py.File, int], NDArray[np.int64]]:
+    """The function that docs/dataset-format.md gives to readers of the file."""
+    text = (ROOT / "docs" / "dataset-format.md").read_text()
+    found = re.search(r"```python\n(def crop_corner.*?)```", text, re.DOTALL)
+    assert found
+    names: dict[str, Any] = {"np": np}
+    exec(found[1], names)
+    function: Callable[[h5py.File, int], NDArray[np.int64]] = names["crop_corner"]
+    return function
 
 
 @pytest.mark.parametrize("crop", [(24, 24), (23, 18)])
@@ -57,7 +53,7 @@ def test_crops_out_of_cuboids_are_those_of_untrimmed(
     )
     export_here(manifest, tmp_path / "d.h5")
     width, height = crop
-    halves = 0
+    documented, halves = documented_corner(), 0
     with h5py.File(tmp_path / "d.h5") as file:
         whole, cuboids = file["untrimmed"], file["cuboids"]
         firsts = file["videos/first"][()]
@@ -68,7 +64,7 @@ def test_crops_out_of_cuboids_are_those_of_untrimmed(
                 roi = whole["roi"][at]
                 np.testing.assert_array_equal(cuboids["roi"][row], roi)
                 halves += int((roi % 1 == 0.5).sum())
-                x, y = corner_in_window(file, row)
+                x, y = documented(file, row).tolist()
                 assert crop_corner(file, row) == (x, y), "the picture shows another crop"
                 np.testing.assert_array_equal(cuboids["window"][row] + (x, y), whole["window"][at])
                 for kind in ("rgb", "flow"):
@@ -102,4 +98,5 @@ def test_a_still_video_is_cropped_at_its_half_pixel_centre(tmp_path: Path) -> No
         assert file.attrs["window"].tolist() == [186, 180]
         assert file["cuboids/window"][first].tolist() == [67, 0]
         assert crop_corner(file, first) == (33, 30)
+        assert documented_corner()(file, first).tolist() == [33, 30]
         assert file["untrimmed/window"][0].tolist() == [67 + 33, 0 + 30]
