@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from stages.frames.folder import pictures_of
-from store import Store, sha256_file
-from store.atomic import read_json, write_json
+from store import Store, StoreError, sha256_file
+from store.atomic import read_json
 
 _CONTAINERS = "3gp asf avi flv m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _CONTAINERS.split())
@@ -179,15 +179,15 @@ def _parts(folder: Path, joints: Path | None) -> list[tuple[str, Path]]:
 
 def _folder_digest(folder: Path, joints: Path | None, store: Store | None) -> str:
     signature, newest = _signature(folder, joints)
-    note = _note(folder, store) if store else None
+    note = store.note_path(folder) if store else None
     known = read_json(note) if note else None
     if isinstance(known, dict) and known.get("signature") == signature:
         return str(known["sha256"])
     digest = content_digest(folder, joints)
     settled = time.time() - newest > 2 and _signature(folder, joints)[0] == signature  # as for files
-    if note and settled:
-        with contextlib.suppress(OSError):
-            write_json(note, {"path": str(folder.resolve()), "signature": signature, "sha256": digest})
+    if note and store and settled:
+        with contextlib.suppress(OSError, StoreError):
+            store.publish(note, {"path": str(folder.resolve()), "signature": signature, "sha256": digest})
     return digest
 
 
@@ -198,13 +198,8 @@ def _signature(folder: Path, joints: Path | None) -> tuple[str, float]:
     return hashlib.sha256(text.encode()).hexdigest(), max((s.st_mtime for _, s in stats), default=0.0)
 
 
-def _note(path: Path, store: Store) -> Path:
-    place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
-    return store.root / "sources" / f"{place}.json"
-
-
 def _digest(path: Path, stat: os.stat_result, store: Store | None) -> str:
-    note = _note(path, store) if store else None
+    note = store.note_path(path) if store else None
     known = read_json(note) if note else None
     if isinstance(known, dict) and (known.get("size"), known.get("mtime_ns")) == (
         stat.st_size,
@@ -216,6 +211,6 @@ def _digest(path: Path, stat: os.stat_result, store: Store | None) -> str:
     settled = time.time() - stat.st_mtime > 2
     if note and store and settled and path.stat().st_mtime_ns == stat.st_mtime_ns:
         content = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-        with contextlib.suppress(OSError):  # a note saves time, nothing else
-            write_json(note, {**content, "sha256": digest})
+        with contextlib.suppress(OSError, StoreError):  # a note saves time, nothing else
+            store.publish(note, {**content, "sha256": digest})
     return digest
