@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from store import (
     Column,
@@ -35,20 +34,9 @@ from store.feature import FeatureWriter
 from store.gc import garbage, leftovers, remove
 from store.layout import decode, encode
 from store.verify import verify
+from tests.store.results import COLUMN, put, rows
 
 CODECS = ["zstd", "bitshuffle-zstd", "bitshuffle-lz4", "raw"]
-COLUMN = Column("x", "uint8", Layout((8, 4, 5), "zstd", 3, "temporal-delta"), {"axes": ("t", "y", "x")})
-
-
-def rows(n: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (n, 9, 11), dtype=np.uint8)
-
-
-def put(store: Store, slot: Slot, data: NDArray[np.uint8]) -> None:
-    with store.writing(slot, (COLUMN,), {"key": slot.key}) as writer:
-        writer.append({"x": data})
-        shapes = writer.close()
-    store.seal(slot, 1, {"params": {}}, shapes, {}, {})
 
 
 @pytest.fixture
