@@ -32,7 +32,7 @@ from pipeline.inputs.sources import Source, find_videos, identify
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
 from store import Receipt, Store
-from store.atomic import read_json, write_bytes, write_json
+from store.atomic import write_bytes, write_json
 
 #: findings printed; all are in the JSON file
 PRINTED = 30
@@ -192,14 +192,11 @@ def _frames(store: Store | None, sha256: str) -> Receipt | None:
 def _of_store(store: Store | None) -> dict[str, VideoFacts]:
     """All videos that a store has frames of, by the path they had when they were hashed."""
     facts: dict[str, VideoFacts] = {}
-    for note in sorted((store.root / "sources").glob("*.json")) if store else ():
-        value = read_json(note)
-        receipt = (
-            _frames(store, str(value["sha256"])) if isinstance(value, dict) and "sha256" in value else None
-        )
-        if receipt is not None and isinstance(value, dict):
+    for note in store.source_notes() if store else ():
+        receipt = _frames(store, note["sha256"])
+        if receipt is not None:
             info = video_info(receipt)
-            facts[Path(value["path"]).as_posix()] = VideoFacts(info.n_frames, info.fps, value["sha256"][:16])
+            facts[Path(note["path"]).as_posix()] = VideoFacts(info.n_frames, info.fps, note["sha256"][:16])
     return facts
 
 
