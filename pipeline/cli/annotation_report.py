@@ -23,7 +23,6 @@ from pipeline.annotations import (
     clean,
     count_kinds,
     draw_waterfall,
-    encode_png,
     read_annotations,
 )
 from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
@@ -227,7 +226,7 @@ def write_report(result: AnnotationReport, stem: Path) -> tuple[Path, Path]:
     """Write ``<stem>.json`` and ``<stem>.png``; returns their paths."""
     files = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.png")
     write_json(files[0], result.to_json())
-    write_bytes(files[1], encode_png(draw_waterfall(result.cleaned.waterfall)))
+    write_bytes(files[1], draw_waterfall(result.cleaned.waterfall))
     return files
 
 

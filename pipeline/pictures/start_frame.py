@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.annotations import encode_png
 from pipeline.errors import UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.inputs.trials import start_of
 from pipeline.pictures.draw import Picture, caption
+from pipeline.pictures.png import encode_png
 from pipeline.planning.plan import Planned
 from stages.base import VideoInfo
 from stages.start import CONDITIONS, NO_START, StartParams

@@ -23,7 +23,7 @@ from pipeline.annotations import (
     read_annotations,
     read_file,
 )
-from pipeline.annotations.formats.json_lines import Node, parse
+from pipeline.annotations.parsing.json_lines import Node, parse
 
 VIDEOS = {"game.mp4": VideoFacts(6000, Fraction(120))}
 

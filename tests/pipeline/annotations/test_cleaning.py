@@ -6,8 +6,6 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -24,8 +22,6 @@ from pipeline.annotations import (
     VideoFacts,
     canonical,
     clean,
-    draw_waterfall,
-    encode_png,
     merge,
     read_annotations,
 )
@@ -411,7 +407,7 @@ def test_user_taxonomy() -> None:
     assert "negatives" not in clean(rally(), VIDEOS, view).waterfall.counts()
 
 
-# report and picture
+# report
 
 
 def test_report_is_json() -> None:
@@ -420,24 +416,6 @@ def test_report_is_json() -> None:
     assert [s["count"] for s in report["steps"]] == [12, 11, 9, 6, 4, 3, 2, 0]
     assert report["parameters"]["same_action"] == 0.25
     assert report["taxonomy"] == "strokes"
-
-
-def test_picture_shows_the_counts_as_lengths() -> None:
-    image = draw_waterfall(run(*HAND).waterfall)
-    assert image.dtype == np.uint8
-    assert image.shape[1:] == (1200, 3)
-    blue = np.all(image == (66, 114, 178), axis=2)
-    rows = blue[:, 250:812].sum(axis=1)
-    lengths = [int(rows[64 + 58 * i + 18]) for i in range(4)]
-    assert lengths == [round(560 * n / 12) + 1 for n in (12, 11, 9, 6)]
-    decoded = cv2.imdecode(np.frombuffer(encode_png(image), np.uint8), cv2.IMREAD_COLOR)
-    assert np.array_equal(decoded[..., ::-1], image)
-
-
-def test_picture_of_nothing_and_of_odd_names() -> None:
-    assert draw_waterfall(run().waterfall).shape[1] == 1200
-    odd = run(note(100, 200, "Défensif 日本 " + "x" * 200, who="Zoë " * 40), taxonomy="detection")
-    assert draw_waterfall(odd.waterfall).dtype == np.uint8
 
 
 def test_options_refuse_unknown_names() -> None:
