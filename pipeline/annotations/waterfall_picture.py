@@ -191,7 +191,7 @@ class _Page:
         note = ""
         if before is not None and comparable and before.count:
             note = f"{step.count / before.count:.1%} of {before.count}"
-        elif before is not None and step.unit == "actions":
+        elif before is not None and not comparable and step.unit == "actions":
             note = f"from {before.count} {before.unit}"
         self.text(note, _NOTE + width + 12, self.y + 16, 9.5, _FAINT)
         reasons = ", ".join(f"{count} {_reason(kind)}" for kind, count in step.dropped.items())

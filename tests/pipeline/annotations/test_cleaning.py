@@ -15,6 +15,7 @@ from pipeline.annotations import (
     TAXONOMIES,
     Annotation,
     AnnotationOptions,
+    Cleaned,
     CleaningParams,
     FileContent,
     NegativeParams,
@@ -31,17 +32,28 @@ VIDEOS = {"a.mp4": VideoFacts(10_000, FPS, "sha-a"), "b.mp4": VideoFacts(2_000, 
 LOOP, HIT, PUSH = "Offensive Forehand Loop", "Offensive Forehand Hit", "Defensive Backhand Push"
 
 
-def note(begin: int, end: int, label: str | None = LOOP, who: str = "", **other) -> Annotation:
-    values = {"video": "a.mp4", "file": f"{who or 'x'}.xml", "line": begin, **other}
-    return Annotation(begin=begin, end=end, label=label, annotator=who, **values)
+def note(
+    begin: int,
+    end: int,
+    label: str | None = LOOP,
+    who: str = "",
+    *,
+    video: str = "a.mp4",
+    file: str = "",
+    line: int | None = None,
+    player: str = "",
+    clip: bool = False,
+) -> Annotation:
+    line = begin if line is None else line
+    return Annotation(video, begin, end, label, who, file or f"{who or 'x'}.xml", line, player, clip)
 
 
-def run(*annotations: Annotation, taxonomy: str = "strokes", **params):
-    return clean(annotations, VIDEOS, TAXONOMIES[taxonomy], CleaningParams.model_validate(params))
+def run(*notes: Annotation, taxonomy: str = "strokes", **params: object) -> Cleaned:
+    return clean(notes, VIDEOS, TAXONOMIES[taxonomy], CleaningParams.model_validate(params))
 
 
-def counts(*annotations: Annotation, **params) -> list[int]:
-    steps = run(*annotations, **params).waterfall.steps
+def counts(*notes: Annotation, **params: float) -> list[int]:
+    steps = run(*notes, taxonomy="strokes", **params).waterfall.steps
     return [s.count for s in steps if s.unit != "negatives"]
 
 
@@ -250,8 +262,8 @@ def rally(n: int = 11, step: int = 300, length: int = 100, label: str = LOOP) ->
     return [note(100 + i * step, 100 + i * step + length, label) for i in range(n)]
 
 
-def negatives(annotations: list[Annotation], **params) -> list[tuple[int, int]]:
-    result = run(*annotations, negatives=NegativeParams.model_validate(params))
+def negatives(notes: list[Annotation], **params: object) -> list[tuple[int, int]]:
+    result = run(*notes, negatives=NegativeParams.model_validate(params))
     return [(s.begin, s.end) for s in result.samples if s.label == NEGATIVE]
 
 

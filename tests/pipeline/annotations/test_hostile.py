@@ -17,6 +17,7 @@ from pipeline.annotations import (
     REFUSALS,
     TAXONOMIES,
     AnnotationOptions,
+    FileContent,
     VideoFacts,
     clean,
     merge,
@@ -38,7 +39,7 @@ EXTERNAL = """<!DOCTYPE video SYSTEM "file:///etc/passwd"><video><action begin="
 PARAMETER = """<!DOCTYPE v [<!ENTITY % x SYSTEM "http://host/x.dtd"> %x;]><video/>"""
 
 
-def read(data: str | bytes, file: str = "game.xml", **options: object):
+def read(data: str | bytes, file: str = "game.xml", **options: object) -> FileContent:
     raw = data.encode() if isinstance(data, str) else data
     return read_file(raw, file, videos=VIDEOS, options=AnnotationOptions.model_validate(options))
 
