@@ -46,8 +46,16 @@ def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) ->
 
 @click.command("annotations")
 @click.argument("paths", nargs=-1, type=PATH, metavar="PATH...")
-@click.option("--videos", multiple=True, type=PATH, help="Videos, folders, or a CSV: video,frames,fps.")
-@click.option("-o", "--output", type=PATH, help="Write STEM.json and STEM.png there.", metavar="STEM")
+@click.option(
+    "--videos",
+    multiple=True,
+    type=PATH,
+    help="Video, folder, or CSV table with the columns video, frames and fps; may be repeated. "
+    "Default: the manifest's videos, or else those in the store.",
+)
+@click.option(
+    "-o", "--output", type=PATH, metavar="STEM", help="Also write the report as STEM.json and STEM.png."
+)
 @options(paths=False)
 @JSON
 def annotations_report(
@@ -58,9 +66,10 @@ def annotations_report(
     manifest: Path | None,
     as_json: bool,
 ) -> int:
-    """Read and clean annotation files: what each rule leaves, by class and annotator, and every finding.
+    """Read and clean annotation files, and show what each rule leaves and every finding.
 
-    PATH are files and folders of annotations; default: the manifest's.
+    PATH is a file or folder of annotations; by default, those of the manifest are read. Nothing is
+    changed in the store.
     """
     from pipeline.cli.annotation_report import print_report, report, write_report
     from pipeline.cli.tables import echo_json

@@ -14,7 +14,6 @@ from pipeline.annotations import (
     STROKES,
     TAXONOMIES,
     Annotation,
-    AnnotationOptions,
     Cleaned,
     CleaningParams,
     FileContent,
@@ -428,10 +427,3 @@ def test_report_is_json() -> None:
     assert [s["count"] for s in report["steps"]] == [12, 11, 9, 6, 4, 3, 2, 0]
     assert report["parameters"]["same_action"] == 0.25
     assert report["taxonomy"] == "strokes"
-
-
-def test_options_refuse_unknown_names() -> None:
-    with pytest.raises(ValidationError):
-        AnnotationOptions.model_validate({"csvs": []})
-    with pytest.raises(ValidationError, match="for unit: frames"):
-        AnnotationOptions.model_validate({"csv": {"unit": "seconds", "first_frame": 1}})
