@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from tttrain.errors import TrainError
 from tttrain.models.convgru import BiConvGru, ConvGru, each, last
-from tttrain.models.shape import CHANNELS, Inputs, InputShape, Options
+from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 
 #: features of the five convolutions: of the table, and of torchvision's AlexNet
 FEATURES = {"table": (96, 256, 384, 384, 256), "torchvision": (64, 192, 384, 256, 256)}
@@ -259,3 +259,28 @@ def two_way(shape: InputShape, classes: int, options: ConvGruOptions) -> nn.Modu
 def two_way_twice(shape: InputShape, classes: int, options: ConvGruOptions) -> nn.Module:
     """2D-2-ConvGRU AlexNet: both of the layers 6 and 7 are bi-directional ConvGRUs."""
     return ConvGruAlexNet(shape, classes, options, ("bigru", "bigru"))
+
+
+#: of training, [GRU] §IV-B; the sampling method is that of its best result
+_SETTINGS = {
+    "optimizer": "adam", "schedule": "constant", "lr": 1e-4, "weight_decay": 5e-4, "batch": 32, "epochs": 300,
+    "sampling": "method-1", "augmentation": "colour", "square": 240, "pixels": "standard",
+}  # fmt: skip
+
+MODELS = (
+    ModelSpec(
+        "gru-alexnet", "AlexNet, GRU in place of its FC layers", "[GRU] Table I", ("rgb",),
+        GruOptions, GruAlexNet, _SETTINGS,
+    ),
+    ModelSpec(
+        "1d-convgru", "AlexNet with a ConvGRU", "[GRU] Table I", ("rgb",), ConvGruOptions, one_way, _SETTINGS,
+    ),
+    ModelSpec(
+        "2d-convgru", "AlexNet with a bi-directional ConvGRU", "[GRU] Table I", ("rgb",),
+        ConvGruOptions, two_way, _SETTINGS,
+    ),
+    ModelSpec(
+        "2d-2-convgru", "AlexNet with two bi-directional ConvGRUs", "[GRU] Table I", ("rgb",),
+        ConvGruOptions, two_way_twice, _SETTINGS,
+    ),
+)  # fmt: skip

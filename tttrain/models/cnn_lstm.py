@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tttrain.errors import TrainError
-from tttrain.models.shape import CHANNELS, Inputs, InputShape, Options
+from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 
 
 class _HeadOptions(Options):
@@ -250,3 +250,24 @@ class Lstm(nn.Module):
         """``rgb`` (N, 3, T, H, W) → logits (N, classes)."""
         out: Tensor = self.head(self.lstm(self.scale(inputs["rgb"].transpose(1, 2).flatten(2))))
         return out
+
+
+#: of training, [LSTM] §4.1; it prints neither rate nor batch size, and mentions neither L2 nor augmentation
+#: nor normalisation
+_SETTINGS = {
+    "optimizer": "adam", "schedule": "constant", "lr": 1e-3, "weight_decay": 0.0, "batch": 16, "epochs": 50,
+    "augment": False, "pixels": "standard",
+}  # fmt: skip
+
+MODELS = (
+    ModelSpec(
+        "cnn-lstm", "CNN for each frame, LSTM along time", "[LSTM] §3", ("rgb",), CnnLstmOptions, CnnLstm,
+        _SETTINGS,
+    ),
+    ModelSpec(
+        "cnn", "CNN for each frame, mean over time", "[LSTM] Table 1", ("rgb",), CnnOptions, Cnn, _SETTINGS
+    ),
+    ModelSpec(
+        "lstm", "LSTM on the frames' pixels", "[LSTM] Table 1", ("rgb",), LstmOptions, Lstm, _SETTINGS
+    ),
+)  # fmt: skip

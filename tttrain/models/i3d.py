@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tttrain.models.shape import CHANNELS, Inputs, InputShape, Options
+from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 from tttrain.models.stcnn import LateFusion
 
 #: filters of each Inception module: 1×1; 1×1 → 3×3; 1×1 → 3×3; pool → 1×1
@@ -160,3 +160,10 @@ def i3d_flow(shape: InputShape, classes: int, options: I3dOptions) -> nn.Module:
 def i3d(shape: InputShape, classes: int, options: I3dOptions) -> nn.Module:
     """Both streams, scores added."""
     return LateFusion([I3D(m, classes, options) for m in ("rgb", "flow")])
+
+
+MODELS = (
+    ModelSpec("i3d-rgb", "I3D on RGB", "Carreira 2017", ("rgb",), I3dOptions, i3d_rgb),
+    ModelSpec("i3d-flow", "I3D on flow", "Carreira 2017", ("flow",), I3dOptions, i3d_flow),
+    ModelSpec("i3d", "two-stream I3D, scores added", "Carreira 2017", ("rgb", "flow"), I3dOptions, i3d),
+)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tttrain.models.blocks import FEATURES, Branch
-from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+from tttrain.models.spec import CHANNELS, AttentionOptions, Inputs, InputShape, ModelSpec
 
 
 class SingleStream(nn.Module):
@@ -74,3 +74,17 @@ def early_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> 
 def late_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
     """RGB and Flow model, scores added."""
     return LateFusion([SingleStream((m,), shape, classes, options.attention) for m in ("rgb", "flow")])
+
+
+MODELS = (
+    ModelSpec("rgb-stcnn", "RGB branch", "[SSTC] §IV-D", ("rgb",), AttentionOptions, rgb_stcnn),
+    ModelSpec("flow-stcnn", "flow branch", "[SSTC] §IV-D", ("flow",), AttentionOptions, flow_stcnn),
+    ModelSpec(
+        "early-fusion", "RGB and flow as 5 channels", "[SSTC] §IV-D", ("rgb", "flow"), AttentionOptions,
+        early_fusion,
+    ),
+    ModelSpec(
+        "late-fusion", "RGB and flow model, scores added", "[SSTC] §IV-D", ("rgb", "flow"), AttentionOptions,
+        late_fusion,
+    ),
+)  # fmt: skip
