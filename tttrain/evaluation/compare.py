@@ -253,7 +253,7 @@ def markdown(table: Mapping[str, Any]) -> str:
         cells = [_percent(places[row, m]["accuracy"]) for m in table["methods"]]
         lines.append(f"| {row} | {' | '.join(cells)} |")
     lines += ["", "| model | sampling | accuracy | macro precision | recall | F1 | temporal consistency | "
-              "s an epoch |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+              "s per epoch |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for place in table["places"]:
         rest = ["–" if place[k] is None else f"{place[k]:.3f}" for k in FIGURES[1:]]
         cells = [place["model"], place["sampling"].replace("method-", ""), _percent(place["accuracy"]), *rest,

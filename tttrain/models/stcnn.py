@@ -57,22 +57,22 @@ class LateFusion(nn.Module):
 
 
 def rgb_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """RGB model."""
+    """Build the RGB model."""
     return SingleStream(("rgb",), shape, classes, options.attention)
 
 
 def flow_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """Flow model."""
+    """Build the Flow model."""
     return SingleStream(("flow",), shape, classes, options.attention)
 
 
 def early_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """RGB and flow as five channels of one branch."""
+    """Build one branch that sees RGB and flow as five channels."""
     return SingleStream(("rgb", "flow"), shape, classes, options.attention)
 
 
 def late_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """RGB and Flow model, scores added."""
+    """Build an RGB and a Flow model whose scores are added."""
     return LateFusion([SingleStream((m,), shape, classes, options.attention) for m in ("rgb", "flow")])
 
 

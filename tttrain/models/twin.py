@@ -50,7 +50,7 @@ class Twin(nn.Module):
 
 
 def siamese(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """The network of [SSTC]."""
+    """Build the network of [SSTC]."""
     return Twin(shape, classes, TwinOptions(attention=options.attention, fusion="fc"))
 
 

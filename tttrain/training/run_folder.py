@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -157,13 +156,6 @@ def read_run(folder: Path) -> RunRecord:
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     """Write the curve: the records of all epochs."""
     atomic.write_json(folder / HISTORY, history)
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Read the curve as far as it is written, oldest epoch first."""
-    path = folder / HISTORY
-    records: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return records
 
 
 def view_of(record: RunRecord, info: DatasetInfo) -> View:

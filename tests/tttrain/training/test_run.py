@@ -30,7 +30,7 @@ from tttrain.training.config import RunConfig
 from tttrain.training.device import choose_precision
 from tttrain.training.memory import largest_batch
 from tttrain.training.preflight import check_classes
-from tttrain.training.run_folder import make_record, open_run, read_history, read_run
+from tttrain.training.run_folder import HISTORY, make_record, open_run, read_run
 
 torch.set_num_threads(1)
 
@@ -74,7 +74,7 @@ def test_a_twin_learns_moving_blobs(path: Path, tmp_path: Path) -> None:
     assert max(r["validation_accuracy"] for r in history) >= 0.9
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     assert [r["epoch"] for r in history] == list(range(1, 31))
-    assert read_history(tmp_path / "r") == history
+    assert json.loads((tmp_path / "r" / HISTORY).read_text()) == history
     best = [r for r in history if r["improved"]][-1]
     assert Checkpoints(tmp_path / "r").load("best", CPU)["epoch"] == best["epoch"]
 
@@ -243,7 +243,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(
     for name, values in weights(one).items():
         torch.testing.assert_close(values, results[0]["weights"][name], atol=1e-5, rtol=1e-3)
     assert results[0]["loss"] == pytest.approx([r["validation_loss"] for r in history], rel=1e-4)
-    assert read_history(tmp_path / "two")
+    assert json.loads((tmp_path / "two" / HISTORY).read_text())
 
 
 class _Glutton(torch.nn.Module):
