@@ -76,7 +76,7 @@ def scene(
     shapes = []
     for k in range(3):
         h, w = max(2, height // (3 + k)), max(2, width // (5 + k))
-        y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]  # type: ignore[misc]
+        y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
         alpha = ((x**2 + y**2 <= 1) if k % 2 else np.ones((h, w)))[..., None].astype(np.float32)
         start, step = rng.uniform(0, 1, 2), rng.uniform(-0.01, 0.01, 2) * speed
         shapes.append((texture(h, w, rng.uniform(30, 225, 3), 40), alpha, start, step))
