@@ -22,10 +22,10 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-from pipeline.execution.cluster import Where
 from pipeline.inputs.manifest import Manifest
-from pipeline.run import Request, run
-from stages import registry
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
+from stages.registry import registry
 from store import Store
 
 #: pairs that the slow peer is timed on
@@ -38,7 +38,7 @@ def ours(clip: Path, folder: Path, weights: Path | None) -> tuple[int, dict[str,
     request = Request(manifest, folder / "store", (clip,), where=Where(1), pose_weights=weights)
     result = run(request, Console(stderr=True, quiet=True))
     if result.code:
-        sys.exit("\n".join(o.reason for o in result.outcomes if o.reason))
+        sys.exit("\n".join(o.reason for o in result.jobs if o.reason))
     store = Store.open(folder / "store")
     frames, costs = 0, {}
     for receipt in store.receipts(result.overview.sources[0].sha256):

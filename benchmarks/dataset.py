@@ -31,9 +31,10 @@ from ways import Arrays, Hdf5, Layout, Loose, Memmap, T, Video
 
 from pipeline.annotations import CleaningParams
 from pipeline.dataset import export
-from pipeline.execution.cluster import Where, cores
+from pipeline.execution.cluster import cores
 from pipeline.inputs.manifest import Manifest, VideoEntry
-from pipeline.run import Request, run
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
 from store import Store
 
 CONSOLE = Console(width=130)
@@ -56,11 +57,13 @@ def prepare(clips: list[Path], folder: Path, count: int, weights: Path | None) -
     request = Request(manifest, folder / "store", where=Where(cores()), pose_weights=weights)
     result = run(request, Console(stderr=True, quiet=True))
     if result.code:
-        raise SystemExit("\n".join(o.reason for o in result.outcomes if o.reason))
+        raise SystemExit("\n".join(o.reason for o in result.jobs if o.reason))
     store, view = Store.open(folder / "store"), result.overview
     files = [folder / "dataset.h5", folder / "compact.h5"]
     for path in files:
-        done = export(manifest, store, view.sources, view.plans, path, compact=path == files[1])
+        done = export(
+            manifest, store, view.sources, view.plans, path, samples=view.samples, compact=path == files[1]
+        )
         CONSOLE.print(f"{done} ({done.seconds:.2f} s)")
     with h5py.File(files[0], "r") as file:
         table = {k: file[f"samples/{k}"][()].tolist() for k in ("first", "rows", "video")}

@@ -31,10 +31,10 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from pipeline.execution.cluster import Where
 from pipeline.inputs.manifest import Manifest
-from pipeline.run import Request, run
-from stages import registry
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
+from stages.registry import registry
 from store import Store
 from tttrain.models import InputShape, build, specs
 
@@ -107,7 +107,7 @@ def measure(clip: Path, seconds: int, args: argparse.Namespace) -> dict[str, Any
         began = time.perf_counter()
         result = run(request, Console(stderr=True, quiet=True))
         if result.code:
-            sys.exit("\n".join([*result.overview.problems, *(o.reason for o in result.outcomes if o.reason)]))
+            sys.exit("\n".join([*result.overview.problems, *(o.reason for o in result.jobs if o.reason)]))
         store = Store.open(root)
         (source,) = result.overview.sources
         plan = result.overview.plans[source.sha256]

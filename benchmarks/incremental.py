@@ -39,9 +39,10 @@ def step(folder: Path, *, compact: bool, weights: Path | None) -> None:
     from rich.console import Console
 
     from pipeline.dataset import export
-    from pipeline.execution.cluster import Where, cores
+    from pipeline.execution.cluster import cores
     from pipeline.inputs.manifest import read_manifest
-    from pipeline.run import Request, run
+    from pipeline.planning.request import Request, Where
+    from pipeline.run import run
     from store import Store
 
     start = time.perf_counter()
@@ -50,8 +51,16 @@ def step(folder: Path, *, compact: bool, weights: Path | None) -> None:
     result = run(request, Console(stderr=True, quiet=True))
     ran = time.perf_counter() - start
     view, path = result.overview, folder / "dataset.h5"
-    done = export(manifest, Store.open(folder / "store"), view.sources, view.plans, path, compact=compact)
-    made = [o.stage for o in result.outcomes if o.state == "done"]
+    done = export(
+        manifest,
+        Store.open(folder / "store"),
+        view.sources,
+        view.plans,
+        path,
+        samples=view.samples,
+        compact=compact,
+    )
+    made = [o.stage for o in result.jobs if o.state == "done"]
     facts = {"run_s": ran, "export_s": done.seconds, "made": len(made), "stages": sorted(set(made))}
     print(json.dumps({**facts, "code": result.code, "samples": done.samples, "bytes": done.size}))
 

@@ -1,16 +1,19 @@
 """What a stage is: a name, a version, typed parameters, declared inputs and outputs, one function.
 
-A stage knows arrays and nothing else: no file, no store, no cluster. The pipeline hands it an
-iterator of :class:`Block` and takes back an iterator of dictionaries of arrays. Adding a stage to
-ttprep means adding one module (or folder) to this package that has a module-level ``STAGE``.
+A stage knows arrays and nothing else: no store, no cluster. The pipeline hands it an iterator of
+:class:`Block` and takes back an iterator of :class:`Result`. Everything the pipeline must know of a stage is
+declared in its :class:`Stage`, so a new stage needs no change anywhere else: put a module with a module-level
+``STAGE`` into this package, or name one in the entry-point group ``ttprep.stages`` of your own distribution
+(docs/contributing/add-a-stage.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,12 @@ from pydantic import BaseModel, ConfigDict
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Kind = Literal["image", "mask", "vectors", "table", "samples"]
+Modality = Literal["rgb", "flow", "pose"]
+
+#: among a stage's inputs: the source file itself, which a block then carries as :attr:`Block.source`
+VIDEO = "video"
+#: as a chunk's extent: the whole axis
+WHOLE = 4096
 
 
 class Params(BaseModel):
@@ -31,9 +40,12 @@ class NoParams(Params):
     """For a stage that has nothing to set."""
 
 
+P = TypeVar("P", bound=Params)
+
+
 @dataclass(frozen=True)
 class ArraySpec:
-    """One declared output array.
+    """Declare one output array.
 
     Attributes
     ----------
@@ -42,17 +54,24 @@ class ArraySpec:
     dtype : str
         numpy name, e.g. ``"uint8"``.
     axes : tuple of str
-        Axis names in order; the first is the one that blocks run along (``"frame"``, ``"pair"``).
+        Axis names in order; blocks run along the first (``"frame"``, ``"pair"``).
     units : str
         Physical unit of the *decoded* values, ``"1"`` where there is none.
     kind : str
         What the values look like, from which the pipeline picks chunk shape and codec: ``image``
-        (frames, temporally redundant), ``mask``, ``vectors`` (flow), ``table`` (small rows),
+        (frames, redundant in time), ``mask``, ``vectors`` (flow), ``table`` (small rows),
         ``samples`` (pixel data that must read right with plain h5py).
     scale : float
         Decoded value = stored value × scale.
     description : str
         One sentence for the reader of the file.
+    chunk : tuple of int, optional
+        Elements per chunk, where the way the array is read decides rather than its kind;
+        :data:`WHOLE` takes a whole axis. None: by the kind.
+    codec : str
+        Codec, likewise; empty: by the kind.
+    given_by : str
+        The input without which the array is left out; empty: the array is always there.
     """
 
     name: str
@@ -62,6 +81,9 @@ class ArraySpec:
     kind: Kind = "table"
     scale: float = 1.0
     description: str = ""
+    chunk: tuple[int, ...] | None = None
+    codec: Literal["", "zstd", "lz4"] = ""
+    given_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +93,7 @@ class VideoInfo:
     Attributes
     ----------
     n_frames : int
-        Frames really decoded; -1 while that is unknown (only the frames stage sees this).
+        Frames actually decoded; -1 while that is unknown (only the frames stage sees this).
     fps : Fraction
         Frame rate in 1/s.
     width, height : int
@@ -88,6 +110,22 @@ class VideoInfo:
 
 
 @dataclass(frozen=True)
+class SourceFile:
+    """The source of a video, for stages that declare :data:`VIDEO` among their inputs.
+
+    Attributes
+    ----------
+    path : Path
+        A video file, or a folder of pictures.
+    joints : (n, 13, 3) float64 or None
+        Joint positions that came with the source: x, y in px of the source picture, score.
+    """
+
+    path: Path
+    joints: Array | None = None
+
+
+@dataclass(frozen=True)
 class Block:
     """A run of frames given to a stage, with the neighbours its halo asks for.
 
@@ -99,25 +137,126 @@ class Block:
         Frame index of row 0 of the arrays in ``data``: ``start - halo before``, clipped at 0.
     data : mapping of str to array
         ``"<stage>.<array>"`` → rows [first, min(stop + halo after, n)).
+    source : SourceFile or None
+        For stages that declare :data:`VIDEO`.
     """
 
     start: int
     stop: int
     first: int
     data: Arrays
+    source: SourceFile | None = None
 
     def rows(self, name: str) -> Array:
-        """Rows [start, stop) of one input, without its halo."""
+        """Return rows [start, stop) of one input, without its halo."""
         return self.data[name][self.start - self.first : self.stop - self.first]
 
+    def file(self) -> SourceFile:
+        """Return the source; RuntimeError where the stage has not declared it."""
+        if self.source is None:
+            raise RuntimeError(f"this block carries no source: the stage must declare the input {VIDEO!r}")
+        return self.source
 
-#: blocks, parameters, video -> one dictionary of arrays a block (or fewer, longer ones)
-Compute = Callable[[Iterator[Block], Any, VideoInfo], Iterator[dict[str, Array]]]
+
+class Result(dict[str, Array]):
+    """Output rows by array name, and attributes that became known with them.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+    attrs : mapping, optional
+        Attributes for the file; those of later results are added to those of earlier ones.
+    """
+
+    def __init__(self, arrays: Arrays, attrs: Mapping[str, Any] | None = None) -> None:
+        super().__init__(arrays)
+        self.attrs = dict(attrs or {})
+
+
+#: blocks, parameters, video → one result per block (or fewer, longer ones)
+Compute = Callable[[Iterator[Block], P, VideoInfo], Iterator[Result]]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A declared step of the pipeline.
+class Span:
+    """The frames stored for one sample.
+
+    Attributes
+    ----------
+    begin, end : int
+        Frames [begin, end) of the video.
+    repeat : int
+        How often the last of them is repeated behind, where the video ends too early.
+    """
+
+    begin: int
+    end: int
+    repeat: int
+
+    @property
+    def rows(self) -> int:
+        """Stored frames."""
+        return self.end - self.begin + self.repeat
+
+
+@dataclass(frozen=True)
+class Sampling(Generic[P]):
+    """How a stage runs through the annotated samples of a video instead of through all of it.
+
+    Attributes
+    ----------
+    span : callable
+        Begin and end of a sample, parameters, frames of the video → the frames to store.
+    pad : callable
+        Last result, number of rows → rows that continue it behind its last frame.
+    """
+
+    span: Callable[[int, int, P, int], Span]
+    pad: Callable[[Arrays, int], Result]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What decides whether a stage applies.
+
+    Attributes
+    ----------
+    modalities : frozenset of str
+        Of the manifest.
+    untrimmed : bool
+        Whether whole videos are cut to the ROI too.
+    starts : bool
+        Whether the video (asked of a whole manifest: any of its videos) is a sample that begins at its
+        start frame.
+    """
+
+    modalities: frozenset[str]
+    untrimmed: bool = False
+    starts: bool = False
+
+
+@dataclass(frozen=True)
+class Derived(Generic[P]):
+    """Parameters that a file outside the manifest decides, such as a network's weights.
+
+    Attributes
+    ----------
+    params : Params
+        With the derived values filled in.
+    environment : mapping of str to str
+        Variables that a worker needs to find the same file.
+    unavailable : str
+        Why the stage cannot run now, in one line with its remedy; empty where it can.
+    """
+
+    params: P
+    environment: Mapping[str, str] = field(default_factory=dict)
+    unavailable: str = ""
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P]):
+    """Declare a step of the pipeline.
 
     Attributes
     ----------
@@ -128,7 +267,7 @@ class Stage:
         One line for tables and help texts.
     params : type of Params
     inputs : tuple of str
-        ``"<stage>.<array>"`` for each array read, or ``"video"`` for the source file itself.
+        ``"<stage>.<array>"`` for each array read, or :data:`VIDEO` for the source file itself.
     outputs : tuple of ArraySpec
     compute : callable
         Pure: same blocks and parameters, same arrays, whatever the block size.
@@ -138,13 +277,31 @@ class Stage:
     halo : (int, int)
         Frames needed before the first and after the last row of a block.
     rows : {"frames", "pairs"}
-        Number of output rows: one a frame (n), or one a pair of frames (n-1).
-    optional : tuple of str
-        Inputs that may be switched off in the manifest (modalities).
-    unit : {"blocks", "samples"}
-        Whether blocks run through the whole video in order, or through its annotated samples.
+        Number of output rows: one per frame (n), or one per pair of frames (n − 1).
+    optional : mapping of str to str
+        Inputs that are read only where a modality is on → that modality.
+    modality : str
+        The modality that the stage exists for alone; empty: it serves all.
+    applies : callable
+        Setting → whether a run without ``--stage`` includes it (where its modality is on).
+    sampling : Sampling or None
+        For a stage that runs through annotated samples; None: through the whole video.
+    replaced_by_joints : bool
+        Whether the stage stands aside where the source came with joint positions: its arrays are then
+        read from the frames stage.
     reads : callable or None
         Parameters → those of ``inputs`` that are read with them; None: all.
+    unread : callable
+        Parameters → names of those that are ignored with them, as a method that was not chosen ignores
+        its settings. They count as their defaults, in the key too.
+    summary_only : tuple of str
+        Parameters that only a summary over videos reads: no part of the key.
+    bind : callable
+        Parameters, the source's frame rate from the manifest or None → parameters for that source.
+    derive : callable or None
+        Parameters, path given for them or None, whether a download is allowed → :class:`Derived`.
+    hidden : tuple of str
+        Parameters that ``derive`` fills in; a manifest does not list them.
     attrs : callable
         Parameters, video → extra attributes for the file (units, conventions, derived constants).
     """
@@ -152,46 +309,65 @@ class Stage:
     name: str
     version: int
     title: str
-    params: type[Params]
+    params: type[P]
     inputs: tuple[str, ...]
     outputs: tuple[ArraySpec, ...]
-    compute: Compute
+    compute: Compute[P]
     splittable: bool = False
     halo: tuple[int, int] = (0, 0)
     rows: Literal["frames", "pairs"] = "frames"
-    optional: tuple[str, ...] = ()
-    unit: Literal["blocks", "samples"] = "blocks"
-    attrs: Callable[[Any, VideoInfo], dict[str, Any]] = field(default=lambda params, info: {})
-    reads: Callable[[Any], tuple[str, ...]] | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # by name: a worker must hold the same version, or nothing it makes is what the key says
-        return _installed, (self.name, self.version)
+    optional: Mapping[str, Modality] = field(default_factory=dict)
+    modality: Literal["", "rgb", "flow", "pose"] = ""
+    applies: Callable[[Setting], bool] = lambda setting: True
+    sampling: Sampling[P] | None = None
+    replaced_by_joints: bool = False
+    reads: Callable[[P], tuple[str, ...]] | None = None
+    unread: Callable[[P], Collection[str]] = lambda params: ()
+    summary_only: tuple[str, ...] = ()
+    bind: Callable[[P, float | None], P] = lambda params, fps: params
+    derive: Callable[[P, Path | None, bool], Derived[P]] | None = None
+    hidden: tuple[str, ...] = ()
+    attrs: Callable[[P, VideoInfo], dict[str, Any]] = lambda params, info: {}
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """Names of the stages it reads from, in declared order, without ``video``."""
-        names = dict.fromkeys(i.split(".")[0] for i in self.inputs if i != "video")
-        return tuple(names)
+        """Names of the stages it reads from, in declared order, without the source."""
+        return upstream_of(self.inputs)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it reads the source alone: it counts the frames that all other stages rely on."""
+        return not self.upstream
 
     def output(self, name: str) -> ArraySpec:
-        """The declared output of that name; KeyError where there is none."""
+        """Return the declared output of that name; KeyError where there is none."""
         for spec in self.outputs:
             if spec.name == name:
                 return spec
         raise KeyError(f"stage {self.name} declares no output {name!r}")
 
+    def typed(self, params: Params) -> P:
+        """Return parameters as this stage's own type; TypeError where they are another stage's."""
+        if not isinstance(params, self.params):
+            raise TypeError(f"stage {self.name} takes {self.params.__name__}, not {type(params).__name__}")
+        return params
 
-def _installed(name: str, version: int) -> Stage:
-    from stages import registry
+    def settled(self, params: P) -> P:
+        """Return the parameters with those that are not read at their defaults."""
+        return self._at_defaults(params, self.unread(params))
 
-    stage = registry().get(name)
-    if stage is None or stage.version != version:
-        have = f"version {stage.version}" if stage else "none"
-        raise RuntimeError(
-            f"stage {name} version {version} is needed, here is {have}: install the same ttprep"
-        )
-    return stage
+    def key_values(self, params: P) -> dict[str, Any]:
+        """Return the parameters that a result depends on, as JSON values for its key."""
+        return self._at_defaults(self.settled(params), self.summary_only).model_dump(mode="json")
+
+    def _at_defaults(self, params: P, names: Collection[str]) -> P:
+        defaults = {name: self.params.model_fields[name].get_default() for name in names}
+        return params.model_copy(update=defaults) if defaults else params
+
+
+def upstream_of(arrays: Collection[str]) -> tuple[str, ...]:
+    """Return the stages that make these arrays, in order, each once."""
+    return tuple(dict.fromkeys(name.split(".")[0] for name in arrays if name != VIDEO))
 
 
 class StageError(Exception):
@@ -214,7 +390,7 @@ class StageError(Exception):
         return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
 
 
-def run_whole(stage: Stage, params: Params, info: VideoInfo, data: Arrays) -> dict[str, Array]:
+def run_whole(stage: Stage[P], params: P, info: VideoInfo, data: Arrays) -> dict[str, Array]:
     """Run a stage on whole arrays in memory, as one block.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.base import Array, ArraySpec, Block, NoParams, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, NoParams, Result, Stage, VideoInfo
 
 #: The joints of J, in its order; they are also the first 13 of PoseNet's keypoints, in PoseNet's order.
 JOINTS = (
@@ -81,21 +81,19 @@ def describe(
     }
 
 
-def compute(blocks: Iterator[Block], params: NoParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: NoParams, info: VideoInfo) -> Iterator[Result]:
     """Yield the descriptor of every block's frames; see :func:`describe` and the declared outputs."""
     for block in blocks:
         n_poses = block.rows("pose.n_poses")
-        yield {
-            **describe(
-                n_poses,
-                block.rows("pose.pose_scores"),
-                block.rows("pose.keypoint_scores"),
-                block.rows("pose.keypoints"),
-                block.rows("roi.centre"),
-            ),
-            "found": (n_poses > 0).astype(np.uint8),
-            "n_poses": n_poses.astype(np.uint8),
-        }
+        described = describe(
+            n_poses,
+            block.rows("pose.pose_scores"),
+            block.rows("pose.keypoint_scores"),
+            block.rows("pose.keypoints"),
+            block.rows("roi.centre"),
+        )
+        found = (n_poses > 0).astype(np.uint8)
+        yield Result({**described, "found": found, "n_poses": n_poses.astype(np.uint8)})
 
 
 def attributes(params: NoParams, info: VideoInfo) -> dict[str, Any]:
@@ -130,5 +128,6 @@ STAGE = Stage(
     ),
     compute=compute,
     splittable=True,
+    modality="pose",
     attrs=attributes,
 )

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
 
 _FOREGROUND = 255  # MOG2 marks shadows with another value: they count as background
 
@@ -41,7 +41,7 @@ def warmup_frames(params: ForegroundParams, info: VideoInfo) -> int:
     return max(asked, LEAST_WARMUP) if asked else 0
 
 
-def compute(blocks: Iterator[Block], params: ForegroundParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: ForegroundParams, info: VideoInfo) -> Iterator[Result]:
     """Foreground masks in frame order.
 
     A fresh model calls its first frames background whatever they show. With ``warmup_seconds`` it
@@ -60,7 +60,7 @@ def compute(blocks: Iterator[Block], params: ForegroundParams, info: VideoInfo) 
 
     Yields
     ------
-    dict
+    Result
         ``mask`` (n, H, W) uint8, 1 = foreground, dilated.
     """
     cv2.setNumThreads(1)  # MOG2 is parallel over rows otherwise
@@ -74,7 +74,7 @@ def compute(blocks: Iterator[Block], params: ForegroundParams, info: VideoInfo) 
     for block in blocks:
         rgb = block.rows("frames.rgb")
         if warm:
-            yield {"mask": _masks(model, rgb, params, kernel)}
+            yield Result({"mask": _masks(model, rgb, params, kernel)})
             continue
         waiting.append(rgb)
         held += len(rgb)
@@ -87,7 +87,7 @@ def compute(blocks: Iterator[Block], params: ForegroundParams, info: VideoInfo) 
 
 def _first(
     model: Any, waiting: list[Array], needed: int, params: ForegroundParams, kernel: Array
-) -> Iterator[dict[str, Array]]:
+) -> Iterator[Result]:
     frames = np.concatenate(waiting)
     seen = frames[1:needed][::-1]
     median = np.partition(frames[:needed], len(seen) // 2, axis=0)[len(seen) // 2]
@@ -96,7 +96,7 @@ def _first(
     masks = _masks(model, frames, params, kernel)
     if not len(seen):
         masks[0] = 0  # a model that knows nothing marks black pixels
-    yield {"mask": masks}
+    yield Result({"mask": masks})
 
 
 def _masks(model: Any, rgb: Array, params: ForegroundParams, kernel: Array) -> Array:

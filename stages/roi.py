@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
 
 
 class RoiParams(Params):
@@ -121,7 +121,7 @@ def hold(raw: NDArray[np.float64], centre: tuple[float, float]) -> NDArray[np.fl
     return np.asarray(raw[known[np.maximum(last, 0)]])
 
 
-def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iterator[Result]:
     """The ROI track of a whole video.
 
     Parameters
@@ -133,7 +133,7 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
 
     Yields
     ------
-    dict
+    Result
         One, after the last block: ``centre`` (frames, 2) float32, ``raw`` (frames, 2) float32, ``moving``
         (frames,) uint8. The last frame has no pair of its own and holds the centre before it.
     """
@@ -143,11 +143,13 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
     raw[: len(found)] = found
     held = hold(raw, ((info.width - 1) / 2, (info.height - 1) / 2))
     centre = smooth(held, kernel(params, float(info.fps)))
-    yield {
-        "centre": centre.astype(np.float32),
-        "raw": held.astype(np.float32),
-        "moving": (~np.isnan(raw[:, 0])).astype(np.uint8),
-    }
+    yield Result(
+        {
+            "centre": centre.astype(np.float32),
+            "raw": held.astype(np.float32),
+            "moving": (~np.isnan(raw[:, 0])).astype(np.uint8),
+        }
+    )
 
 
 STAGE = Stage(

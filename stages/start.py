@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
 
 #: found nowhere
 NO_START = -1
@@ -164,7 +164,7 @@ def why_none(dx: NDArray[np.float64], dtheta: NDArray[np.float64], params: Start
     return "no frame meets all three conditions at once"
 
 
-def compute(blocks: Iterator[Block], params: StartParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: StartParams, info: VideoInfo) -> Iterator[Result]:
     """Find the start of one trial.
 
     Parameters
@@ -177,7 +177,7 @@ def compute(blocks: Iterator[Block], params: StartParams, info: VideoInfo) -> It
 
     Yields
     ------
-    dict
+    Result
         One, after the last block: ``picture``, ``joints`` (frames,) float64, ``met`` (frames, 3) uint8,
         ``start`` (frames,) uint8, 1 at the start frame; all 0 where there is none.
     """
@@ -213,12 +213,8 @@ def compute(blocks: Iterator[Block], params: StartParams, info: VideoInfo) -> It
     found = find_start(picture, moved, params, fps)
     if found != NO_START:
         start[found] = 1
-    yield {
-        "picture": picture,
-        "joints": moved,
-        "met": conditions(picture, moved, params, fps),
-        "start": start,
-    }
+    met = conditions(picture, moved, params, fps)
+    yield Result({"picture": picture, "joints": moved, "met": met, "start": start})
 
 
 def attributes(params: StartParams, info: VideoInfo) -> dict[str, Any]:
@@ -245,5 +241,6 @@ STAGE = Stage(
         ArraySpec("start", "uint8", ("frame",), description="1 at the start frame; 0 everywhere: none found"),
     ),
     compute=compute,
+    applies=lambda setting: setting.starts,  # a long video has many actions: this is for trials
     attrs=attributes,
 )

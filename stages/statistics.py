@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.base import ArraySpec, Block, Params, Result, Stage, VideoInfo
 from stages.flow.quantise import QUANTUM
 
 
@@ -26,7 +26,7 @@ class StatisticsParams(Params):
     )
 
 
-def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) -> Iterator[Result]:
     """Largest |vx| and |vy| of each flow field.
 
     Parameters
@@ -38,7 +38,7 @@ def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) 
 
     Yields
     ------
-    dict
+    Result
         ``flow_max`` (pairs, 2) float32, px.
     """
     for block in blocks:
@@ -49,7 +49,7 @@ def compute(blocks: Iterator[Block], params: StatisticsParams, info: VideoInfo) 
                 component = np.ascontiguousarray(field[..., axis])  # 10 times faster than reducing in place
                 # int16 has no +32768: take extrema before the absolute value
                 largest[t, axis] = max(-int(component.min()), int(component.max()))
-        yield {"flow_max": largest * np.float32(QUANTUM)}
+        yield Result({"flow_max": largest * np.float32(QUANTUM)})
 
 
 def summarise(maxima: Iterable[NDArray[np.float32]], params: StatisticsParams) -> dict[str, Any]:
@@ -92,4 +92,5 @@ STAGE = Stage(
     ),
     compute=compute,
     rows="pairs",
+    summary_only=("min_flow",),
 )

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, VideoInfo
+from stages.base import WHOLE, ArraySpec, Block, Params, Result, Stage, VideoInfo
 from stages.crop import cut, window_origin
 from stages.flow.quantise import QUANTUM
+
+#: rows per chunk: what sliding windows read at a time
+ROWS = 25
 
 
 class UntrimmedParams(Params):
@@ -19,7 +22,7 @@ class UntrimmedParams(Params):
     crop_height: int = Field(120, ge=2, description="px")
 
 
-def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -> Iterator[Result]:
     """Cut the crop around the ROI out of every frame.
 
     Parameters
@@ -32,14 +35,14 @@ def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -
 
     Yields
     ------
-    dict
+    Result
         ``rgb`` (n, h, w, 3) uint8, ``flow`` (n, h, w, 2) int16 (zero for the last frame, which has no
         pair), ``window`` (n, 2) int16: x, y of the crop's first pixel in the frame.
     """
     size = (min(params.crop_width, info.width), min(params.crop_height, info.height))
     for block in blocks:
         origin = window_origin(block.rows("roi.centre"), size, (info.width, info.height))
-        out = {"window": origin}
+        out = Result({"window": origin})
         if "frames.rgb" in block.data:
             out["rgb"] = cut(block.rows("frames.rgb"), origin, size)
         if "flow.flow" in block.data:
@@ -56,12 +59,29 @@ STAGE = Stage(
     params=UntrimmedParams,
     inputs=("frames.rgb", "flow.flow", "roi.centre"),
     outputs=(
-        ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="samples", description="RGB crop"),
         ArraySpec(
-            "flow", "int16", ("frame", "y", "x", "component"), "px", "vectors", QUANTUM, "masked flow crop"
+            "rgb",
+            "uint8",
+            ("frame", "y", "x", "channel"),
+            kind="samples",
+            description="RGB crop",
+            chunk=(ROWS, 30, WHOLE),
+            given_by="frames.rgb",
+        ),
+        ArraySpec(
+            "flow",
+            "int16",
+            ("frame", "y", "x", "component"),
+            "px",
+            "vectors",
+            QUANTUM,
+            "masked flow crop",
+            chunk=(ROWS, 60, WHOLE),
+            given_by="flow.flow",
         ),
         ArraySpec("window", "int16", ("frame", "xy"), "px", description="first pixel of the crop"),
     ),
     compute=compute,
-    optional=("frames.rgb", "flow.flow"),
+    optional={"frames.rgb": "rgb", "flow.flow": "flow"},
+    applies=lambda setting: setting.untrimmed,
 )

@@ -24,7 +24,7 @@ class Layout:
     chunk : tuple of int
         Elements a chunk; clipped to the array's own shape beyond the first axis.
     codec : str
-        ``zstd`` (with ``level``), ``bitshuffle-zstd``, ``bitshuffle-lz4`` or ``raw``.
+        ``zstd`` (with ``level``), ``lz4``, ``bitshuffle-zstd``, ``bitshuffle-lz4`` or ``raw``.
     level : int
         Compression level for the Zstd codecs.
     encoding : {"none", "temporal-delta"}
@@ -50,6 +50,8 @@ class Layout:
             options["compression"] = hdf5plugin.Bitshuffle(cname="zstd", clevel=self.level)
         elif self.codec == "bitshuffle-lz4":
             options["compression"] = hdf5plugin.Bitshuffle(cname="lz4")
+        elif self.codec == "lz4":  # no shuffle: it would break up the runs of zeros that LZ4 lives on
+            options["compression"] = hdf5plugin.LZ4()
         elif self.codec != "raw":
             raise ValueError(f"unknown codec {self.codec!r}")
         return options

@@ -9,10 +9,11 @@ Examples
 """
 
 from ttdemo.strokes.clip import ClipJob, DemoClip, render_clip, render_job
-from ttdemo.strokes.clips import DemoSet, demo_jobs, make_demo
-from ttdemo.strokes.match import Stroke, plan_clip
+from ttdemo.strokes.clip_set import DemoSet, demo_jobs, make_demo
 from ttdemo.strokes.movements import DEFAULT_CLASSES, MOTIONS
+from ttdemo.strokes.plan import plan_clip
 from ttdemo.strokes.truth import Truth, load_truth
+from ttdemo.world.script import Stroke
 
 __all__ = [
     "DEFAULT_CLASSES",

@@ -1,1 +1,1 @@
-"""The command ``ttprep``: one module a command, shared options, tables."""
+"""The command ``ttprep``: one module per command, the shared options, tables."""

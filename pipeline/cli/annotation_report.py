@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -30,9 +29,8 @@ from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, find_videos, identify
-from stages.base import Block, StageError, VideoInfo
+from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
-from stages.frames.stage import FramesParams
 from store import Receipt, Store
 from store.atomic import read_json, write_bytes, write_json
 
@@ -143,7 +141,7 @@ def known_videos(
     for source in identify(found, store):
         entry = by_place.get(source.path.resolve())
         if entry is not None:
-            source.fps, source.player = entry.fps, entry.player
+            source = replace(source, fps=entry.fps, player=entry.player)
         if source.problem:
             problems.append(f"{source.name}: {source.problem}")
             continue
@@ -208,15 +206,14 @@ def _of_store(store: Store | None) -> dict[str, VideoFacts]:
 def _count(source: Source, manifest: Manifest, progress: Callable[[str], None]) -> VideoInfo:
     """Count by decoding, as the frames stage does: no container can be trusted."""
     progress(source.name)
-    params = manifest.params("frames")
-    assert isinstance(params, FramesParams)
+    params = manifest.params(FRAMES)
     small = params.model_copy(update={"width": 16, "height": 16, "fps": source.fps or params.fps})
     n = 0
     attrs: dict[str, Any] = {}
-    start = Block(0, 50, 0, {"video": np.array(str(source.path.resolve()))})
+    start = Block(0, 50, 0, {}, SourceFile(source.path.resolve()))
     for out in FRAMES.compute(iter([start]), small, VideoInfo()):
         n += len(out["rgb"])
-        attrs = out["_attrs"].item() if "_attrs" in out else attrs
+        attrs |= out.attrs
     return VideoInfo(n, Fraction(attrs["fps_num"], attrs["fps_den"]))
 
 

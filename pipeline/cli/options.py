@@ -21,6 +21,7 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command and exit with its code."""
+        from stages.base import StageError
         from store import LockedError, NoStoreError, StoreError
 
         kwargs["standalone_mode"] = False
@@ -42,6 +43,9 @@ class Group(click.Group):
             click.echo(f"error: {e}", err=True)
             kinds = ((NoStoreError, errors.NO_STORE), (LockedError, errors.LOCKED))
             code = next((c for kind, c in kinds if isinstance(e, kind)), errors.FAILED)
+        except StageError as e:  # of the stages themselves; those of a video end in its job's result
+            click.echo(f"error: {e}", err=True)
+            code = errors.FAILED
         except BrokenPipeError:
             sys.stderr.close()  # the reader went away; Python would complain at exit
             code = errors.OK
@@ -105,9 +109,9 @@ def make_request(
     pose_weights: Path | None = None,
     **more: Any,
 ) -> Any:
-    """The :class:`pipeline.run.Request` of a command line."""
+    """The :class:`~pipeline.planning.request.Request` of a command line."""
     from pipeline.inputs.manifest import read_manifest
-    from pipeline.run import Request
+    from pipeline.planning.request import Request
 
     read = read_manifest(manifest)
     root = store_root or read.resolve(read.store)

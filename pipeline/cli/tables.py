@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.execution.jobs import Outcome
+from pipeline.execution.jobs import JobResult
 from pipeline.planning.plan import Planned
-from pipeline.run import Overview, Result
+from pipeline.planning.survey import Overview
+from pipeline.run import Result
 from stages.pose import summarise
 from store import Store
 
@@ -140,7 +141,7 @@ def result_json(result: Result) -> dict[str, Any]:
     """What a run did, as JSON values."""
     return {
         "exit_code": result.code,
-        "outcomes": [{k: v for k, v in asdict(o).items() if k != "attrs"} for o in result.outcomes],
+        "outcomes": [{k: v for k, v in asdict(o).items() if k != "attrs"} for o in result.jobs],
         "problems": result.overview.problems,
         "notes": result.overview.notes,
         "status": status_rows(result.overview),
@@ -149,7 +150,7 @@ def result_json(result: Result) -> dict[str, Any]:
 
 def print_result(result: Result, stdout: Console) -> None:
     """Outcomes by video and stage, what failed and why, what it cost."""
-    outcomes = result.outcomes
+    outcomes = result.jobs
     if outcomes:
         _outcome_table(result.overview, outcomes, stdout)
     failed = [o for o in outcomes if o.state == "failed"]
@@ -166,9 +167,9 @@ def print_result(result: Result, stdout: Console) -> None:
     stdout.print(f"{text}; {core:.1f} core-seconds", markup=False)
 
 
-def _outcome_table(overview: Overview, outcomes: Iterable[Outcome], stdout: Console) -> None:
+def _outcome_table(overview: Overview, outcomes: Iterable[JobResult], stdout: Console) -> None:
     names = {s.sha256: s.name for s in overview.sources}
-    by_video: dict[str, dict[str, Outcome]] = defaultdict(dict)
+    by_video: dict[str, dict[str, JobResult]] = defaultdict(dict)
     for outcome in outcomes:
         by_video[outcome.video][outcome.stage] = outcome
     stages = [n for n in overview.names if any(n in stages for stages in by_video.values())]

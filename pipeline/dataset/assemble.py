@@ -23,9 +23,10 @@ from pipeline.dataset.frame_labels import UNKNOWN, frame_labels
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
 from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
-from stages import registry
 from stages.base import Array, ArraySpec
 from stages.descriptor import JOINTS
+from stages.registry import registry
+from stages.statistics import STAGE as STATISTICS
 from stages.statistics import StatisticsParams, summarise
 from store import Column, DamagedError, FeatureReader, Store
 from store.receipt import check_file
@@ -245,7 +246,7 @@ def _cuboids(
     small: list[tuple[str, h5py.Dataset]] = []
     chunked: list[tuple[str, h5py.Dataset]] = []
     for spec in specs:
-        col, shape = column(spec, "cuboids"), shapes[spec.name]
+        col, shape = column(spec), shapes[spec.name]
         if spec.name in _LARGE and not compact:
             rows = partial(_rows, store, nodes, spec.name, shape, progress)
             out.reserve(f"cuboids/{spec.name}", shape, col.dtype, col.attrs, rows)
@@ -306,7 +307,7 @@ def _one_untrimmed(
     reader = sources.reader(video.nodes["untrimmed"])
     small: list[tuple[Column, Array]] = []
     for spec in _present("untrimmed", content):
-        col = column(spec, "untrimmed")
+        col = column(spec)
         if spec.name in _LARGE:
             source = reader.dataset(spec.name)
             if spec.name not in targets:
@@ -353,8 +354,7 @@ def _statistics(out: DatasetFile, store: Store, content: Content, splits: Mappin
     params = StatisticsParams()
     for video in content.videos:
         node = video.nodes["statistics"]
-        assert isinstance(node.params, StatisticsParams)
-        params = node.params
+        params = STATISTICS.typed(node.params)
         with ExitStack() as stack:
             maxima.append(Sources(store, stack).reader(node).read("flow_max"))
         training.append(any(splits[s.id] == SPLITS[0] for s in video.samples))

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline.dataset.export import Exported, export
-from pipeline.run import Overview, Request, survey
+from pipeline.planning.request import Request
+from pipeline.planning.survey import Overview, survey
 from store import Store
 
 
@@ -42,6 +43,7 @@ def export_request(
                 overview.sources,
                 overview.plans,
                 path,
+                samples=overview.samples,
                 compact=compact,
                 progress=lambda rows, total: bar.update(task, advance=rows, total=total),
             )

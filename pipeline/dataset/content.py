@@ -13,8 +13,9 @@ from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
 from pipeline.planning.plan import Planned
-from pipeline.planning.samples import gather
+from pipeline.planning.samples import SampleTable
 from stages.base import VideoInfo
+from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
 
 #: arrays of /cuboids that a switched-off modality takes away
@@ -96,7 +97,9 @@ def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
     return {name: manifest.model_copy(update={"taxonomy": name}).view for name in names}
 
 
-def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, list[Planned]]) -> Content:
+def collect(
+    manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, list[Planned]], samples: SampleTable
+) -> Content:
     """Gather what a dataset of these videos holds.
 
     Parameters
@@ -105,6 +108,8 @@ def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, l
     sources : iterable of Source
     plans : mapping of str to list of Planned
         By the video's sha256, planned against the store as it is now.
+    samples : SampleTable
+        As planned.
 
     Returns
     -------
@@ -135,7 +140,8 @@ def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, l
             f"{', '.join(todo)} of {name}{more}: not computed or out of date; run `ttprep run` first", FAILED
         )
     receipts = [(source, plan["frames"].receipt) for source, plan in usable]
-    annotations, cleaned, by_video = gather(manifest, [(s, r) for s, r in receipts if r is not None])
+    table = samples.for_videos([(s, r) for s, r in receipts if r is not None])
+    annotations, cleaned, by_video = table.annotations, table.cleaned, table.by_video
     if not any(by_video.values()):
         found = f"{len(annotations.annotations)} annotations were read, {len(annotations.issues)} findings"
         hint = "see `ttprep annotations`" if annotations.annotations else "list annotations in the manifest"
@@ -157,8 +163,7 @@ def collect(manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, l
                 tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
             )
         )
-    params = manifest.params("cuboids")
-    assert isinstance(params, CuboidParams)
+    params = manifest.params(CUBOIDS)
     views = views_of(manifest)
     return Content(
         videos=tuple(videos),

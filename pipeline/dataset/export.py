@@ -24,6 +24,7 @@ from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.plan import Planned
+from pipeline.planning.samples import SampleTable
 from store import Store, sha256_file
 
 
@@ -95,6 +96,7 @@ def export(
     plans: Mapping[str, list[Planned]],
     path: Path,
     *,
+    samples: SampleTable,
     compact: bool | None = None,
     progress: Progress = lambda rows, total: None,
 ) -> Exported:
@@ -109,6 +111,8 @@ def export(
         By the video's sha256, planned against the store as it is now.
     path : Path
         The file; it is replaced atomically.
+    samples : SampleTable
+        As planned; the annotations are read again only where videos are left out.
     compact : bool, optional
         Compressed: a tenth of the bytes, read at a fraction of the speed. Default: as the manifest
         says.
@@ -127,7 +131,7 @@ def export(
     start = time.perf_counter()
     _guard(path)
     compact = manifest.compact if compact is None else compact
-    content = collect(manifest, sources, plans)
+    content = collect(manifest, sources, plans, samples)
     splits = settle(store, split_params(manifest), [s for _, s in content.samples])
     mark = fingerprint(content, splits, compact=compact)
     files = beside(path)

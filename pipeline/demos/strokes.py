@@ -11,10 +11,11 @@ from rich.console import Console
 from pipeline.cli.tables import print_result
 from pipeline.demos.rendering import rendering
 from pipeline.errors import OK, USAGE, UserError
-from pipeline.execution.cluster import Where, cores
+from pipeline.execution.cluster import cores
 from pipeline.inputs.manifest import read_manifest
 from pipeline.pictures.preview import preview
-from pipeline.run import Request, run
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
 from stages.base import StageError
 from stages.pose import resolve_weights
 from stages.roi import RoiParams
@@ -79,7 +80,7 @@ def run_demo(
 ) -> int:
     """Render, run and show; returns the exit code.
 
-    ``lasting``: ``duration`` and ``gap`` of :func:`ttdemo.strokes.match.plan_clip`, s.
+    ``lasting``: ``duration`` and ``gap`` of :func:`ttdemo.strokes.plan.plan_clip`, s.
 
     Raises
     ------

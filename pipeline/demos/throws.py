@@ -9,14 +9,15 @@ from rich.console import Console
 from pipeline.cli.tables import print_result
 from pipeline.demos.rendering import rendering
 from pipeline.errors import OK
-from pipeline.execution.cluster import Where, cores
+from pipeline.execution.cluster import cores
 from pipeline.inputs.manifest import read_manifest
 from pipeline.pictures.start_frame import draw_start
-from pipeline.run import Request, run
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
 from store import Store
 from store.atomic import write_bytes
-from ttdemo.throws.trial import N_TARGETS, target_name
-from ttdemo.throws.trials import JOINTS_FILE, make_outcome
+from ttdemo.throws.plan import N_TARGETS, target_name
+from ttdemo.throws.trial_set import JOINTS_FILE, make_throws
 
 #: frames that a network is shown from the start on [GRU §IV-A]
 LENGTH = 40
@@ -72,7 +73,7 @@ def run_outcome(
     """
     workers = workers or cores()
     with rendering(stderr) as progress:
-        made = make_outcome(
+        made = make_throws(
             folder, trials=trials, seed=seed, workers=workers, size=size, fps=FPS, progress=progress
         )
     stdout.print(

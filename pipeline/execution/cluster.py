@@ -1,7 +1,7 @@
 """Dask: a LocalCluster on this machine, or a cluster that is already there.
 
-One thread a task, everywhere: OpenCV, OpenMP and BLAS are held to one, so that a worker costs one core
-and a scheduler's accounting is true.
+Every job has one thread: OpenCV, OpenMP and BLAS are held to one, so that a worker costs one core and a
+scheduler's accounting is true.
 """
 
 from __future__ import annotations
@@ -13,39 +13,23 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FAILED, UserError
+from pipeline.planning.request import Where
 
 TOPIC = "ttprep-progress"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Where:
-    """Where to compute.
-
-    Attributes
-    ----------
-    workers : int or None
-        Processes of a LocalCluster; None: one a core.
-    scheduler : str or None
-        Address of a running Dask scheduler.
-    """
-
-    workers: int | None = None
-    scheduler: str | None = None
-
-
 def cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare_worker(environment: Mapping[str, str]) -> None:
-    """Hold this process to one thread a library, and give it the settings of the run."""
+    """Hold this process to one thread per library, and give it the variables of the run."""
     import cv2
     from threadpoolctl import threadpool_limits
 
@@ -55,8 +39,23 @@ def prepare_worker(environment: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
+def single_threaded() -> Iterator[None]:
+    """Hold this process to one thread per library for a while."""
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@contextlib.contextmanager
 def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterator[Any]:
-    """A Dask client whose workers are ready for jobs.
+    """Connect to a cluster, or start one, and get its workers ready for jobs.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Processes started meanwhile ignore ^C for good (an ignored signal stays so across exec).
+    """Let processes started meanwhile ignore ^C for good (an ignored signal stays so across exec).
 
     A terminal sends ^C to the whole group: the workers must not die under our hands but be closed.
     """
@@ -140,52 +139,22 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-class Session:
-    """A connection made when it is first needed and kept for the run; use as a context manager.
+def performance_report(path: Path) -> Any:
+    """Return a context manager that writes Dask's performance report at its end.
 
-    Parameters
-    ----------
-    where : Where
-    root : Path
-        The store.
-    environment : mapping
-        Variables for the workers.
-    report : Path or None
-        Where Dask's performance report goes.
+    Raises
+    ------
+    UserError
+        The file cannot be written.
     """
-
-    def __init__(
-        self, where: Where, root: Path, environment: Mapping[str, str], report: Path | None = None
-    ) -> None:
-        self._where, self._root, self._environment, self._report = where, root, environment, report
-        self._stack = contextlib.ExitStack()
-        self._client: Any = None
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    @property
-    def client(self) -> Any:
-        """The Dask client."""
-        if self._client is None:
-            self._client = self._stack.enter_context(connect(self._where, self._root, self._environment))
-            if self._report is not None:
-                self._stack.enter_context(_performance_report(self._report))
-        return self._client
-
-
-def _performance_report(path: Path) -> Any:
-    from distributed import performance_report
+    from distributed import performance_report as report
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as e:
         raise UserError(f"{path}: the report cannot be written ({e.strerror}); give another --report") from e
-    return performance_report(filename=str(path))
+    return report(filename=str(path))
 
 
 def _check_workers(client: Any, where: Where, root: Path) -> None:
@@ -216,7 +185,7 @@ def _look(root: str) -> bool:
 
 
 def remote_job(job: Any, *upstream: Any) -> Any:
-    """:func:`pipeline.execution.jobs.run_job` on a worker, progress sent through the scheduler."""
+    """Run :func:`pipeline.execution.jobs.run_job` on a worker; progress goes through the scheduler."""
     from distributed import get_worker
 
     from pipeline.execution.jobs import run_job

@@ -7,16 +7,16 @@ their compressed chunks are copied from the old file, so the work grows with the
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from pipeline.execution.feature_files import BLOCK_ROWS, Inputs, Progress, file_attrs, read_info, run_facts
-from pipeline.execution.layouts import SAMPLE_ROWS, column, columns
+from pipeline.execution.layouts import chunk_rows, column, columns
 from pipeline.planning.graph import Node
 from stages.base import Array, ArraySpec, StageError
-from stages.cuboids import CuboidParams, padding, span
 from store import FeatureReader, Receipt, Slot, Store
 from store.receipt import check_file
 
@@ -27,7 +27,6 @@ SAMPLES = ArraySpec(
     ("sample", "field"),
     description="annotated begin, end (exclusive); first stored row; stored rows; rows with padding",
 )
-_LARGE = ("rgb", "flow")  # copied as compressed chunks; the other arrays are small
 
 
 def make_samples(store: Store, node: Node, progress: Progress) -> int:
@@ -39,9 +38,10 @@ def make_samples(store: Store, node: Node, progress: Progress) -> int:
     if store.receipt(node.slot) is not None:
         return 0
     wall, core = time.perf_counter(), time.process_time()
-    params = node.params
-    if not isinstance(params, CuboidParams):
-        raise StageError(f"stage {node.stage.name} cuts samples but has no cuboid parameters")
+    stage, sampling = node.stage, node.stage.sampling
+    if sampling is None:
+        raise StageError(f"stage {stage.name} does not say how it cuts samples")
+    step = chunk_rows(stage)
     info = read_info(store, node)
     old = _previous(store, node)
     kept = _kept_rows(old[1]) if old else {}
@@ -50,22 +50,23 @@ def make_samples(store: Store, node: Node, progress: Progress) -> int:
     with ExitStack() as stack:
         inputs = Inputs(store, node, info, stack)
         theirs = stack.enter_context(old[1]) if old else None
-        names = {name for name, _ in _present(node)}
-        cols = (*columns(node.stage, names), column(SAMPLES))
+        present = [s for s in stage.outputs if not s.given_by or s.given_by in node.arrays]
+        present.sort(key=lambda spec: spec.name)  # the order in which chunks are written is part of the bytes
+        cols = (*columns(stage, {s.name for s in present}), column(SAMPLES))
         writer = stack.enter_context(store.writing(node.slot, cols, file_attrs(node, info)))
         for begin, end in sorted(node.samples):
-            frames = span(begin, end, params.length, info.n_frames)
-            total = -(-frames.rows // SAMPLE_ROWS) * SAMPLE_ROWS
+            frames = sampling.span(begin, end, node.params, info.n_frames)
+            total = -(-frames.rows // step) * step
             if theirs is not None and (begin, end) in kept:
-                _copy(writer, theirs, names, kept[begin, end], total)
+                _copy(writer, theirs, present, kept[begin, end], total)
             else:
-                last: dict[str, Array] = {}
+                last: Mapping[str, Array] = {}
                 for start in range(frames.begin, frames.end, BLOCK_ROWS):
                     block = inputs.block(start, min(start + BLOCK_ROWS, frames.end))
-                    last = next(iter(node.stage.compute(iter([block]), params, info)))
+                    last = next(iter(stage.compute(iter([block]), node.params, info)))
                     writer.append(last)
-                    progress(node.stage.name, block.stop - block.start)
-                writer.append(padding(last, total - (frames.end - frames.begin)))
+                    progress(stage.name, block.stop - block.start)
+                writer.append(sampling.pad(last, total - (frames.end - frames.begin)))
                 cut += frames.rows
             table.append([begin, end, at, frames.rows, total])
             at += total
@@ -75,11 +76,6 @@ def make_samples(store: Store, node: Node, progress: Progress) -> int:
     run["samples_kept"] = sum((b, e) in kept for b, e in node.samples)
     store.seal(node.slot, node.stage.version, node.parts(), shapes, {}, run)
     return cut
-
-
-def _present(node: Node) -> list[tuple[str, str]]:
-    gives = {"rgb": "frames.rgb", "flow": "flow.flow", "pose": "descriptor.joints"}
-    return [(s.name, s.dtype) for s in node.stage.outputs if gives.get(s.name, "") in ("", *node.arrays)]
 
 
 def _previous(store: Store, node: Node) -> tuple[Receipt, FeatureReader] | None:
@@ -103,9 +99,9 @@ def _kept_rows(reader: FeatureReader) -> dict[tuple[int, int], int]:
         return {(int(b), int(e)): int(first) for b, e, first, _, _ in reader.read("samples")}
 
 
-def _copy(writer: Any, theirs: FeatureReader, names: set[str], first: int, total: int) -> None:
-    for name in sorted(names):
-        if name in _LARGE:
-            writer.copy_rows(theirs, name, first, first + total)
+def _copy(writer: Any, theirs: FeatureReader, present: Iterable[ArraySpec], first: int, total: int) -> None:
+    for spec in present:
+        if spec.kind == "table":  # small, and not in whole chunks
+            writer.append({spec.name: theirs.read(spec.name, first, first + total)})
         else:
-            writer.append({name: theirs.read(name, first, first + total)})
+            writer.copy_rows(theirs, spec.name, first, first + total)

@@ -17,14 +17,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.execution.layouts import PART_ROWS, columns
 from pipeline.inputs.joints import read_joints
 from pipeline.inputs.sources import content_digest
 from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
-from stages.base import Array, Block, StageError, VideoInfo
+from stages.base import VIDEO, Array, Block, SourceFile, StageError, VideoInfo
 from store import DamagedError, FeatureReader, Receipt, Slot, Store, StoreError, sha256_file, writing_file
 from store.atomic import read_json, write_json
 
@@ -57,7 +55,7 @@ def n_rows(node: Node, info: VideoInfo) -> int:
 
 def is_split(node: Node, info: VideoInfo) -> bool:
     """Whether a node of this video is made in parts."""
-    in_order = "video" in node.arrays  # the source is decoded from its beginning
+    in_order = VIDEO in node.arrays  # the source is decoded from its beginning
     return node.stage.splittable and not in_order and n_rows(node, info) > PART_ROWS * 3 // 2
 
 
@@ -71,7 +69,7 @@ def part_ranges(node: Node, info: VideoInfo) -> list[tuple[int, int]]:
 
 
 def _frames_node(node: Node) -> Node:
-    if node.stage.name == "frames":
+    if node.stage.is_root:
         return node
     return next(found for up in node.inputs.values() if (found := _frames_node(up)))
 
@@ -104,12 +102,12 @@ class Inputs:
 
     def __init__(self, store: Store, node: Node, info: VideoInfo, stack: ExitStack) -> None:
         self._readers: dict[str, FeatureReader] = {}
-        self._arrays = [a for a in node.arrays if a != "video"]
+        self._arrays = [a for a in node.arrays if a != VIDEO]
         self._lengths: dict[str, int] = {}
         for name, upstream in node.inputs.items():
             input_receipt(store, upstream.slot)
             self._readers[name] = stack.enter_context(store.reader(upstream.slot))
-        self._video = np.array(str(node.source.path)) if "video" in node.arrays else None
+        self._source = source_file(node) if VIDEO in node.arrays else None
         for array in self._arrays:
             stage, name = array.split(".")
             self._lengths[array] = self._readers[stage].dataset(name).shape[0]
@@ -122,9 +120,13 @@ class Inputs:
             stage, name = array.split(".")
             n = self._lengths[array]
             data[array] = self._readers[stage].read(name, min(first, n), min(stop + halo[1], n))
-        if self._video is not None:
-            data["video"] = self._video
-        return Block(start, stop, first, data)
+        return Block(start, stop, first, data, self._source)
+
+
+def source_file(node: Node) -> SourceFile:
+    """Return what a stage is given of the source itself."""
+    joints = read_joints(node.source.joints) if node.source.joints and node.stage.is_root else None
+    return SourceFile(node.source.path, joints)
 
 
 def blocks_of(inputs: Inputs, node: Node, rows: tuple[int, int]) -> Iterator[Block]:
@@ -158,17 +160,14 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
     wall, core = time.perf_counter(), time.process_time()
     with ExitStack() as stack:
         info = VideoInfo()
-        if node.stage.name == "frames":
-            data = {"video": np.array(str(node.source.path))}
-            if node.source.joints:
-                data["joints"] = read_joints(node.source.joints)
-            blocks = iter([Block(0, BLOCK_ROWS, 0, data)])
+        if node.stage.is_root:
+            blocks = iter([Block(0, BLOCK_ROWS, 0, {}, source_file(node))])
         else:
             info = read_info(store, node)
             inputs = Inputs(store, node, info, stack)
             blocks = blocks_of(inputs, node, (0, n_rows(node, info)))
         rows, shapes, attrs = _write(store.path(node.slot), node, info, blocks, progress)
-    if node.stage.name == "frames":
+    if node.stage.is_root:
         _check_unchanged(node)
     run = run_facts(rows, time.process_time() - core, time.perf_counter() - wall)
     store.seal(node.slot, node.stage.version, node.parts(), shapes, attrs, run)
@@ -204,8 +203,7 @@ def _write(
     made = 0
     with writing_file(path, columns(node.stage, set(first)), file_attrs(node, info)) as writer:
         for out in itertools.chain([first], outputs):
-            attrs = out.pop("_attrs", None)
-            found |= attrs.item() if attrs is not None else {}
+            found |= out.attrs
             writer.append(out)
             rows = len(next(iter(out.values())))
             made += rows

@@ -1,7 +1,7 @@
 """What runs on a worker: one job makes one file.
 
 A job opens its inputs, hands the stage its blocks and publishes what comes back. It never raises for
-what a user's data can cause: the :class:`Outcome` says what happened, and the other jobs go on. Jobs are
+what a user's data can cause: the :class:`JobResult` says what happened, and the other jobs go on. Jobs are
 repeatable: the same job gives the same bytes, and a job whose result is there does nothing.
 """
 
@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What became of a job.
 
     Attributes
@@ -79,26 +79,26 @@ class Outcome:
     attrs: dict[str, Any] | None = None
 
 
-def run_job(job: Job, *upstream: Outcome, progress: Progress = lambda stage, rows: None) -> Outcome:
-    """Do a job.
+def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, rows: None) -> JobResult:
+    """Do a job and return what became of it.
 
     Parameters
     ----------
     job : Job
-    *upstream : Outcome
-        Of the jobs it depends on: where one failed, this one is skipped.
+    *upstream : JobResult
+        Of the jobs that it depends on: where one is not done, this one is skipped.
     progress : callable
         Told the stage and the number of rows just made.
     """
-    name, video = job.node.stage.name, job.node.source.sha256
     bad = [u for u in upstream if u.state != "done"]
     if bad:
-        return Outcome(job.label, video, name, "skipped", f"{bad[0].stage} {bad[0].state}")
+        return skipped(job, bad[0])
+    name, video = job.node.stage.name, job.node.source.sha256
     wall, core = time.perf_counter(), time.process_time()
     try:
         store = Store.open(job.root)
         attrs: dict[str, Any] = {}
-        if job.node.stage.unit == "samples":
+        if job.node.stage.sampling:
             rows = make_samples(store, job.node, progress)
         elif job.rows:
             rows = make_part(store, job.node, job.rows, progress)
@@ -108,12 +108,12 @@ def run_job(job: Job, *upstream: Outcome, progress: Progress = lambda stage, row
             rows, attrs = make(store, job.node, progress)
     except Exception as e:
         if _done_meanwhile(job):
-            return Outcome(job.label, video, name, "done")
+            return JobResult(job.label, video, name, "done")
         reason = explain(e, job)
-        _note_failure(job, reason)
-        return Outcome(job.label, video, name, "failed", reason)
+        note_failure(job, reason)
+        return failed(job, reason)
     wall, core = time.perf_counter() - wall, time.process_time() - core
-    return Outcome(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
+    return JobResult(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
 
 
 def _done_meanwhile(job: Job) -> bool:
@@ -124,15 +124,27 @@ def _done_meanwhile(job: Job) -> bool:
         return False
 
 
-def _note_failure(job: Job, reason: str) -> None:
+def failed(job: Job, reason: str) -> JobResult:
+    """Return the result of a job that failed for this reason."""
+    return JobResult(job.label, job.node.source.sha256, job.node.stage.name, "failed", reason)
+
+
+def skipped(job: Job, input_: JobResult) -> JobResult:
+    """Return the result of a job that cannot run because of what became of an input of it."""
+    reason = input_.reason if input_.state == "skipped" else f"{input_.stage} failed"
+    return JobResult(job.label, job.node.source.sha256, job.node.stage.name, "skipped", reason)
+
+
+def note_failure(job: Job, reason: str) -> None:
+    """Write down in the store why a job failed; planning says so until it is made."""
     try:
         Store.open(job.root).set_failure(job.node.slot, reason)
     except (StoreError, OSError):
-        return  # the outcome carries the reason all the same
+        return  # the result carries the reason all the same
 
 
 def explain(error: Exception, job: Job) -> str:
-    """One line for an error: what, why, remedy."""
+    """Return one line for an error: what, why, remedy."""
     if isinstance(error, StageError):
         text = str(error)
         return text if job.node.source.name in text else f"{job.node.source.name}: {text}"

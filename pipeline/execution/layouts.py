@@ -1,41 +1,25 @@
 """From what a stage declares to how the store lays it down.
 
-Measured in docs/design.md, "Storing", and by benchmarks/dataset.py: frames compress best as differences
-in time, but the files that modellers open must read right with plain h5py, so those use no encoding
-of ours. The flow of cuboids is mostly zero and is read at random by trainers: LZ4 gives it back twice
-as fast as Zstd for a third more bytes.
+Measured in docs/design.md, "Storing frames", and by benchmarks/dataset.py: frames compress best as
+differences in time, but the files that modellers open must read right with plain h5py, so those use no
+encoding
+of ours. Where the way an array is read decides rather than its kind, its stage says so
+(:class:`stages.base.ArraySpec`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Collection
 from typing import Any
 
-import hdf5plugin
-
 from stages.base import ArraySpec, Stage
+from stages.cuboids import STAGE as CUBOIDS
+from stages.untrimmed import STAGE as UNTRIMMED
 from store import Column, Layout
 
-#: rows a part of a split video has: a multiple of every chunk length below
+#: rows per part of a split video: a multiple of the length of every chunk
 PART_ROWS = 500
-#: rows that the samples of a cuboids file start on a multiple of: a multiple of its chunk lengths
-SAMPLE_ROWS = 10
-#: rows that the videos of a dataset's untrimmed part start on a multiple of: its chunk length
-UNTRIMMED_ROWS = 25
-#: as a chunk's extent: the whole axis
-_WHOLE = 4096
-
-
-@dataclass(frozen=True)
-class Lz4Layout(Layout):
-    """LZ4 without a shuffle, which would break up the runs of zeros that it lives on."""
-
-    codec: str = "lz4"
-
-    def filters(self) -> dict[str, Any]:
-        """Keyword arguments for ``create_dataset``, with a fletcher32 checksum."""
-        return {"fletcher32": True, "compression": hdf5plugin.LZ4()}
-
 
 _LAYOUTS = {
     "image": Layout((50, 90, 160), "zstd", 3, "temporal-delta"),
@@ -44,26 +28,37 @@ _LAYOUTS = {
     "samples": Layout((25, 60, 64), "zstd", 3),
     "table": Layout((500,), "zstd", 3),
 }
-#: where reading, not the kind, decides
-_OF = {
-    ("cuboids", "rgb"): Layout((SAMPLE_ROWS, 60, _WHOLE), "zstd", 3),
-    ("cuboids", "flow"): Lz4Layout((SAMPLE_ROWS // 2, _WHOLE, _WHOLE)),
-    ("untrimmed", "rgb"): Layout((UNTRIMMED_ROWS, 30, _WHOLE), "zstd", 3),
-    ("untrimmed", "flow"): Layout((UNTRIMMED_ROWS, 60, _WHOLE), "zstd", 3),
-}
 
 
-def column(spec: ArraySpec, stage: str = "") -> Column:
-    """The dataset for one declared array."""
+def layout(spec: ArraySpec) -> Layout:
+    """Return chunk shape and codec of one declared array."""
+    if spec.chunk is None and not spec.codec:
+        return _LAYOUTS[spec.kind]
+    return Layout(spec.chunk or _LAYOUTS[spec.kind].chunk, spec.codec or "zstd", 3)
+
+
+def column(spec: ArraySpec) -> Column:
+    """Return the dataset for one declared array."""
     attrs = {
         "axes": list(spec.axes),
         "units": spec.units,
         "scale": spec.scale,
         "description": spec.description,
     }
-    return Column(spec.name, spec.dtype, _OF.get((stage, spec.name), _LAYOUTS[spec.kind]), attrs)
+    return Column(spec.name, spec.dtype, layout(spec), attrs)
 
 
-def columns(stage: Stage, present: set[str]) -> tuple[Column, ...]:
-    """The datasets for those of a stage's arrays that are there (optional ones may not be)."""
-    return tuple(column(s, stage.name) for s in stage.outputs if s.name in present)
+def columns(stage: Stage[Any], present: Collection[str]) -> tuple[Column, ...]:
+    """Return the datasets for those of a stage's arrays that are there (optional ones may not be)."""
+    return tuple(column(spec) for spec in stage.outputs if spec.name in present)
+
+
+def chunk_rows(stage: Stage[Any]) -> int:
+    """Return the least number of rows that is a whole number of chunks of each array that copies move."""
+    return math.lcm(*(layout(spec).chunk[0] for spec in stage.outputs if spec.kind != "table"))
+
+
+#: each sample of a cuboids file starts on a multiple of so many rows
+SAMPLE_ROWS = chunk_rows(CUBOIDS)
+#: each video in a dataset's untrimmed part starts on a multiple of so many rows
+UNTRIMMED_ROWS = chunk_rows(UNTRIMMED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +17,14 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
-from pipeline.execution.jobs import Outcome
+from pipeline.execution.jobs import JobResult
 
 #: without a terminal, a line of progress at most this often
 QUIET_S = 10.0
@@ -31,7 +32,7 @@ QUIET_S = 10.0
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Frames a second."""
+        """Return the frames per second."""
         return Text(f"{task.speed:.0f}/s" if task.speed else "", style="cyan")
 
 
@@ -42,15 +43,12 @@ class RunProgress:
     ----------
     console : rich.console.Console
         Writes to stderr.
-    totals : mapping of str to (int, int)
-        Stage → results to make, frames in them (an estimate until videos are decoded).
     """
 
-    def __init__(self, console: Console, totals: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, console: Console) -> None:
         self.console = console
         self._lock = threading.Lock()
-        self._files = {stage: [0, files] for stage, (files, _) in totals.items()}
-        self._rows = dict.fromkeys(totals, 0)
+        self._stages: dict[str, _Count] = {}
         self._said = time.monotonic()
         self._bars = Progress(
             SpinnerColumn(),
@@ -65,10 +63,6 @@ class RunProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self._tasks = {
-            stage: self._bars.add_task(stage, total=frames or None, files=f"0/{files}")
-            for stage, (files, frames) in totals.items()
-        }
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -79,25 +73,60 @@ class RunProgress:
     ) -> None:
         self._bars.stop()
 
-    def listen(self, stage: str, rows: int, outcome: Outcome | None) -> None:
-        """Take note of rows made, or of a job's end."""
+    def expect(self, stage: str, files: int = 0, rows: int = 0) -> None:
+        """Take note that results of a stage, or rows of them, are to be made."""
         with self._lock:
-            if stage not in self._tasks:
-                self._files[stage], self._rows[stage] = [0, 1], 0
-                self._tasks[stage] = self._bars.add_task(stage, total=None, files="0/1")
-            self._rows[stage] += rows
-            self._bars.advance(self._tasks[stage], rows)
-            if outcome is not None:
-                done, files = self._files[stage]
-                self._files[stage][0] = done + 1
-                self._bars.update(self._tasks[stage], files=f"{done + 1}/{files}")
-                if done + 1 >= files:
-                    self._bars.update(self._tasks[stage], total=self._rows[stage], refresh=True)
-                if outcome.state == "failed":
-                    self.console.print(f"[red]failed[/red] {escape(outcome.reason)}", soft_wrap=True)
-            if not self.console.is_terminal and time.monotonic() - self._said > QUIET_S:
-                self._said = time.monotonic()
-                text = ", ".join(
-                    f"{s} {f[0]}/{f[1]} videos {self._rows[s]} frames" for s, f in self._files.items()
-                )
-                self.console.print(f"progress: {text}", soft_wrap=True)
+            count = self._count(stage)
+            count.files += files
+            count.expected += rows
+            self._bars.update(count.bar, files=count.text, total=count.expected or None)
+
+    def advance(self, stage: str, rows: int) -> None:
+        """Take note of rows just made."""
+        with self._lock:
+            count = self._count(stage)
+            count.rows += rows
+            self._bars.advance(count.bar, rows)
+            self._say()
+
+    def ended(self, result: JobResult) -> None:
+        """Take note of a job's end; a failure is said at once."""
+        with self._lock:
+            count = self._count(result.stage)
+            count.done += 1
+            count.files = max(count.files, count.done)
+            self._bars.update(count.bar, files=count.text)
+            if count.done == count.files:
+                self._bars.update(count.bar, total=count.rows, refresh=True)
+            if result.state == "failed":
+                self.console.print(f"[red]failed[/red] {escape(result.reason)}", soft_wrap=True)
+            self._say()
+
+    def _count(self, stage: str) -> _Count:
+        if stage not in self._stages:
+            bar = self._bars.add_task(stage, total=None, files="")
+            self._stages[stage] = _Count(bar)
+        return self._stages[stage]
+
+    def _say(self) -> None:
+        if self.console.is_terminal or time.monotonic() - self._said <= QUIET_S:
+            return
+        self._said = time.monotonic()
+        text = ", ".join(f"{s} {c.text} videos {c.rows} frames" for s, c in self._stages.items())
+        self.console.print(f"progress: {text}", soft_wrap=True)
+
+
+@dataclass
+class _Count:
+    """What is to be made of one stage, and what is made."""
+
+    bar: TaskID
+    files: int = 0
+    done: int = 0
+    expected: int = 0  # rows, as far as videos are decoded
+    rows: int = 0
+
+    @property
+    def text(self) -> str:
+        """Results made, of those to be made."""
+        return f"{self.done}/{self.files}"

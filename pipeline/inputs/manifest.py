@@ -6,13 +6,21 @@ import difflib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.yaml_file import Lines, load
-from stages import registry
-from stages.base import Params
+from stages.base import P, Params, Stage
+from stages.registry import registry
 
 DEFAULT_NAME = "data_manifest.yaml"
 Modality = Literal["rgb", "flow", "pose"]
@@ -119,8 +127,8 @@ class Manifest(_Part):
     annotation_options : AnnotationOptions
     cleaning : CleaningParams
     splits : Splits
-    stages : dict of str to dict
-        Parameters by stage, checked against each stage's own.
+    stages : dict of str to Params
+        Parameters by stage, each of that stage's own type; a stage that is not named has its defaults.
     folder : Path
         What relative paths are relative to.
     """
@@ -141,7 +149,7 @@ class Manifest(_Part):
     annotation_options: AnnotationOptions = AnnotationOptions()
     cleaning: CleaningParams = CleaningParams()
     splits: Splits = Splits()
-    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    stages: dict[str, SerializeAsAny[Params]] = Field(default_factory=dict)
     folder: Path = Field(Path("."), exclude=True)
 
     @field_validator("videos", mode="before")
@@ -150,6 +158,20 @@ class Manifest(_Part):
         if isinstance(videos, list):
             return tuple({"path": v} if isinstance(v, str) else v for v in videos)
         return videos
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _typed(cls, stages: Any) -> Any:
+        if not isinstance(stages, dict):
+            return stages
+        known = registry()
+        unknown = [name for name in stages if name not in known]
+        if unknown:
+            raise ValueError(f"there is no stage {unknown[0]!r}")
+        return {
+            name: values if isinstance(values, Params) else known[name].params(**(values or {}))
+            for name, values in stages.items()
+        }
 
     @field_validator("classes", "modalities")
     @classmethod
@@ -175,9 +197,10 @@ class Manifest(_Part):
             return Taxonomy(name="strokes", classes={c: (c,) for c in self.classes})
         return TAXONOMIES[self.taxonomy]
 
-    def params(self, stage: str) -> Params:
-        """The typed parameters of one stage."""
-        return registry()[stage].params(**self.stages.get(stage, {}))
+    def params(self, stage: Stage[P]) -> P:
+        """Return the parameters of one stage."""
+        given = self.stages.get(stage.name)
+        return stage.params() if given is None else stage.typed(given)
 
     def resolve(self, path: Path) -> Path:
         """A path of the manifest, relative to the manifest's folder."""
@@ -207,6 +230,8 @@ def read_manifest(path: Path | None) -> Manifest:
     if not isinstance(value, dict):
         raise UserError(f"{path}:1: a manifest is a mapping of names to values; see `ttprep init`", USAGE)
     problems = _stage_problems(value.get("stages"), lines)
+    if problems:  # they stand for the whole section: it is left out of what follows
+        value = {name: part for name, part in value.items() if name != "stages"}
     manifest = None
     try:
         manifest = Manifest(**{**value, "folder": path.parent} if "folder" not in value else value)
@@ -266,4 +291,5 @@ def _fields(model: type[BaseModel], at: tuple[str | int, ...]) -> list[str]:
             if inner is None:
                 return []
             model = inner
-    return [f for f in model.model_fields if f not in ("folder", "weights_sha256")]
+    hidden = {name for stage in registry().values() if stage.params is model for name in stage.hidden}
+    return [f for f in model.model_fields if f not in {"folder", *hidden}]

@@ -11,8 +11,8 @@ import re
 from typing import Any, Literal, get_args, get_origin
 
 from pipeline.inputs.manifest import Manifest
-from stages import registry
 from stages.base import Params
+from stages.registry import registry
 
 _HEAD = """\
 # ttprep manifest: what to process, and how. Every value here is the default (the three-stream
@@ -86,7 +86,7 @@ def template() -> str:
     lines += ["", "# Parameters of the stages."]
     stages: list[str] = []
     for stage in registry().values():
-        fields = {n: f for n, f in stage.params.model_fields.items() if n != "weights_sha256"}
+        fields = {n: f for n, f in stage.params.model_fields.items() if n not in stage.hidden}
         if not fields:
             continue
         stages.append(f"  {stage.name}:  # {stage.title}")
@@ -104,7 +104,7 @@ def _documented(params: type[Params]) -> dict[str, str]:
     """First sentences of the attributes in numpydoc docstrings, of the class and its bases."""
     found: dict[str, str] = {}
     for cls in params.__mro__:
-        text = inspect.getdoc(cls) if cls.__module__.startswith("stages.") else None
+        text = inspect.getdoc(cls) if issubclass(cls, Params) else None
         for name, body in re.findall(r"^(\w+) : .*\n((?:    .+\n?)+)", text or "", re.M):
             sentence = re.split(r"(?<=[.;]) ", " ".join(body.split()))[0]
             found.setdefault(name, sentence.rstrip(".;"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stages.frames.folder import pictures_of
 from store import Store, sha256_file
@@ -17,11 +18,17 @@ from store.atomic import read_json, write_json
 
 _CONTAINERS = "3gp asf avi flv m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _CONTAINERS.split())
+#: s since the last change of a file from which on its time stamp is trusted
+SETTLED_S = 2.0
+#: threads that hash at a time: more do not read faster from one disk
+HASHING_THREADS = 8
+#: bytes in all from which on threads are worth the time that importing joblib takes
+PARALLEL_BYTES = 500 * 10**6
 
 
-@dataclass
+@dataclass(frozen=True)
 class Source:
-    """One video, known by its content.
+    """One video, known by its content; what planning finds out later is kept beside it.
 
     Attributes
     ----------
@@ -33,7 +40,7 @@ class Source:
         Of its bytes; empty where it could not be read.
     problem : str
         Why it cannot be used, empty where nothing is known against it.
-    also : list of Path
+    also : tuple of Path
         Other paths with the same content.
     fps : float or None
         From the manifest.
@@ -45,25 +52,22 @@ class Source:
         Of the sample that the whole video is; empty where nobody named it.
     sample : {"", "whole", "start"}
         Whether the video is one sample, and whether that begins at its start frame.
-    start : int or None
-        The start frame, as soon as it is found; -1 where there is none.
     """
 
     path: Path
     name: str
     sha256: str = ""
     problem: str = ""
-    also: list[Path] = field(default_factory=list)
+    also: tuple[Path, ...] = ()
     fps: float | None = None
     player: str = ""
     joints: Path | None = None
     label: str = ""
     sample: Literal["", "whole", "start"] = ""
-    start: int | None = None
 
 
 def find_videos(paths: Iterable[Path], store_root: Path) -> tuple[list[Path], list[str]]:
-    """Videos under the given paths: files as they are, folders searched recursively.
+    """Return the videos under the given paths: files as they are, folders searched recursively.
 
     Parameters
     ----------
@@ -110,14 +114,14 @@ def identify(
     """Hash videos and folders of pictures, or take the hash of unchanged ones from the store's notes.
 
     A note holds only while path, size and modification time all agree; a touched file is hashed again and
-    found to be the same.
+    found to be the same. Several files are hashed at a time, by threads.
 
     Parameters
     ----------
     paths : iterable of Path
     store : Store or None
     progress : callable
-        Told the bytes of each file done.
+        Told the bytes of each file done, by one thread at a time.
     joints : mapping of Path to Path, optional
         Folder of pictures → file of its given joint positions.
 
@@ -127,36 +131,114 @@ def identify(
         One per distinct content, first path first; later paths of the same content are in ``also``.
         Unreadable and empty files come with ``problem``.
     """
+    items = [_Item(path, (joints or {}).get(path)) for path in paths]
+    contents = [_noted(item, store) for item in items]
+    new = [n for n, content in enumerate(contents) if content is None]
+    lock = threading.Lock()
+
+    def tell(size: int) -> None:
+        with lock:
+            progress(size)
+
+    for content in contents:
+        if content is not None and not content.problem:
+            tell(content.size)
+    for n, content in zip(new, _hash_all([items[n] for n in new], store, tell), strict=True):
+        contents[n] = content
     sources: dict[str, Source] = {}
-    for path in paths:
-        given = (joints or {}).get(path)
-        # absolute: workers have other working folders
-        source = Source(path.absolute(), str(path), joints=given.absolute() if given else None)
-        try:
-            stat = path.stat()
-            if path.is_dir():
-                source.sha256 = _folder_digest(path, given, store)
-            else:
-                with path.open("rb"):
-                    pass
-                if stat.st_size == 0:
-                    source.problem = "the file is empty (0 bytes); copy or record it again"
-                else:
-                    source.sha256 = _digest(path, stat, store)
-            progress(stat.st_size)
-        except OSError as e:
-            part = f"{Path(e.filename).name} " if e.filename and Path(e.filename) != path else ""
-            source.problem = f"{part}cannot be read ({e.strerror}); check the file and its permissions"
-        known = sources.get(source.sha256 or source.name)
-        if known is not None:
-            known.also.append(path)
+    for item, content in zip(items, contents, strict=True):
+        assert content is not None
+        key = content.sha256 or str(item.path)
+        if key in sources:
+            sources[key] = replace(sources[key], also=(*sources[key].also, item.path))
         else:
-            sources[source.sha256 or source.name] = source
+            # absolute: workers have other working folders
+            given = item.joints.absolute() if item.joints else None
+            sources[key] = Source(
+                item.path.absolute(), str(item.path), content.sha256, content.problem, joints=given
+            )
     return list(sources.values())
 
 
+@dataclass(frozen=True)
+class _Item:
+    """A path to identify, with the file of its joints."""
+
+    path: Path
+    joints: Path | None
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a path holds: the digest, or the problem."""
+
+    sha256: str = ""
+    problem: str = ""
+    size: int = 0
+
+
+def _hash_all(items: Sequence[_Item], store: Store | None, progress: Callable[[int], None]) -> list[_Content]:
+    """Hash what no note vouches for, in the given order; by threads where that is worth their start."""
+
+    def one(item: _Item) -> _Content:
+        content = _hashed(item, store)
+        if not content.problem:
+            progress(content.size)
+        return content
+
+    if len(items) < 2 or sum(_bytes(item) for item in items) < PARALLEL_BYTES:
+        return [one(item) for item in items]
+    from joblib import Parallel, cpu_count, delayed
+
+    threads = min(HASHING_THREADS, cpu_count(), len(items))
+    # hashlib and the operating system's reads release the GIL
+    return list(Parallel(n_jobs=threads, backend="threading")(delayed(one)(item) for item in items))
+
+
+def _bytes(item: _Item) -> int:
+    try:
+        if item.path.is_dir():
+            return sum(file.stat().st_size for _, file in _parts(item.path, item.joints))
+        return item.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _noted(item: _Item, store: Store | None) -> _Content | None:
+    """Return what a path holds as far as it is known without reading it, problems included."""
+    try:
+        stat = item.path.stat()
+        if item.path.is_dir():
+            digest = _folder_noted(item, store)
+        else:
+            with item.path.open("rb"):
+                pass
+            if stat.st_size == 0:
+                return _Content(problem="the file is empty (0 bytes); copy or record it again")
+            digest = _file_noted(item, stat, store)
+    except OSError as e:
+        return _unreadable(item, e)
+    return _Content(digest, size=stat.st_size) if digest else None
+
+
+def _hashed(item: _Item, store: Store | None) -> _Content:
+    """Read a path and return what it holds."""
+    try:
+        stat = item.path.stat()
+        is_folder = item.path.is_dir()
+        digest = _folder_digest(item, store) if is_folder else _file_digest(item, stat, store)
+    except OSError as e:
+        return _unreadable(item, e)
+    return _Content(digest, size=stat.st_size)
+
+
+def _unreadable(item: _Item, error: OSError) -> _Content:
+    part = f"{Path(error.filename).name} " if error.filename and Path(error.filename) != item.path else ""
+    return _Content(problem=f"{part}cannot be read ({error.strerror}); check the file and its permissions")
+
+
 def content_digest(path: Path, joints: Path | None = None) -> str:
-    """sha256 hex of a video's bytes, or of names and bytes of a folder's pictures and their joints.
+    """Return the sha256 hex of a video's bytes, or of names and bytes of a folder's pictures and joints.
 
     Raises
     ------
@@ -172,30 +254,45 @@ def content_digest(path: Path, joints: Path | None = None) -> str:
 
 
 def _parts(folder: Path, joints: Path | None) -> list[tuple[str, Path]]:
-    """Name and path of everything that is a trial's content; where the joints lie is no part of it."""
+    """Return name and path of everything that is a trial's content; where the joints lie is no part of it."""
     parts = [(path.name, path) for path in pictures_of(folder)]
     return [*parts, (f"/joints{joints.suffix.lower()}", joints)] if joints else parts
 
 
-def _folder_digest(folder: Path, joints: Path | None, store: Store | None) -> str:
-    signature, newest = _signature(folder, joints)
-    note = _note(folder, store) if store else None
-    known = read_json(note) if note else None
-    if isinstance(known, dict) and known.get("signature") == signature:
-        return str(known["sha256"])
-    digest = content_digest(folder, joints)
-    settled = time.time() - newest > 2 and _signature(folder, joints)[0] == signature  # as for files
-    if note and settled:
-        with contextlib.suppress(OSError):
-            write_json(note, {"path": str(folder.resolve()), "signature": signature, "sha256": digest})
+def _folder_noted(item: _Item, store: Store | None) -> str:
+    note = _read_note(item.path, store)
+    return str(note["sha256"]) if note and note.get("signature") == _signature(item)[0] else ""
+
+
+def _folder_digest(item: _Item, store: Store | None) -> str:
+    signature, newest = _signature(item)
+    digest = content_digest(item.path, item.joints)
+    settled = time.time() - newest > SETTLED_S and _signature(item)[0] == signature  # as for files
+    if settled:
+        _write_note(item.path, store, {"signature": signature, "sha256": digest})
     return digest
 
 
-def _signature(folder: Path, joints: Path | None) -> tuple[str, float]:
-    """What tells that nothing was touched, and the newest modification time."""
-    stats = [(role, file.stat()) for role, file in _parts(folder, joints)]
+def _signature(item: _Item) -> tuple[str, float]:
+    """Return what tells that nothing was touched, and the newest modification time."""
+    stats = [(role, file.stat()) for role, file in _parts(item.path, item.joints)]
     text = repr([(role, s.st_size, s.st_mtime_ns) for role, s in stats])
     return hashlib.sha256(text.encode()).hexdigest(), max((s.st_mtime for _, s in stats), default=0.0)
+
+
+def _file_noted(item: _Item, stat: os.stat_result, store: Store | None) -> str:
+    note = _read_note(item.path, store)
+    unchanged = note and (note.get("size"), note.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns)
+    return str(note["sha256"]) if note and unchanged else ""
+
+
+def _file_digest(item: _Item, stat: os.stat_result, store: Store | None) -> str:
+    digest = sha256_file(item.path)
+    # a file still being copied has a fresh time stamp and may change under us within its resolution
+    settled = time.time() - stat.st_mtime > SETTLED_S
+    if settled and item.path.stat().st_mtime_ns == stat.st_mtime_ns:
+        _write_note(item.path, store, {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest})
+    return digest
 
 
 def _note(path: Path, store: Store) -> Path:
@@ -203,19 +300,12 @@ def _note(path: Path, store: Store) -> Path:
     return store.root / "sources" / f"{place}.json"
 
 
-def _digest(path: Path, stat: os.stat_result, store: Store | None) -> str:
-    note = _note(path, store) if store else None
-    known = read_json(note) if note else None
-    if isinstance(known, dict) and (known.get("size"), known.get("mtime_ns")) == (
-        stat.st_size,
-        stat.st_mtime_ns,
-    ):
-        return str(known["sha256"])
-    digest = sha256_file(path)
-    # a file still being copied has a fresh time stamp and may change under us within its resolution
-    settled = time.time() - stat.st_mtime > 2
-    if note and store and settled and path.stat().st_mtime_ns == stat.st_mtime_ns:
-        content = {"path": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+def _read_note(path: Path, store: Store | None) -> dict[str, Any] | None:
+    note = read_json(_note(path, store)) if store else None
+    return note if isinstance(note, dict) else None
+
+
+def _write_note(path: Path, store: Store | None, content: dict[str, Any]) -> None:
+    if store is not None:
         with contextlib.suppress(OSError):  # a note saves time, nothing else
-            write_json(note, {**content, "sha256": digest})
-    return digest
+            write_json(_note(path, store), {"path": str(path.resolve()), **content})

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.annotations import Taxonomy, VideoFacts, canonical
 from pipeline.annotations.records import Issue, Sample, sample_id
@@ -17,10 +14,8 @@ from pipeline.errors import USAGE, UserError
 from pipeline.inputs.labels import Label, read_labels
 from pipeline.inputs.manifest import Manifest, SourceEntry
 from pipeline.inputs.sources import Source, find_videos
-from pipeline.planning.plan import Planned
 from stages.frames.folder import DECODERS
-from stages.start import NO_START, StartParams, why_none
-from store import Store
+from stages.start import NO_START
 
 #: members named one by one in a note
 NAMED = 3
@@ -183,72 +178,53 @@ def _trials(home: Path, store_root: Path, found: Found) -> list[Path]:
     return [t for t in trials if t not in above]
 
 
-def attach(sources: Iterable[Source], found: Found) -> list[str]:
-    """Tell trials and clips what the manifest says of them; returns what is worth saying.
+def attach(sources: Iterable[Source], found: Found) -> tuple[list[Source], list[str]]:
+    """Tell trials and clips what the manifest says of them.
 
     Videos of the same content are one sample; where their labels differ, there is none.
+
+    Returns
+    -------
+    sources : list of Source
+        In the given order.
+    notes : list of str
+        Worth saying.
     """
     notes: list[str] = []
+    told: list[Source] = []
     for source in sources:
         places = [Path(source.name), *source.also]  # as the user would write them
         members = [(p, found.members[p.resolve()]) for p in places if p.resolve() in found.members]
         if not members:
+            told.append(source)
             continue
         first = members[0][1]
-        source.fps, source.sample = first.entry.fps, first.entry.sample
-        source.player = first.label.player or first.entry.player
         labels = {m.label.label: p for p, m in reversed(members) if m.label.label}
-        if len(labels) == 1:
-            source.label = next(iter(labels))
-        elif labels:
+        told.append(
+            replace(
+                source,
+                fps=first.entry.fps,
+                sample=first.entry.sample,
+                player=first.label.player or first.entry.player,
+                label=next(iter(labels)) if len(labels) == 1 else "",
+            )
+        )
+        if len(labels) > 1:
             texts = " and ".join(f"{label!r} ({path})" for label, path in sorted(labels.items()))
             notes.append(f"{source.name}: the same content is labelled {texts}; left out")
-    return notes
-
-
-def find_starts(plans: Mapping[str, list[Planned]], store: Store | None) -> list[str]:
-    """Set the start frame of every source where it is found; returns one line for each without one."""
-    notes: list[str] = []
-    for plan in plans.values():
-        for planned in plan:
-            node = planned.node
-            if node.stage.name != "start":
-                continue
-            node.source.start = None
-            if store is None or planned.state != "done":
-                continue
-            frame, why = start_of(store, planned)
-            node.source.start = frame
-            if frame == NO_START:
-                lost = " and is no sample" if node.source.sample == "start" and node.source.label else ""
-                notes.append(
-                    f"{node.source.name}: no start frame found{lost}: {why}; look at it with "
-                    "`ttprep preview --start`, set stages.start, or use sample: whole"
-                )
-    return notes
-
-
-def start_of(store: Store, planned: Planned) -> tuple[int, str]:
-    """The start frame of a finished result, or :data:`~stages.start.NO_START` and why there is none."""
-    assert isinstance(planned.node.params, StartParams)
-    with store.reader(planned.node.slot) as reader:
-        found: NDArray[np.intp] = np.flatnonzero(reader.read("start"))
-        if len(found):
-            return int(found[0]), ""
-        picture, joints = reader.read("picture"), reader.read("joints")
-    frames = store.receipt(planned.node.inputs["frames"].slot)
-    fps = float(frames.attrs["fps"]) if frames else 30.0
-    return NO_START, why_none(picture, joints, planned.node.params, fps)
+    return told, notes
 
 
 def whole_samples(
-    sources: Iterable[tuple[Source, VideoFacts]], view: Taxonomy, length: int
+    sources: Iterable[tuple[Source, VideoFacts]], starts: Mapping[str, int], view: Taxonomy, length: int
 ) -> tuple[list[tuple[Source, Sample]], list[Issue], Step | None]:
-    """The samples that whole trials and clips are.
+    """Return the samples that whole trials and clips are.
 
     Parameters
     ----------
     sources : iterable of (Source, VideoFacts)
+    starts : mapping of str to int
+        sha256 → start frame, of the videos where it has been looked for.
     view : Taxonomy
     length : int
         T: frames that are stored of each at least.
@@ -270,7 +246,7 @@ def whole_samples(
     late: list[str] = []
     for source, facts in named:
         name = view.class_of(source.label)
-        begin = source.start if source.sample == "start" else 0
+        begin = starts.get(source.sha256) if source.sample == "start" else 0
         if name is None:
             dropped["unknown-label"] += 1
             strange.setdefault(source.label, []).append(source.name)

@@ -1,1 +1,1 @@
-"""Pictures that show whether a video went well."""
+"""Pictures that show whether a video went well: previews, the start of a trial."""

@@ -1,8 +1,10 @@
-"""Drawing the results of one frame, for the eyes of a person."""
+"""Draw the results of one frame for people to look at."""
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,25 +14,28 @@ from stages.base import Array
 from stages.descriptor import JOINTS
 from stages.pose import EDGES, KEYPOINTS
 
+if TYPE_CHECKING:
+    from matplotlib.text import Text
+
 Picture = NDArray[np.uint8]
 _ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
 _DRAWN = 0.15  # joints with a lower score are guesses and only clutter the picture
 
 
 def flow_colours(flow: Array, largest: float) -> Picture:
-    """A flow field on the colour wheel: hue is the direction, saturation the length.
+    """Colour a flow field by the colour wheel: hue is the direction, saturation the length.
 
     Parameters
     ----------
     flow : (H, W, 2) float
-        px.
+        Displacements x, y in px.
     largest : float
         Length in px that gets full saturation.
 
     Returns
     -------
     (H, W, 3) uint8
-        RGB; no motion is white.
+        RGB; white where nothing moves.
     """
     vx, vy = flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32)
     length, angle = cv2.cartToPolar(vx, vy, angleInDegrees=True)
@@ -42,7 +47,7 @@ def flow_colours(flow: Array, largest: float) -> Picture:
 
 
 def wheel(size: int) -> Picture:
-    """The colour wheel itself, as a legend: a disc whose rim is full length."""
+    """Draw the colour wheel itself, as a legend: a disc whose rim is full length; (size, size, 3) uint8."""
     y, x = np.mgrid[:size, :size].astype(np.float32) - (size - 1) / 2
     flow = np.stack([x, y], axis=2) / ((size - 1) / 2)
     disc = flow_colours(flow, 1.0)
@@ -51,7 +56,7 @@ def wheel(size: int) -> Picture:
 
 
 def overlay_mask(rgb: Picture, mask: Array) -> Picture:
-    """Background dimmed, outline of the foreground in orange."""
+    """Dim the background and outline the foreground in orange; (H, W, 3) uint8, RGB."""
     out = np.where(mask[..., None] > 0, rgb, rgb // 4).astype(np.uint8)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(out, outlines, -1, _ORANGE, 1)
@@ -59,7 +64,7 @@ def overlay_mask(rgb: Picture, mask: Array) -> Picture:
 
 
 def draw_box(picture: Picture, centre: Array, size: tuple[int, int], zoom: int) -> None:
-    """The ROI's crop and centre, in place; ``centre`` and ``size`` in px of the frame."""
+    """Draw the ROI's crop and centre, in place; ``centre`` and ``size`` in px of the frame."""
     x, y = (float(c) * zoom for c in centre)
     w, h = (s * zoom / 2 for s in size)
     corners = (round(x - w), round(y - h)), (round(x + w), round(y + h))
@@ -68,7 +73,7 @@ def draw_box(picture: Picture, centre: Array, size: tuple[int, int], zoom: int) 
 
 
 def draw_others(picture: Picture, keypoints: Array, scores: Array, zoom: int) -> None:
-    """People who were not chosen, faintly, in place."""
+    """Draw the people who were not chosen, faintly, in place; ``keypoints`` in px of the frame."""
     index = {name: i for i, name in enumerate(KEYPOINTS)}
     for points, score in zip(keypoints, scores, strict=True):
         for a, b in EDGES:
@@ -79,13 +84,13 @@ def draw_others(picture: Picture, keypoints: Array, scores: Array, zoom: int) ->
 
 
 def draw_player(picture: Picture, joints: Array, zoom: int) -> None:
-    """The chosen player's 13 joints, in place; nothing where nobody was found.
+    """Draw the chosen player's 13 joints, in place; nothing where nobody was found.
 
     Parameters
     ----------
     picture : (H, W, 3) uint8
     joints : (14, 3)
-        Descriptor: pose, then joints; x, y in px of the frame, score.
+        The descriptor: the pose as a whole, then its joints; x, y in px of the frame, score.
     zoom : int
         Picture pixels per frame pixel.
     """
@@ -106,30 +111,73 @@ def _at(point: Array, zoom: int) -> tuple[int, int]:
 
 
 def enlarge(picture: Picture, zoom: int) -> Picture:
-    """Larger by a whole factor, pixels kept square."""
+    """Enlarge a picture by a whole factor; every pixel becomes a square."""
     return np.ascontiguousarray(picture.repeat(zoom, axis=0).repeat(zoom, axis=1))
 
 
+@lru_cache(maxsize=64)  # a film repeats most captions in every frame
 def caption(width: int, text: str, height: int = 22) -> Picture:
-    """A dark strip with white text."""
-    strip = np.full((height, width, 3), 30, np.uint8)
-    cv2.putText(strip, text, (6, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    """Write white text on a dark strip.
+
+    Parameters
+    ----------
+    width : int
+        px; what is longer is cut off on the right.
+    text : str
+        Any letters that DejaVu Sans has; others are shown as boxes.
+    height : int
+        px.
+
+    Returns
+    -------
+    (height, width, 3) uint8
+        RGB, read-only.
+    """
+    canvas, line = _strip(width, height)
+    line.set_text(text)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        canvas.draw()
+    strip = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    strip.flags.writeable = False
     return strip
 
 
+@lru_cache(maxsize=8)
+def _strip(width: int, height: int) -> tuple[Any, Text]:
+    """Make a dark strip of that size in px, whose text can be set."""
+    # imported here: most commands draw nothing
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.context("default"):  # whatever a matplotlibrc says
+        # a power of two, so that inches times pixels per inch give back whole pixels
+        figure = Figure((width / 64, height / 64), dpi=64, facecolor=(30 / 255, 30 / 255, 30 / 255))
+        line = figure.text(6 / width, 0.5, "", color="white", fontsize=13, va="center_baseline",
+                           parse_math=False)  # fmt: skip
+        return FigureCanvasAgg(figure), line
+
+
 def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int) -> Picture:
-    """One frame's panels side by side: frame, foreground, flow, ROI and joints.
+    """Draw one frame's panels side by side: frame, foreground, flow, ROI and joints.
 
     Parameters
     ----------
     frame : dict
-        ``rgb`` and, as far as they are there, ``mask``, ``flow`` (px), ``centre``, ``joints``,
-        ``keypoints`` and ``keypoint_scores`` of the people not chosen; ``title``.
+        ``rgb``, ``title`` and, as far as they are there, ``mask``, ``flow`` (px), ``centre``, ``joints``,
+        and ``keypoints`` with ``keypoint_scores`` of the people not chosen.
     crop : (int, int)
-        ROI crop, px.
+        Width and height of the ROI's crop, px.
     largest : float
-        Flow length of full colour, px.
+        Length of flow that gets full colour, px.
     zoom : int
+        Picture pixels per frame pixel.
+
+    Returns
+    -------
+    (22 + H · zoom, 4 · W · zoom, 3) uint8
+        RGB; a panel whose result is missing is grey.
     """
     rgb = frame["rgb"]
     missing = np.full_like(rgb, 60)

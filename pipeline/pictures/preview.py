@@ -1,4 +1,4 @@
-"""``ttprep preview``: what was computed for one video, to be judged at a glance."""
+"""What was computed for one video, as a picture or a film that shows at a glance whether it went well."""
 
 from __future__ import annotations
 
@@ -27,15 +27,28 @@ STILLS = 4
 
 
 class Results:
-    """The finished results of one video, those of the current parameters first.
+    """The finished results of one video; of the current parameters where there are any, else older ones.
 
     Parameters
     ----------
     store : Store
     plan : list of Planned
-        Of this video.
+        The video's planned results.
     stack : ExitStack
         Closes the files.
+
+    Attributes
+    ----------
+    readers : dict of str to FeatureReader
+        Stage → its open feature file.
+    old : list of str
+        Stages of which only results of older parameters are there.
+    info : VideoInfo
+
+    Raises
+    ------
+    UserError
+        Not even the frames are there.
     """
 
     def __init__(self, store: Store, plan: list[Planned], stack: ExitStack) -> None:
@@ -60,7 +73,7 @@ class Results:
         self.info = video_info(receipts["frames"])
 
     def frame(self, t: int, title: str) -> dict[str, Any]:
-        """Everything known of frame ``t``, as :func:`pipeline.pictures.draw.row` wants it."""
+        """Read all that is known of frame ``t``, as :func:`pipeline.pictures.draw.row` takes it."""
         out: dict[str, Any] = {"title": title, "rgb": self._row("frames", "rgb", t)}
         for key, stage, array in (
             ("mask", "foreground", "mask"),
@@ -87,7 +100,7 @@ class Results:
         return reader.read(array, t, t + 1)[0]
 
     def largest_flow(self) -> float:
-        """A length that few vectors exceed: full colour."""
+        """Return a length in px that few flow vectors exceed; it gets full colour."""
         reader = self.readers.get("statistics")
         if reader is None:
             return 5.0
@@ -96,7 +109,7 @@ class Results:
         return float(max(np.percentile(moving, 75), 1.0)) if len(moving) else 1.0
 
     def lively(self, count: int) -> list[int]:
-        """Frames spread over the video, each the liveliest of its stretch."""
+        """Choose frames spread over the video, each the one with most motion in its part of it."""
         n = self.info.n_frames
         edges = np.linspace(0, n, min(count, n) + 1).astype(int)
         reader = self.readers.get("statistics")
@@ -110,19 +123,19 @@ class Results:
 def preview(
     store: Store, plan: list[Planned], roi: RoiParams, out: Path, frames: tuple[int, ...] = ()
 ) -> list[str]:
-    """Write a preview picture or film.
+    """Write a preview, a picture or a film.
 
     Parameters
     ----------
     store : Store
     plan : list of Planned
-        Of the video.
+        The video's planned results.
     roi : RoiParams
-        For the size of the box.
+        Gives the size of the box that is drawn.
     out : Path
-        ``.png`` or ``.jpg``: a few frames; ``.mp4``: all.
+        A few frames if it ends in ``.png`` or ``.jpg``, all of them if in ``.mp4``.
     frames : tuple of int
-        Which frames a picture shows; empty: four lively ones.
+        The frames that a picture shows; by default four with much motion.
 
     Returns
     -------
@@ -132,7 +145,8 @@ def preview(
     Raises
     ------
     UserError
-        Nothing computed yet, unknown suffix, no such frame, target cannot be written.
+        Nothing is computed yet, the suffix is unknown, there is no such frame, or ``out`` cannot be
+        written.
     """
     crop = (roi.crop_width, roi.crop_height)
     with ExitStack() as stack:

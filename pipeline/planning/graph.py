@@ -16,16 +16,9 @@ from typing import Any
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
-from stages import registry
-from stages.base import Params, Stage
+from stages.base import Params, Setting, Stage, upstream_of
+from stages.registry import registry
 from store import Slot
-
-#: the modality that each optional input belongs to
-MODALITY_OF = {"frames.rgb": "rgb", "flow.flow": "flow", "descriptor.joints": "pose"}
-#: stage that does not run where joints are given: the frames file then holds the same arrays
-REPLACED_BY_JOINTS = "pose"
-#: stages that exist for one modality alone
-ONLY_FOR = {"pose": "pose", "descriptor": "pose"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Node:
     """
 
     source: Source
-    stage: Stage
+    stage: Stage[Any]
     params: Params
     inputs: Mapping[str, Node]
     arrays: tuple[str, ...]
@@ -63,11 +56,11 @@ class Node:
             "stage": self.stage.name,
             "version": self.stage.version,
             "source": self.source.sha256,
-            "params": self.params.model_dump(mode="json"),
+            "params": self.stage.key_values(self.params),
             "inputs": {name: node.key for name, node in self.inputs.items()},
             "arrays": list(self.arrays),
         }
-        if self.stage.unit == "samples":
+        if self.stage.sampling:
             parts["samples"] = [list(s) for s in self.samples]
         return parts
 
@@ -98,50 +91,54 @@ def wanted_stages(manifest: Manifest, names: Iterable[str], source: Source | Non
     unknown = [n for n in names if n not in stages]
     if unknown:
         raise UserError(f"there is no stage {unknown[0]!r}; the stages are {', '.join(stages)}", USAGE)
-    goals = names or [n for n in stages if _switched_on(n, manifest, source)]
+    setting = _setting(manifest, source)
+    goals = names or [n for n, stage in stages.items() if _applies(stage, setting)]
     needed: set[str] = set()
 
     def add(name: str) -> None:
         if name not in needed:
             needed.add(name)
-            for array in active_inputs(stages[name], manifest, manifest.params(name)):
-                if array != "video":
-                    add(array.split(".")[0])
+            for upstream in upstream_of(active_inputs(stages[name], manifest)):
+                add(upstream)
 
     for name in goals:
         add(name)
     if source is not None and source.joints:
-        needed.discard(REPLACED_BY_JOINTS)
+        needed -= {name for name in needed if stages[name].replaced_by_joints}
     return [n for n in stages if n in needed]
 
 
-def _switched_on(stage: str, manifest: Manifest, source: Source | None) -> bool:
-    if stage == "untrimmed":
-        return manifest.untrimmed
-    if stage == "start":  # a long video has many actions: it is for trials
-        return source.sample == "start" if source else any(s.sample == "start" for s in manifest.sources)
-    return stage not in ONLY_FOR or ONLY_FOR[stage] in manifest.modalities
+def _setting(manifest: Manifest, source: Source | None) -> Setting:
+    whole = manifest.sources if source is None else ()
+    starts = any(s.sample == "start" for s in (*whole, *((source,) if source else ())))
+    return Setting(frozenset(manifest.modalities), manifest.untrimmed, starts)
 
 
-def active_inputs(stage: Stage, manifest: Manifest, params: Params) -> tuple[str, ...]:
-    """The inputs a stage reads with these parameters, without modalities that are switched off."""
-    inputs = stage.reads(params) if stage.reads else stage.inputs
-    return tuple(a for a in inputs if a not in stage.optional or MODALITY_OF[a] in manifest.modalities)
+def _applies(stage: Stage[Any], setting: Setting) -> bool:
+    return (not stage.modality or stage.modality in setting.modalities) and stage.applies(setting)
 
 
-def _maker(stage: str, source: Source) -> str:
-    """The stage that makes the arrays of a stage for this source."""
-    return "frames" if source.joints and stage == REPLACED_BY_JOINTS else stage
+def active_inputs(stage: Stage[Any], manifest: Manifest) -> tuple[str, ...]:
+    """Return the inputs a stage reads with its parameters, without modalities that are switched off."""
+    inputs = stage.reads(manifest.params(stage)) if stage.reads else stage.inputs
+    return tuple(a for a in inputs if a not in stage.optional or stage.optional[a] in manifest.modalities)
+
+
+def _maker(stage: str, source: Source, nodes: Mapping[str, Node]) -> Node:
+    """Return the node that makes the arrays of a stage for this source."""
+    if source.joints and registry()[stage].replaced_by_joints:
+        return next(node for node in nodes.values() if node.stage.is_root)
+    return nodes[stage]
 
 
 def build(
     source: Source,
     manifest: Manifest,
     names: Iterable[str],
-    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    derived: Mapping[str, Params] | None = None,
     samples: tuple[tuple[int, int], ...] = (),
 ) -> dict[str, Node]:
-    """The nodes of one video, inputs first.
+    """Build the nodes of one video, inputs first.
 
     Parameters
     ----------
@@ -149,28 +146,24 @@ def build(
     manifest : Manifest
     names : iterable of str
         Stages in registry order, closed under inputs.
-    overrides : mapping
-        Stage → parameters that something other than the manifest decides (the weights' digest).
+    derived : mapping of str to Params
+        Stage → its parameters where something outside the manifest decides some of them.
     samples : tuple of (int, int)
-        Samples of this video; without any there is no cuboids node.
+        Samples of this video; without any, no stage that cuts samples has a node.
     """
     nodes: dict[str, Node] = {}
     for name in names:
         stage = registry()[name]
-        if stage.unit == "samples" and not samples:
+        if stage.sampling and not samples:
             continue
-        values = {**manifest.stages.get(name, {}), **(overrides or {}).get(name, {})}
-        if name == "frames" and source.fps:
-            values["fps"] = source.fps
-        params = stage.params(**values)
-        arrays = active_inputs(stage, manifest, params)
-        upstream = dict.fromkeys(a.split(".")[0] for a in arrays if a != "video")
+        params = stage.typed((derived or {}).get(name) or manifest.params(stage))
+        arrays = active_inputs(stage, manifest)
         nodes[name] = Node(
             source,
             stage,
-            params,
-            {u: nodes[_maker(u, source)] for u in upstream},
+            stage.settled(stage.bind(params, source.fps)),
+            {u: _maker(u, source, nodes) for u in upstream_of(arrays)},
             arrays,
-            samples if stage.unit == "samples" else (),
+            samples if stage.sampling else (),
         )
     return nodes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 
 from pipeline.annotations import (
     AnnotationSet,
@@ -18,59 +19,103 @@ from pipeline.annotations import (
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.inputs.trials import whole_samples
-from stages.cuboids import CuboidParams
+from pipeline.planning.graph import Node
+from stages.cuboids import STAGE as CUBOIDS
 from store import Receipt
 
 
+def decides_samples(node: Node) -> bool:
+    """Return whether samples cannot be known before this node is made."""
+    # the number of frames, and the start frame of trials
+    return node.stage.is_root or node.stage.name == "start"
+
+
 def facts_of(source: Source, receipt: Receipt) -> VideoFacts:
-    """What cleaning must know of a video whose frames are there."""
+    """Return what cleaning must know of a video whose frames are in the store."""
     fps = Fraction(int(receipt.attrs["fps_num"]), int(receipt.attrs["fps_den"]))
     return VideoFacts(receipt.shapes["rgb"][0], fps, source.sha256[:16], source.player)
 
 
-def gather(
-    manifest: Manifest, frames: Iterable[tuple[Source, Receipt]]
-) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]]]:
-    """Read and clean the manifest's annotations, and add the samples that whole trials and clips are.
+@dataclass(frozen=True)
+class SampleTable:
+    """The samples of a set of videos whose frames are counted.
 
-    Parameters
+    The annotation files are read and cleaned when a sample is first asked for, and once only: a table for
+    other videos, frame counts or start frames comes from :meth:`for_videos`, which returns the same table
+    where none of them differ.
+
+    Attributes
     ----------
     manifest : Manifest
-    frames : iterable of (Source, Receipt)
-        The videos whose frames are in the store, with the receipt of the frames.
-
-    Returns
-    -------
-    annotations : AnnotationSet
-    cleaned : Cleaned
-    by_video : mapping of str to tuple of Sample
-        Samples by the sha256 of their video.
+    videos : tuple of (Source, VideoFacts)
+    starts : mapping of str to int
+        sha256 of a video → its start frame.
     """
-    videos: dict[str, VideoFacts] = {}
-    content: dict[str, str] = {}
-    whole: list[tuple[Source, VideoFacts]] = []
-    for source, receipt in frames:
-        whole.append((source, facts_of(source, receipt)))
-        for path in (source.path, *source.also):
-            videos[path.as_posix()] = facts_of(source, receipt)
-            content[path.as_posix()] = source.sha256
-    paths = [manifest.resolve(p) for p in manifest.annotations]
-    annotations = read_annotations(paths, videos=videos, options=manifest.annotation_options)
-    cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
-    params = manifest.params("cuboids")
-    assert isinstance(params, CuboidParams)
-    own, issues, step = whole_samples(whole, manifest.view, params.length)
-    if step is not None:  # in front: they pass none of the rules for intervals
-        waterfall = replace(cleaned.waterfall, steps=(step, *cleaned.waterfall.steps))
-        cleaned = replace(cleaned, waterfall=waterfall, issues=(*cleaned.issues, *issues))
-    by_video: dict[str, dict[str, Sample]] = defaultdict(dict)
-    for source, sample in own:
-        by_video[source.sha256][sample.id] = sample
-    for sample in cleaned.samples:
-        by_video[content[sample.video]].setdefault(sample.id, sample)
-    return annotations, cleaned, {v: tuple(s.values()) for v, s in by_video.items()}
+
+    manifest: Manifest
+    videos: tuple[tuple[Source, VideoFacts], ...] = ()
+    starts: Mapping[str, int] = field(default_factory=dict)
+
+    def for_videos(
+        self, frames: Iterable[tuple[Source, Receipt]], starts: Mapping[str, int] | None = None
+    ) -> SampleTable:
+        """Return the table for other videos; this very one where nothing that decides samples differs.
+
+        Parameters
+        ----------
+        frames : iterable of (Source, Receipt)
+            The videos whose frames are in the store, with the receipt of the frames.
+        starts : mapping of str to int, optional
+            Start frames; default: those of this table.
+        """
+        videos = tuple((source, facts_of(source, receipt)) for source, receipt in frames)
+        starts = self.starts if starts is None else starts
+        here, there = dict(self.videos), dict(videos)
+        same = here == there and all(self.starts.get(s.sha256) == starts.get(s.sha256) for s in there)
+        return self if same else SampleTable(self.manifest, videos, starts)
+
+    @property
+    def annotations(self) -> AnnotationSet:
+        """What the annotation files hold."""
+        return self._content[0]
+
+    @property
+    def cleaned(self) -> Cleaned:
+        """What the cleaning leaves of it; the waterfall counts whole trials and clips too."""
+        return self._content[1]
+
+    @property
+    def by_video(self) -> Mapping[str, tuple[Sample, ...]]:
+        """Samples by the sha256 of their video."""
+        return self._content[2]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each finding in the annotations."""
+        issues = (*self.annotations.issues, *self.cleaned.issues)
+        return tuple(dict.fromkeys(f"annotations: {issue}" for issue in issues))
+
+    @cached_property
+    def _content(self) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]]]:
+        manifest = self.manifest
+        places = {p.as_posix(): (s, facts) for s, facts in self.videos for p in (s.path, *s.also)}
+        videos = {place: facts for place, (_, facts) in places.items()}
+        paths = [manifest.resolve(p) for p in manifest.annotations]
+        annotations = read_annotations(paths, videos=videos, options=manifest.annotation_options)
+        cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
+        params = manifest.params(CUBOIDS)
+        own, issues, step = whole_samples(self.videos, self.starts, manifest.view, params.length)
+        if step is not None:  # in front: they pass none of the rules for intervals
+            waterfall = replace(cleaned.waterfall, steps=(step, *cleaned.waterfall.steps))
+            cleaned = replace(cleaned, waterfall=waterfall, issues=(*cleaned.issues, *issues))
+        by_video: dict[str, dict[str, Sample]] = defaultdict(dict)
+        for source, sample in own:
+            by_video[source.sha256][sample.id] = sample
+        for sample in cleaned.samples:
+            by_video[places[sample.video][0].sha256].setdefault(sample.id, sample)
+        return annotations, cleaned, {v: tuple(s.values()) for v, s in by_video.items()}
 
 
 def intervals(samples: Iterable[Sample]) -> tuple[tuple[int, int], ...]:
-    """The distinct intervals of samples, sorted: what the cuboids depend on (labels are not)."""
+    """Return the distinct intervals of samples, sorted: what cuboids depend on (labels are not)."""
     return tuple(sorted({(s.begin, s.end) for s in samples}))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from pipeline.run import Request, survey
+from pipeline.planning.request import Request
+from pipeline.planning.survey import survey
 from store import Store
 from store.gc import Garbage, garbage
 

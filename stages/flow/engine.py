@@ -160,6 +160,10 @@ class IrlsFlow:
         return out
 
 
+#: what the published wrapper sets
+_DEFAULTS = IrlsParams()
+
+
 def _engine(pixels: Pixels, params: IrlsParams | None) -> IrlsFlow:
     height, width, channels = pixels.shape
     return IrlsFlow(height, width, channels, params)
@@ -169,12 +173,12 @@ def irls_flow(
     frame0: ArrayLike,
     frame1: ArrayLike,
     *,
-    alpha: float = 0.012,
-    ratio: float = 0.75,
-    min_width: int = 20,
-    n_outer: int = 7,
-    n_inner: int = 1,
-    n_sor: int = 30,
+    alpha: float = _DEFAULTS.alpha,
+    ratio: float = _DEFAULTS.ratio,
+    min_width: int = _DEFAULTS.min_width,
+    n_outer: int = _DEFAULTS.n_outer,
+    n_inner: int = _DEFAULTS.n_inner,
+    n_sor: int = _DEFAULTS.n_sor,
 ) -> NDArray[np.float32]:
     """Coarse-to-fine IRLS flow of one pair of pictures.
 

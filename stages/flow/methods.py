@@ -8,7 +8,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage import registration
 
 from stages.flow.engine import IrlsFlow
 from stages.flow.params import FlowParams
@@ -16,9 +15,8 @@ from stages.flow.params import FlowParams
 Flow = NDArray[np.float32]
 Frame = NDArray[np.uint8]
 
-#: The libraries' own type hints are incomplete or missing.
+#: The library's own type hints are incomplete.
 _CV: Any = cv2
-_SKIMAGE: Any = registration
 
 
 class VideoFlow:
@@ -62,9 +60,12 @@ def _deepflow() -> Pair:
 
 def _tvl1() -> Pair:
     """Zach, Pock & Bischof, DAGM 2007 (scikit-image)."""
+    from skimage import registration  # a third of a second, for this method alone
+
+    tvl1: Any = registration.optical_flow_tvl1  # untyped
 
     def pair(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Flow:
-        rows, columns = _SKIMAGE.optical_flow_tvl1(a.astype(np.float32) / 255, b.astype(np.float32) / 255)
+        rows, columns = tvl1(a.astype(np.float32) / 255, b.astype(np.float32) / 255)
         return np.stack([columns, rows], axis=-1)
 
     return pair

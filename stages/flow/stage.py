@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.base import Array, ArraySpec, Block, Stage, StageError, VideoInfo
+from stages.base import ArraySpec, Block, Result, Stage, StageError, VideoInfo
 from stages.flow.methods import VideoFlow
-from stages.flow.params import FlowParams
+from stages.flow.params import FlowParams, IrlsParams
 from stages.flow.quantise import QUANTUM, quantise
 
 FRAMES = "frames.rgb"
@@ -39,7 +39,7 @@ def masked_flow(flow: NDArray[np.float32], mask: NDArray[np.uint8], ksize: int =
     return np.where(mask[:, :, np.newaxis] != 0, flow, np.float32(0))
 
 
-def _compute(blocks: Iterator[Block], params: FlowParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def _compute(blocks: Iterator[Block], params: FlowParams, info: VideoInfo) -> Iterator[Result]:
     cv2.setNumThreads(1)  # one task, one core: the pipeline runs as many tasks as there are cores
     engine: VideoFlow | None = None
     held = -1  # index of the last frame given to the engine
@@ -59,7 +59,7 @@ def _compute(blocks: Iterator[Block], params: FlowParams, info: VideoInfo) -> It
                 held = frame
             flow = masked_flow(engine.flow(), masks[row], params.ksize)
             stored[row], clipped[row] = quantise(flow)
-        yield {"flow": stored, "clipped": clipped}
+        yield Result({"flow": stored, "clipped": clipped})
 
 
 def _attrs(params: FlowParams, info: VideoInfo) -> dict[str, Any]:
@@ -97,5 +97,6 @@ STAGE = Stage(
     splittable=True,
     halo=(0, 1),
     rows="pairs",
+    unread=lambda params: () if params.method == "irls" else IrlsParams.model_fields,
     attrs=_attrs,
 )

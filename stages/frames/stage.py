@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
+from stages.base import VIDEO, Array, ArraySpec, Block, Params, Result, Stage, StageError, VideoInfo
 from stages.frames.decode import decode
 from stages.frames.folder import GIVEN, place_joints
 from stages.frames.report import Report
@@ -43,25 +43,24 @@ def _frame_rate(nominal: Fraction, times: list[float]) -> tuple[Fraction, str]:
     return nominal, "container"
 
 
-def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
-    """Decode the file, or the folder of pictures, named by ``block.data["video"]``.
+def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[Result]:
+    """Decode a video file or a folder of pictures.
 
     Parameters
     ----------
     blocks : iterator of Block
-        One block; ``data["video"]`` is a 0-d array holding the path, ``stop - start`` the number
-        of frames to hand out at a time. ``data["joints"]``, where the source has joint positions of its own:
-        (pictures, 13, 3) float64, x, y in px of the source picture, score (see
-        :func:`stages.frames.folder.place_joints`).
+        One block that carries the source; ``stop - start`` is the number of frames to hand out at a
+        time. Joint positions of the source's own are placed by
+        :func:`stages.frames.folder.place_joints`.
     params : FramesParams
     info : VideoInfo
         Unused: nothing is known yet.
 
     Yields
     ------
-    dict
+    Result
         ``rgb`` (n, H, W, 3) uint8, ``time`` (n,) float64 seconds; with given joints also the arrays of
-        :data:`~stages.frames.folder.GIVEN`; the last one also ``_attrs``.
+        :data:`~stages.frames.folder.GIVEN`; the last one brings the attributes.
 
     Raises
     ------
@@ -69,8 +68,7 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
         No video, no frame, or damage (with ``damaged="keep"`` only recorded).
     """
     block = next(blocks)
-    path, batch = Path(str(block.data["video"])), block.stop - block.start
-    given = block.data.get("joints")
+    path, given, batch = block.file().path, block.file().joints, block.stop - block.start
     folder = os.path.isdir(path)
     # pictures of a folder carry their number for a time
     unit = (1 / params.fps if params.fps else np.nan) if folder else 1.0
@@ -114,7 +112,7 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
         times.append(time)
         every_time.append(time)
         if len(pictures) == batch:
-            yield {"rgb": np.stack(pictures), "time": np.array(times), **_joined(poses)}
+            yield Result({"rgb": np.stack(pictures), "time": np.array(times), **_joined(poses)})
             pictures, times, poses = [], [], []
     if report.frames == 0:
         why = f" ({report.faults[0]})" if folder else ""
@@ -146,12 +144,12 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     if given is not None and plan is not None and not poses:
         poses = [place_joints(np.asarray(given[:0], np.float64), size[:2], plan)]
     rows = (len(pictures), params.height, params.width, 3)
-    yield {
+    arrays = {
         "rgb": np.stack(pictures) if pictures else np.zeros(rows, np.uint8),
         "time": np.array(times, np.float64),
         **_joined(poses),
-        "_attrs": np.array(attrs, object),
     }
+    yield Result(arrays, attrs)
 
 
 def _joints(
@@ -171,16 +169,21 @@ def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
     return {name: np.concatenate([p[name] for p in parts]) for name in (parts[0] if parts else ())}
 
 
+def _bind(params: FramesParams, fps: float | None) -> FramesParams:
+    return params.model_copy(update={"fps": fps}) if fps else params
+
+
 STAGE = Stage(
     name="frames",
     version=2,
     title="decode and scale to RGB frames",
     params=FramesParams,
-    inputs=("video",),
+    inputs=(VIDEO,),
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="image", description="RGB, 0-255"),
         ArraySpec("time", "float64", ("frame",), units="s", description="presentation time in the source"),
         *GIVEN,
     ),
     compute=compute,
+    bind=_bind,
 )

@@ -11,7 +11,18 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from stages.base import Array, ArraySpec, Block, Params, Stage, StageError, VideoInfo
+from stages.base import (
+    VIDEO,
+    Array,
+    ArraySpec,
+    Block,
+    Derived,
+    Params,
+    Result,
+    Stage,
+    StageError,
+    VideoInfo,
+)
 from stages.frames.decode import decode
 from stages.frames.report import Report
 from stages.frames.rotation_and_fit import Fit, colour_of, geometry, to_rgb
@@ -70,20 +81,20 @@ class PoseParams(Params):
         return self
 
 
-def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Iterator[dict[str, Array]]:
+def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Iterator[Result]:
     """Detect the people of every frame; a frame's result depends on that frame alone.
 
     Parameters
     ----------
     blocks : iterator of Block
-        With ``frames.rgb``, (n, H, W, 3) uint8, or with ``video``, the path, in order from frame 0.
+        With ``frames.rgb``, (n, H, W, 3) uint8, or with the source file, in order from frame 0.
     params : PoseParams
     info : VideoInfo
         Size and fit of the stored frames, for ``source="original"``.
 
     Yields
     ------
-    dict
+    Result
         ``n_poses`` (n,) uint8, ``pose_scores`` (n, 10), ``keypoint_scores`` (n, 10, 17) and
         ``keypoints`` (n, 10, 17, 2) float32, (x, y) in px of the frame; 0 from pose `n_poses` on.
 
@@ -106,14 +117,16 @@ def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Ite
         if params.source == "frames":
             frames, size = block.rows("frames.rgb"), None
         else:
-            originals = originals or _originals(Path(str(block.data["video"])), params, info)
+            originals = originals or _originals(block.file().path, params, info)
             frames, size = itertools.islice(originals, n), (info.width, info.height)
-        out: dict[str, Array] = {
-            "n_poses": np.zeros(n, np.uint8),
-            "pose_scores": np.zeros((n, MAX_POSES), np.float32),
-            "keypoint_scores": np.zeros((n, MAX_POSES, len(KEYPOINTS)), np.float32),
-            "keypoints": np.zeros((n, MAX_POSES, len(KEYPOINTS), 2), np.float32),
-        }
+        out = Result(
+            {
+                "n_poses": np.zeros(n, np.uint8),
+                "pose_scores": np.zeros((n, MAX_POSES), np.float32),
+                "keypoint_scores": np.zeros((n, MAX_POSES, len(KEYPOINTS)), np.float32),
+                "keypoints": np.zeros((n, MAX_POSES, len(KEYPOINTS), 2), np.float32),
+            }
+        )
         for i, frame in enumerate(frames):
             poses = net.detect(frame, size)
             found = len(poses)
@@ -159,13 +172,39 @@ def attributes(params: PoseParams, info: VideoInfo) -> dict[str, Any]:
     }
 
 
+def derive(params: PoseParams, folder: Path | None, download: bool) -> Derived[PoseParams]:
+    """Find the weights and write their digest into the parameters.
+
+    Where there are none, the key is known all the same for the published weights, so that a plan can name
+    what would be made with them.
+
+    Parameters
+    ----------
+    params : PoseParams
+    folder : Path or None
+        A checkpoint named by the user; None: see :func:`stages.pose.weights.resolve_weights`.
+    download : bool
+    """
+    try:
+        weights = resolve_weights(folder, params.model, download=download)
+    except StageError as e:
+        pinned = PUBLISHED.get(params.model, "") if folder is None else ""
+        return Derived(_with_digest(params, pinned), unavailable=str(e))
+    environment = {ENVIRONMENT: str(Path(weights.path).resolve())}
+    return Derived(_with_digest(params, weights.sha256), environment)
+
+
+def _with_digest(params: PoseParams, digest: str) -> PoseParams:
+    return params.model_copy(update={"weights_sha256": digest}) if digest else params
+
+
 STAGE = Stage(
     name="pose",
     version=1,
     title="people in every frame (PoseNet)",
     params=PoseParams,
-    inputs=("frames.rgb", "frames.time", "video"),
-    reads=lambda params: ("frames.rgb",) if params.source == "frames" else ("frames.time", "video"),
+    inputs=("frames.rgb", "frames.time", VIDEO),
+    reads=lambda params: ("frames.rgb",) if params.source == "frames" else ("frames.time", VIDEO),
     outputs=(
         ArraySpec("n_poses", "uint8", ("frame",), description="people found in the frame, at most 10"),
         ArraySpec("pose_scores", "float32", ("frame", "pose"), description="score of each pose, else 0"),
@@ -185,5 +224,9 @@ STAGE = Stage(
     ),
     compute=compute,
     splittable=True,
+    modality="pose",
+    replaced_by_joints=True,
+    derive=derive,
+    hidden=("weights_sha256",),
     attrs=attributes,
 )

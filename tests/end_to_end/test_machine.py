@@ -7,6 +7,7 @@ and that no sample ever changes its split.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -23,12 +24,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.errors import UserError
-from pipeline.execution.jobs import Job, run_job
-from pipeline.run import Request, survey
+from pipeline.execution.in_process import InProcess
+from pipeline.execution.jobs import Job
 from store import Store
 from tests.support.projects import (
     CROP,
-    QUIET,
     T,
     export_here,
     manifest_in,
@@ -61,6 +61,28 @@ def stored_rows(begin, end, length, n_frames):
     missing = max(0, length - (end - begin))
     first = min(max(0, begin - missing // 2), n_frames - max(length, end - begin))
     return list(range(first, first + max(length, end - begin)))
+
+
+class Killed(InProcess):
+    """Does some jobs and is gone in the middle of the next."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+        self.done: list[Job] = []
+
+    def start(self, environment, progress):
+        def dying(stage, rows):
+            progress(stage, rows)
+            if len(self.done) >= self.after:
+                raise KeyboardInterrupt
+
+        super().start(environment, dying)
+
+    def completed(self):
+        for handle, result in super().completed():
+            self.done.append(handle.job)
+            yield handle, result
 
 
 class Machine(RuleBasedStateMachine):
@@ -169,14 +191,12 @@ class Machine(RuleBasedStateMachine):
         """A run that does some jobs and is gone: what it finished counts, nothing else does."""
         if not self.videos:
             return
-        manifest = self._manifest()
-        store = Store.create(self.folder / "store")
-        overview = survey(Request(manifest, store.root), store, QUIET)
-        todo = [p.node for plan in overview.plans.values() for p in plan if p.state != "done"]
-        for node in todo[:jobs]:
-            run_job(Job(store.root, node))
-            self._now_computed(node.source.path.stem, node.stage.name)
-        (store.root / "videos" / "rubbish.h5.tmp-elsewhere-1-ab").write_bytes(b"half a file")
+        killed = Killed(after=jobs)
+        with contextlib.suppress(KeyboardInterrupt):
+            run_here(self._manifest(), killed)
+        for job in killed.done:
+            self._now_computed(job.node.source.path.stem, job.node.stage.name)
+        (self.folder / "store" / "videos" / "rubbish.h5.tmp-elsewhere-1-ab").write_bytes(b"half a file")
 
     @precondition(lambda self: self.exported is not None)
     @rule(block=st.integers(0, 3))
@@ -237,22 +257,21 @@ class Machine(RuleBasedStateMachine):
             spans = self._spans(name)
             if spans and (self.sha[name], "cuboids", self.length, spans) not in self.computed:
                 todo.add((name, "cuboids"))
-        store, overview, outcomes = run_here(self._manifest())
-        assert all(o.state == "done" for o in outcomes), [o.reason for o in outcomes]
-        made = Counter((Path(o.label.split(" of ")[1]).stem, o.stage) for o in outcomes)
+        result = run_here(self._manifest())
+        assert result.code == 0, [j.reason for j in result.jobs]
+        made = Counter((Path(j.label.split(" of ")[1]).stem, j.stage) for j in result.jobs)
         assert made == Counter(todo)
-        for outcome in outcomes:
-            name = Path(outcome.label.split(" of ")[1]).stem
-            if outcome.stage == "cuboids":
-                self._expect_cut(name, outcome.rows)
+        for job in result.jobs:
+            if job.stage == "cuboids":
+                self._expect_cut(Path(job.label.split(" of ")[1]).stem, job.rows)
         for name in self.videos:
             for stage in STAGES:
                 self._now_computed(name, stage)
             if self._spans(name):
                 self._now_computed(name, "cuboids")
-        again = survey(Request(self._manifest(), store.root), store, QUIET)
-        assert all(p.state == "done" for plan in again.plans.values() for p in plan)
-        assert overview.sources
+        assert not result.overview.to_do()
+        assert result.overview.sources
+        assert run_here(self._manifest()).jobs == []
 
     def _expect_cut(self, name, rows):
         """Frames cut anew: those of samples that the newest file of the same T lacked."""

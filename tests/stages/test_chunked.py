@@ -6,7 +6,6 @@ Parametrised over the registry: a new stage is tested by being there.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -16,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages import registry
 from stages.base import Block, Params, Stage, VideoInfo, run_whole
+from stages.contract import assert_same, blocks, check_outputs, joined, rows_of
+from stages.registry import registry
 from tests.conftest import scene
 
 Arrays = dict[str, NDArray[Any]]
@@ -35,12 +35,9 @@ PARAMS: dict[str, dict[str, Any]] = {
 LENGTH = {"foreground": 75}
 
 
-def params_of(stage: Stage) -> Params:
-    return stage.params.model_validate(PARAMS.get(stage.name, {}))
-
-
-def rows_of(stage: Stage, n_frames: int) -> int:
-    return n_frames - 1 if stage.rows == "pairs" else n_frames
+def params_of(stage: Stage[Any]) -> Params:
+    params: Params = stage.params.model_validate(PARAMS.get(stage.name, {}))
+    return params
 
 
 def video(n: int) -> tuple[VideoInfo, Arrays]:
@@ -75,7 +72,7 @@ def videos() -> dict[int, tuple[VideoInfo, Arrays]]:
 
 
 @pytest.fixture
-def stage(request: pytest.FixtureRequest) -> Stage:
+def stage(request: pytest.FixtureRequest) -> Stage[Any]:
     found = registry()[request.param]
     if found.name == "pose":
         request.getfixturevalue("pose_weights")
@@ -85,29 +82,9 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 each_stage = pytest.mark.parametrize("stage", STAGES, indirect=True)
 
 
-def inputs(stage: Stage, data: Arrays) -> Arrays:
+def inputs(stage: Stage[Any], data: Arrays) -> Arrays:
     wanted = stage.reads(params_of(stage)) if stage.reads else stage.inputs
     return {name: data[name] for name in wanted}
-
-
-def blocks(stage: Stage, data: Arrays, edges: list[int]) -> Iterator[Block]:
-    """Runs of rows between the edges, each with the neighbours that the stage's halo asks for."""
-    before, after = stage.halo
-    for start, stop in itertools.pairwise(edges):
-        first = max(0, start - before)
-        yield Block(start, stop, first, {name: values[first : stop + after] for name, values in data.items()})
-
-
-def joined(stage: Stage, parts: list[Arrays]) -> Arrays:
-    return {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in stage.outputs}
-
-
-def assert_same(got: Arrays, whole: Arrays) -> None:
-    assert set(got) == set(whole)
-    for name, values in whole.items():
-        assert got[name].dtype == values.dtype, name
-        assert got[name].shape == values.shape, name
-        assert got[name].tobytes() == values.tobytes(), name
 
 
 def test_the_clip_has_something_in_every_array(videos: dict[int, tuple[VideoInfo, Arrays]]) -> None:
@@ -122,33 +99,20 @@ def test_the_clip_has_something_in_every_array(videos: dict[int, tuple[VideoInfo
 
 
 @each_stage
-def test_outputs_are_as_declared(stage: Stage, videos: dict[int, tuple[VideoInfo, Arrays]]) -> None:
+def test_outputs_are_as_declared(stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]]) -> None:
     for n in (1, 2, 9):
         info, data = videos[n]
-        given_ = inputs(stage, data)
-        before = {name: values.tobytes() for name, values in given_.items()}
-        n_rows = rows_of(stage, n)
-        parts = list(stage.compute(iter([Block(0, n_rows, 0, given_)]), params_of(stage), info))
-        assert parts, "a stage gives its arrays even where they have no rows"
-        for part in parts:
-            assert set(part) == {s.name for s in stage.outputs}
-        out = joined(stage, parts)
-        for spec in stage.outputs:
-            assert out[spec.name].dtype == spec.dtype, spec.name
-            assert out[spec.name].ndim == len(spec.axes), spec.name
-            assert len(out[spec.name]) == n_rows, spec.name
-            assert np.isfinite(out[spec.name]).all(), spec.name
-        assert {name: values.tobytes() for name, values in given_.items()} == before, "inputs are not changed"
+        check_outputs(stage, params_of(stage), info, inputs(stage, data))
 
 
 @each_stage
 @given(data=st.data())
 @settings(max_examples=8)
 def test_any_blocks_equal_the_whole(
-    stage: Stage, videos: dict[int, tuple[VideoInfo, Arrays]], data: st.DataObject
+    stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]], data: st.DataObject
 ) -> None:
     info, arrays = videos[LENGTH.get(stage.name, 9)]
-    n_rows = rows_of(stage, info.n_frames)
+    n_rows = rows_of(stage, info)
     given_, params = inputs(stage, arrays), params_of(stage)
     whole = run_whole(stage, params, info, given_)
     cuts = data.draw(st.sets(st.integers(1, n_rows - 1), max_size=n_rows), label="cuts")
@@ -159,10 +123,10 @@ def test_any_blocks_equal_the_whole(
 @each_stage
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_equal_blocks_equal_the_whole(
-    stage: Stage, videos: dict[int, tuple[VideoInfo, Arrays]], size: int
+    stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]], size: int
 ) -> None:
     info, arrays = videos[LENGTH.get(stage.name, 9)]
-    n_rows = rows_of(stage, info.n_frames)
+    n_rows = rows_of(stage, info)
     given_, params = inputs(stage, arrays), params_of(stage)
     whole = run_whole(stage, params, info, given_)
     edges = [*range(0, n_rows, size), n_rows]
@@ -170,16 +134,16 @@ def test_equal_blocks_equal_the_whole(
 
 
 @pytest.mark.parametrize(
-    "stage", [s for s in STAGES if registry()[s].splittable or registry()[s].unit == "samples"], indirect=True
+    "stage", [s for s in STAGES if registry()[s].splittable or registry()[s].sampling], indirect=True
 )
 @given(data=st.data())
 @settings(max_examples=6)
 def test_ranges_computed_apart_equal_the_whole(
-    stage: Stage, videos: dict[int, tuple[VideoInfo, Arrays]], data: st.DataObject
+    stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]], data: st.DataObject
 ) -> None:
     """Each range by a call of its own, as on another worker, in any order."""
     info, arrays = videos[9]
-    n_rows = rows_of(stage, 9)
+    n_rows = 9 - (stage.rows == "pairs")
     given_, params = inputs(stage, arrays), params_of(stage)
     whole = run_whole(stage, params, info, given_)
     cuts = data.draw(st.sets(st.integers(1, n_rows - 1), min_size=1), label="ranges")
@@ -196,10 +160,10 @@ def test_ranges_computed_apart_equal_the_whole(
 @each_stage
 @pytest.mark.parametrize("n", [1, 2])
 def test_clips_of_one_and_two_frames(
-    stage: Stage, videos: dict[int, tuple[VideoInfo, Arrays]], n: int
+    stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]], n: int
 ) -> None:
     info, arrays = videos[n]
-    n_rows = rows_of(stage, n)
+    n_rows = n - (stage.rows == "pairs")
     given_, params = inputs(stage, arrays), params_of(stage)
     whole = run_whole(stage, params, info, given_)
     edges = [0, 0] if n_rows == 0 else list(range(n_rows + 1))

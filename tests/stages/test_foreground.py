@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from stages.base import Block, VideoInfo, run_whole
+from stages.base import Block, SourceFile, VideoInfo, run_whole
 from stages.foreground import STAGE, ForegroundParams
 from stages.frames import STAGE as FRAMES
 from stages.frames import FramesParams
@@ -204,7 +204,7 @@ def test_parameters_out_of_range_are_refused() -> None:
 
 def real(path: Path, n: int) -> Frames:
     def first() -> Iterator[Frames]:
-        source = iter([Block(0, n, 0, {"video": np.array(str(path))})])
+        source = iter([Block(0, n, 0, {}, SourceFile(path))])
         yield next(FRAMES.compute(source, FramesParams(), VideoInfo()))["rgb"]
 
     return next(first())

@@ -28,8 +28,8 @@ import stages.foreground
 import stages.frames.rotation_and_fit
 import stages.roi
 import stages.statistics
-from stages import registry
-from stages.base import Block, Stage, VideoInfo, run_whole
+from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo, run_whole
+from stages.registry import registry
 from tests.conftest import encode
 
 Arrays = dict[str, NDArray[Any]]
@@ -120,10 +120,10 @@ def figures() -> NDArray[np.uint8]:
     return out
 
 
-def fixed_input(stage: Stage, folder: Path) -> tuple[VideoInfo, Arrays]:
+def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
     """What a stage is given: never another stage's output, whose changes are not its own."""
     if stage.name == "frames":
-        return VideoInfo(), {"video": np.array(str(lossless_clip(folder / "waves.mkv")))}
+        return VideoInfo(), {VIDEO: np.array(str(lossless_clip(folder / "waves.mkv")))}
     if stage.name == "foreground":
         # so that the warm-up ends within it
         return VideoInfo(70, Fraction(120), 80, 48), {"frames.rgb": waves(70, 80, 48, 9, 0.4)}
@@ -184,13 +184,13 @@ def lossless_clip(path: Path) -> Path:
 # -- fingerprints ----------------------------------------------------------------------------
 
 
-def made(stage: Stage, params: dict[str, Any], info: VideoInfo, data: Arrays) -> Arrays:
+def made(stage: Stage[Any], params: dict[str, Any], info: VideoInfo, data: Arrays) -> Arrays:
     given = stage.params.model_validate(params)
-    if "video" not in data:
+    if VIDEO not in data:
         return run_whole(stage, given, info, data)
-    parts = list(stage.compute(iter([Block(0, 50, 0, data)]), given, info))
-    # a video file brings no joints of its own
-    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0] if not name.startswith("_")}
+    source = SourceFile(Path(str(data[VIDEO])))
+    parts = list(stage.compute(iter([Block(0, 50, 0, {}, source)]), given, info))
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
 def fingerprint(values: NDArray[Any]) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def fingerprint(values: NDArray[Any]) -> dict[str, Any]:
     return out
 
 
-def differences(stage: Stage, golden: dict[str, Any], arrays: Arrays) -> list[str]:
+def differences(stage: Stage[Any], golden: dict[str, Any], arrays: Arrays) -> list[str]:
     """One line for every array that is not what the figures say."""
     found = []
     if set(golden["arrays"]) != set(arrays):
@@ -234,11 +234,11 @@ def differences(stage: Stage, golden: dict[str, Any], arrays: Arrays) -> list[st
     return found
 
 
-def module_of(stage: Stage) -> str:
+def module_of(stage: Stage[Any]) -> str:
     return stage.compute.__module__.replace(".", "/") + ".py"
 
 
-def held(stage: Stage) -> dict[str, Any]:
+def held(stage: Stage[Any]) -> dict[str, Any]:
     path = FOLDER / f"{stage.name}.json"
     if not path.exists():
         pytest.fail(f"no figures for stage {stage.name}: run {REFRESH}=1 pytest tests/stages/test_golden.py")
@@ -246,7 +246,7 @@ def held(stage: Stage) -> dict[str, Any]:
 
 
 @pytest.fixture
-def stage(request: pytest.FixtureRequest) -> Stage:
+def stage(request: pytest.FixtureRequest) -> Stage[Any]:
     found = registry()[request.param]
     if found.name == "pose":
         request.getfixturevalue("pose_weights")
@@ -254,7 +254,7 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 
 
 @pytest.mark.parametrize("stage", list(registry()), indirect=True)
-def test_output_is_what_it_was(stage: Stage, tmp_path: Path) -> None:
+def test_output_is_what_it_was(stage: Stage[Any], tmp_path: Path) -> None:
     path = FOLDER / f"{stage.name}.json"
     info, data = fixed_input(stage, tmp_path)
     if os.environ.get(REFRESH):
@@ -348,7 +348,11 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("stage", "change", "patch"), CHANGES, indirect=["stage"], ids=[f"{s}-{c}" for s, c, _ in CHANGES]
 )
 def test_a_changed_constant_is_noticed(
-    stage: Stage, change: dict[str, Any], patch: Patch | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage[Any],
+    change: dict[str, Any],
+    patch: Patch | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     golden = held(stage)
     info, data = fixed_input(stage, tmp_path)
@@ -374,7 +378,9 @@ def shifted(name: str, by: float) -> Callable[[Arrays], Arrays]:
     ],
     indirect=["stage"],
 )
-def test_a_changed_input_is_noticed(stage: Stage, change: Callable[[Arrays], Arrays], tmp_path: Path) -> None:
+def test_a_changed_input_is_noticed(
+    stage: Stage[Any], change: Callable[[Arrays], Arrays], tmp_path: Path
+) -> None:
     """For stages without constants of their own."""
     golden = held(stage)
     info, data = fixed_input(stage, tmp_path)
@@ -382,12 +388,12 @@ def test_a_changed_input_is_noticed(stage: Stage, change: Callable[[Arrays], Arr
     assert found != [], "the figures are too coarse"
 
 
-def spec_is_mask(stage: Stage, name: str) -> bool:
+def spec_is_mask(stage: Stage[Any], name: str) -> bool:
     return stage.output(name).kind == "mask"
 
 
 @pytest.mark.parametrize("stage", [s for s in registry() if s != "pose"], indirect=True)
-def test_noise_of_other_machines_is_not_noticed(stage: Stage, tmp_path: Path) -> None:
+def test_noise_of_other_machines_is_not_noticed(stage: Stage[Any], tmp_path: Path) -> None:
     """Rounding differences in a few values pass."""
     golden = held(stage)
     info, data = fixed_input(stage, tmp_path)
@@ -406,7 +412,9 @@ def test_noise_of_other_machines_is_not_noticed(stage: Stage, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("stage", ["statistics"], indirect=True)
-def test_the_message_says_what_to_do(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_says_what_to_do(
+    stage: Stage[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stages.statistics, "QUANTUM", 1 / 63)
     monkeypatch.delenv(REFRESH, raising=False)
     with pytest.raises(AssertionError, match=r"raise `version` in stages/statistics.py, then run TTPREP_"):
@@ -414,7 +422,7 @@ def test_the_message_says_what_to_do(stage: Stage, tmp_path: Path, monkeypatch: 
     # and the figures cannot be refreshed around it
     held_ = (FOLDER / "statistics.json").read_text(encoding="utf-8")
     (tmp_path / "statistics.json").write_text(held_, encoding="utf-8")
-    monkeypatch.setattr("test_golden.FOLDER", tmp_path)
+    monkeypatch.setattr(f"{__name__}.FOLDER", tmp_path)
     monkeypatch.setenv(REFRESH, "1")
     with pytest.raises(AssertionError, match="its output changed, but not its version"):
         test_output_is_what_it_was(stage, tmp_path)

@@ -23,8 +23,8 @@ from stages.start import (
     picture_change,
     why_none,
 )
+from ttdemo.throws.plan import plan_trial
 from ttdemo.throws.scene import render_trial
-from ttdemo.throws.trial import plan_trial
 
 PARAMS = StartParams()
 Curve = NDArray[np.float64]

@@ -10,12 +10,12 @@ import av
 import numpy as np
 from rich.console import Console
 
-from pipeline.dataset import Exported, export
-from pipeline.execution.in_process import execute_here
-from pipeline.execution.jobs import Outcome
+from pipeline.dataset import Exported
+from pipeline.dataset.command import export_request
+from pipeline.execution.executor import Executor
 from pipeline.inputs.manifest import Manifest, read_manifest
-from pipeline.run import Overview, Request, survey
-from store import Store
+from pipeline.planning.request import Request, Where
+from pipeline.run import Result, run
 
 SIZE = (64, 48)
 CROP = 24
@@ -27,6 +27,7 @@ TINY: dict[str, Any] = {
     "videos": ["videos"],
     "annotations": ["annotations"],
     "store": "store",
+    "dataset": None,
     "modalities": ["rgb", "flow"],
     "classes": ["Up", "Down", "Across", "Negative"],
     "cleaning": {"min_seconds": 0.05, "max_seconds": 10, "negatives": {"min_actions": 2, "min_frames": T}},
@@ -77,25 +78,15 @@ def manifest_in(folder: Path, **changes: Any) -> Manifest:
     return read_manifest(path)
 
 
-def run_here(manifest: Manifest) -> tuple[Store, Overview, list[Outcome]]:
-    """What `ttprep run` does, without a cluster."""
-    store = Store.create(manifest.resolve(manifest.store))
-    request = Request(manifest, store.root)
-    overview = survey(request, store, QUIET)
-    outcomes: list[Outcome] = []
-    for _ in range(2):  # the second round has the samples that frame counts decided
-        failed = {o.video for o in outcomes if o.state != "done"}
-        plans = [plan for video, plan in overview.plans.items() if video not in failed]
-        outcomes += execute_here(plans, store, lambda *_: None)
-        overview = survey(request, store, QUIET)
-    return store, overview, outcomes
+def run_here(manifest: Manifest, executor: Executor | None = None) -> Result:
+    """What `ttprep run --workers 0` does."""
+    request = Request(manifest, manifest.resolve(manifest.store), where=Where(workers=0))
+    return run(request, QUIET, executor)
 
 
 def export_here(manifest: Manifest, path: Path, **options: Any) -> Exported:
     """What `ttprep export` does."""
-    store = Store.open(manifest.resolve(manifest.store))
-    overview = survey(Request(manifest, store.root), store, QUIET)
-    return export(manifest, store, overview.sources, overview.plans, path, **options)
+    return export_request(Request(manifest, manifest.resolve(manifest.store)), path, QUIET, **options)[0]
 
 
 def project(
@@ -110,6 +101,6 @@ def project(
     for name, found in actions.items():
         write_actions(folder / "annotations" / f"{name}.xml", found)
     manifest = manifest_in(folder, **changes)
-    _, _, outcomes = run_here(manifest)
-    assert all(o.state == "done" for o in outcomes), [o.reason for o in outcomes if o.reason]
+    result = run_here(manifest)
+    assert result.code == 0, [j.reason for j in result.jobs if j.reason]
     return manifest

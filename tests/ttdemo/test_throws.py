@@ -1,24 +1,22 @@
-"""The outcome demo: files, truth, and a difference that can be learnt though it is small."""
+"""Demo throws: files, truth, and a difference that can be learnt though it is small."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.errors import USAGE
 from pipeline.inputs.joints import read_joints
-from pipeline.inputs.manifest import read_manifest
-from tests.support.command_line import stage_files, ttprep
-from ttdemo.render.body import JOINTS
+from ttdemo.throws.plan import N_TARGETS, plan_trial, target_name
 from ttdemo.throws.scene import render_trial
-from ttdemo.throws.trial import N_TARGETS, plan_trial, target_name
-from ttdemo.throws.trials import make_outcome, outcome_jobs
+from ttdemo.throws.trial_set import make_throws, throw_jobs
+from ttdemo.world.body import JOINTS
 
 SMALL = (96, 72)
 
@@ -32,8 +30,8 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_a_set_is_the_same_by_any_number_of_processes_and_grows_without_changing(tmp_path: Path) -> None:
-    one = make_outcome(tmp_path / "one", trials=1, players=2, size=SMALL)
-    make_outcome(tmp_path / "two", trials=2, players=2, size=SMALL, workers=2)
+    one = make_throws(tmp_path / "one", trials=1, players=2, size=SMALL)
+    make_throws(tmp_path / "two", trials=2, players=2, size=SMALL, workers=2)
     small, large = files(tmp_path / "one"), files(tmp_path / "two")
     del small["labels.csv"], large["labels.csv"]
     assert small.items() < large.items()
@@ -42,7 +40,7 @@ def test_a_set_is_the_same_by_any_number_of_processes_and_grows_without_changing
 
 
 def test_files_of_a_trial_hold_what_is_true(tmp_path: Path) -> None:
-    made = make_outcome(tmp_path, trials=2, players=2, seed=3, size=SMALL, suffix=".png", noise=0.0)
+    made = make_throws(tmp_path, trials=2, players=2, seed=3, size=SMALL, suffix=".png", noise=0.0)
     with (tmp_path / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [r["file"] for r in rows] == [job.name for job in made.jobs]
@@ -57,11 +55,12 @@ def test_files_of_a_trial_hold_what_is_true(tmp_path: Path) -> None:
         error = np.abs(joints[..., :2] - truth["joints"])
     assert 0.05 < error.mean() < 0.3  # px: jitter of 0.0015 widths
     assert error.max() < 1
-    shown = [cv2.imread(str(p))[..., ::-1] for p in sorted((tmp_path / "trials" / job.name).glob("*.png"))]
-    assert len(shown) == 90
+    pictures = sorted((tmp_path / "trials" / job.name).glob("*.png"))
+    assert len(pictures) == 90
+    shown = [np.asarray(cv2.imread(str(p)))[..., ::-1] for p in pictures]
     rng = np.random.default_rng((3, plan.player, 4, 0, 3))
     drawn = list(render_trial(plan, np.random.default_rng((3, plan.player, 1)), rng, noise=0.0))
-    assert np.array_equal(np.stack(shown), np.stack(drawn))
+    assert np.array_equal(np.array(shown), np.array(drawn))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -155,27 +154,8 @@ def test_pictures_before_the_contact_do_not_give_the_target_away_and_all_of_them
         ({"fps": 5}, "10/s or more"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, object], words: str) -> None:
+def test_settings_that_cannot_be(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         plan_trial(**{"seed": 0, "player": 0, "target": 0, "trial": 0, **settings})
     with pytest.raises(ValueError, match="at least one of each"):
-        outcome_jobs("x", trials=0)
-
-
-def test_the_demo_renders_runs_and_finds_every_start(tmp_path: Path) -> None:
-    done = ttprep("demo", "demo", "--task", "outcome", "--clips", "1", "--size", "160x120", "--workers", "2",
-                  cwd=tmp_path)  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "no start frame" not in done.stderr
-    folder = tmp_path / "demo"
-    names = [Path(p).name.split("-")[0] for p in stage_files(folder / "store")]
-    assert {n: names.count(n) for n in set(names)} == dict.fromkeys(
-        ("frames", "foreground", "flow", "roi", "statistics", "descriptor", "start", "cuboids"), 9
-    )
-    assert cv2.imread(str(folder / "pictures" / "p1_t1_01-start.png")) is not None
-    assert read_manifest(folder / "data_manifest.yaml").sources[0].fps == 30
-    assert ttprep("plan", cwd=folder).returncode == 0
-    wrong = ttprep("demo", "x", "--task", "outcome", "--size", "33x44", cwd=tmp_path)
-    assert wrong.returncode == USAGE
-    assert "even" in wrong.stderr
-    assert not (tmp_path / "x").exists()
+        throw_jobs("x", trials=0)

@@ -1,1 +1,1 @@
-"""Drawing: camera, hall, body, colours, video files."""
+"""Drawing: hall, player, colours and video files."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import POINT
-from ttdemo.render.camera import Camera
 from ttdemo.render.head import draw_head
 from ttdemo.render.look import Look
 from ttdemo.render.outlines import Group
 from ttdemo.render.paint import Rgb
 from ttdemo.render.shirt import draw_shirt
+from ttdemo.world.body import POINT
+from ttdemo.world.camera import Camera
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ class Figure:
     Parameters
     ----------
     points : array (n, 26, 3)
-        World points, m; order of :data:`ttdemo.render.body.POINT`.
+        World points, m; order of :data:`ttdemo.world.body.POINT`.
     handle, face : array (n, 3)
         Racket directions in world axes.
     yaw : array (n,)

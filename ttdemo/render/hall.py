@@ -13,16 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.camera import Camera
 from ttdemo.render.paint import Rgb, fixed, to_ycc
+from ttdemo.world.camera import Camera
+from ttdemo.world.table import NET, TABLE_X, TABLE_Y, TABLE_Z
 
 Array = NDArray[Any]
 
 Corner = tuple[float, float, float]
 
 WALL_Z, BARRIER_Z = -6.5, -4.0
-#: half width, half length and height of a table, height of the net above it, m (ITTF)
-TABLE_X, TABLE_Z, TABLE_Y, NET = 0.7625, 1.37, 0.76, 0.1525
 
 
 @dataclass(frozen=True)

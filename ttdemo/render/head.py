@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import POINT
 from ttdemo.render.look import Look
 from ttdemo.render.outlines import LIGHT_X, LIGHT_Y, ROUND, Group
 from ttdemo.render.paint import ycc
+from ttdemo.world.body import POINT
 
 Array = NDArray[Any]
 

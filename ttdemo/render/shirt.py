@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import POINT
 from ttdemo.render.look import Look
 from ttdemo.render.outlines import LIGHT_X, LIGHT_Z, Group
 from ttdemo.render.paint import Colour, Rgb, ycc
+from ttdemo.world.body import POINT
 
 Array = NDArray[Any]
 

@@ -10,6 +10,8 @@ from typing import Any
 import av
 from numpy.typing import NDArray
 
+from ttdemo.replacing import replacing
+
 Array = NDArray[Any]
 
 #: code points of ITU-T H.273: BT.709 primaries, transfer and matrix; limited range in FFmpeg's numbering
@@ -45,28 +47,26 @@ def encode(
     int
         Number of frames written.
     """
-    part = path.with_name(path.name + ".part")
     count = 0
-    try:
-        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            stream = container.add_stream("libx264", rate=fps)
-            stream.width, stream.height = size
-            stream.pix_fmt = "yuv420p"
-            # frame threads would make x264's rate control, and so the bytes, depend on the machine
-            stream.options = {"preset": preset, "crf": str(crf), "threads": "1"}
-            context = stream.codec_context
-            context.thread_count = 1
-            context.color_primaries = context.color_trc = context.colorspace = BT709
-            context.color_range = LIMITED
-            context.gop_size = max(1, round(fps))
-            for picture in frames:
-                frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-                frame.colorspace, frame.color_range = BT709, LIMITED
-                frame.pts, frame.time_base = count, 1 / fps
-                container.mux(stream.encode(frame))
-                count += 1
-            container.mux(stream.encode())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        replacing(path) as part,
+        av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        # frame threads would make x264's rate control, and so the bytes, depend on the machine
+        stream.options = {"preset": preset, "crf": str(crf), "threads": "1"}
+        context = stream.codec_context
+        context.thread_count = 1
+        context.color_primaries = context.color_trc = context.colorspace = BT709
+        context.color_range = LIMITED
+        context.gop_size = max(1, round(fps))
+        for picture in frames:
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.colorspace, frame.color_range = BT709, LIMITED
+            frame.pts, frame.time_base = count, 1 / fps
+            container.mux(stream.encode(frame))
+            count += 1
+        container.mux(stream.encode())
     return count

@@ -1,1 +1,1 @@
-"""Clips of labelled table-tennis strokes."""
+"""Video clips of labelled table-tennis strokes."""

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttdemo.render.video import encode
-from ttdemo.strokes.match import ClipPlan, Stroke, plan_clip
+from ttdemo.replacing import replacing
+from ttdemo.strokes.plan import plan_clip
 from ttdemo.strokes.scene import render
 from ttdemo.strokes.truth import truth_of
+from ttdemo.world.script import ClipPlan, Stroke
 
 Array = NDArray[Any]
 #: frames done, frames in all
@@ -38,7 +40,7 @@ class ClipJob:
     size : (int, int)
         Width, height in px.
     duration, gap : (float, float)
-        Ranges in s, see :func:`ttdemo.strokes.match.plan_clip`.
+        Ranges in s, see :func:`ttdemo.strokes.plan.plan_clip`.
     noise : float
         Deviation of the sensor noise, luma levels.
     flicker : float
@@ -105,9 +107,8 @@ def write_annotations(path: Path, strokes: Sequence[Stroke]) -> None:
     for s in strokes:
         ElementTree.SubElement(root, "action", begin=str(s.begin), end=str(s.end), move=s.move)
     ElementTree.indent(root)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
 def render_job(job: ClipJob, progress: Progress | None = None) -> DemoClip:
@@ -126,7 +127,7 @@ def render_job(job: ClipJob, progress: Progress | None = None) -> DemoClip:
     Raises
     ------
     ValueError
-        A job that cannot be, see :func:`ttdemo.strokes.match.plan_clip`.
+        A job that cannot be, see :func:`ttdemo.strokes.plan.plan_clip`.
     OSError
         The folder cannot be written.
     """

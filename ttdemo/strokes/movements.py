@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import CHANNELS, posture
+from ttdemo.world.body import CHANNELS, posture
 
 Array = NDArray[Any]
 Vec = tuple[float, float, float]
@@ -35,7 +35,7 @@ class Motion:
     serve : bool
         The free hand tosses the ball.
     back, hit, follow : (float, float, float)
-        Racket wrist s, u, f in m (see :mod:`ttdemo.render.body`) at the three postures.
+        Racket wrist s, u, f in m (see :mod:`ttdemo.world.body`) at the three postures.
     yaw : (float, float, float)
         Trunk turned left, in rad, at the three postures.
     crouch : (float, float, float)
@@ -68,7 +68,7 @@ class Motion:
         Returns
         -------
         array (3, 21), float64
-            Rows in the order of :data:`ttdemo.render.body.CHANNELS`.
+            Rows in the order of :data:`ttdemo.world.body.CHANNELS`.
         """
         fore = self.side == "forehand"
         up, ahead = 0.75 * self.tilt, np.sqrt(1 - (0.75 * self.tilt) ** 2)

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import CHANNELS
 from ttdemo.render.figure import Figure
 from ttdemo.render.hall import paint_hall
 from ttdemo.render.look import make_look
 from ttdemo.render.paint import Rgb, capsule, fill, fixed, ycc
-from ttdemo.strokes.match import ClipPlan
+from ttdemo.world.body import CHANNELS
+from ttdemo.world.script import ClipPlan
 
 Array = NDArray[Any]
 Rect = tuple[int, int, int, int]

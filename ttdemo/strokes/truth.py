@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import POINT
-from ttdemo.strokes.match import ClipPlan
+from ttdemo.replacing import replacing
+from ttdemo.world.body import POINT
+from ttdemo.world.script import ClipPlan
 
 Array = NDArray[Any]
 
@@ -50,10 +51,8 @@ class Truth:
 
     def save(self, path: Path) -> None:
         """Write as .npz; the same truth gives the same bytes."""
-        part = path.with_name(path.name + ".part")
-        with open(part, "wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez(file, **vars(self))
-        part.replace(path)
 
 
 def load_truth(path: Path) -> Truth:

@@ -1,1 +1,1 @@
-"""Trials of throws at nine targets."""
+"""Trials of one stroke each, played at one of nine targets."""

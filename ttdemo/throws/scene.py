@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import CHANNELS
-from ttdemo.render.camera import Camera
 from ttdemo.render.figure import Figure
 from ttdemo.render.hall import Hall, paint_hall
 from ttdemo.render.look import make_look
 from ttdemo.render.paint import YCC, YCC_OFFSET, Rgb, capsule, fill, fixed, ycc
-from ttdemo.throws.trial import TrialPlan
+from ttdemo.throws.plan import TrialPlan
+from ttdemo.world.body import CHANNELS
+from ttdemo.world.camera import Camera
 
 Array = NDArray[Any]
 

@@ -16,7 +16,7 @@ def folder(tmp_path_factory):
     for seed, name in enumerate(("a", "b")):
         write_video(folder / "videos" / f"{name}.mp4", 50, seed)
     write_actions(folder / "annotations" / "a.xml", [(2, 12, "Up"), (20, 40, "Down"), (0, 9, "Up")])
-    manifest_in(folder)
+    manifest_in(folder, dataset="dataset.h5")
     done = ttprep("run", "--workers", 2, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "dataset.h5: written; 3 samples" in done.stdout

@@ -6,10 +6,11 @@ import hashlib
 
 import pytest
 
-from pipeline.execution.cluster import Where
 from pipeline.execution.in_process import SMALL_FRAMES, is_small
 from pipeline.execution.layouts import PART_ROWS
-from pipeline.run import Request, run, survey
+from pipeline.planning.request import Request, Where
+from pipeline.planning.survey import survey
+from pipeline.run import run
 from store import Store
 from tests.support.command_line import stage_files
 from tests.support.projects import QUIET, manifest_in, project, run_here, write_actions, write_video
@@ -30,8 +31,8 @@ def test_the_files_are_those_of_a_cluster(tmp_path):
     result = run(Request(manifest, folder / "store", where=Where(2)), QUIET)
     assert result.code == 0
     (folder / "store").rename(folder / "cluster")
-    _, _, outcomes = run_here(manifest)
-    assert {o.state for o in outcomes} == {"done"}
+    jobs = run_here(manifest).jobs
+    assert {j.state for j in jobs} == {"done"}
     assert stage_files(folder / "store") == stage_files(folder / "cluster")
     assert not list((folder / "store").rglob("parts/*.h5"))
 
@@ -62,13 +63,13 @@ def test_a_failure_costs_what_depends_on_it(tmp_path):
     write_video(folder / "videos" / "a.mp4", 30)
     (folder / "videos" / "bad.mp4").write_bytes(b"no video" * 99)
     write_actions(folder / "annotations" / "a.xml", [(2, 12, "Up")])
-    _, _, outcomes = run_here(manifest_in(folder))
+    jobs = run_here(manifest_in(folder)).jobs
     bad = hashlib.sha256(b"no video" * 99).hexdigest()
-    states = {(o.video == bad, o.stage): o.state for o in outcomes}
+    states = {(j.video == bad, j.stage): j.state for j in jobs}
     assert states[True, "frames"] == "failed"
     assert {s for (is_bad, stage), s in states.items() if is_bad and stage != "frames"} == {"skipped"}
     assert {s for (is_bad, _), s in states.items() if not is_bad} == {"done"}
-    reason = next(o.reason for o in outcomes if o.state == "failed")
+    reason = next(j.reason for j in jobs if j.state == "failed")
     assert reason.startswith(str(folder / "videos" / "bad.mp4"))
 
 
@@ -76,5 +77,5 @@ def test_a_failure_costs_what_depends_on_it(tmp_path):
 def test_a_second_run_makes_nothing(tmp_path, repeat):
     manifest = project(tmp_path, {"a": 30}, {"a": [(2, 12, "Up")]})
     for _ in range(repeat):
-        _, _, outcomes = run_here(manifest)
-        assert outcomes == []
+        jobs = run_here(manifest).jobs
+        assert jobs == []

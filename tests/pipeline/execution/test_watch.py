@@ -13,10 +13,10 @@ from distributed import Client, LocalCluster, as_completed
 from rich.console import Console
 
 from pipeline.errors import UserError
-from pipeline.execution.cluster import Where
 from pipeline.execution.watch import Watch
 from pipeline.inputs.manifest import read_manifest
-from pipeline.run import Request, run
+from pipeline.planning.request import Request, Where
+from pipeline.run import run
 from tests.support.command_line import dask_cluster, ttprep, write_clip, write_manifest
 
 QUIET = Console(quiet=True)

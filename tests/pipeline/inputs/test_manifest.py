@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.manifest import Manifest, read_manifest
 from pipeline.inputs.manifest_template import template
-from stages import registry
+from stages.registry import registry
 from tests.support import ROOT
 
 
@@ -23,20 +23,20 @@ def test_the_documented_default_is_what_init_writes_and_equals_no_manifest() -> 
     path = ROOT / "data_manifest.yaml"
     assert path.read_text(encoding="utf-8") == template()
     read = read_manifest(path)
-    for name in registry():
-        assert read.params(name) == Manifest().params(name)
+    for stage in registry().values():
+        assert read.params(stage) == Manifest().params(stage)
     assert read.model_dump(exclude={"stages"}) == Manifest().model_dump(exclude={"stages"})
 
 
 def test_defaults_are_the_three_stream_papers() -> None:
-    flow = Manifest().params("flow").model_dump()
+    flow = Manifest().params(registry()["flow"]).model_dump()
     assert {k: flow[k] for k in ("alpha", "ratio", "min_width", "n_outer", "n_inner", "n_sor")} == {
         "alpha": 0.012, "ratio": 0.75, "min_width": 20, "n_outer": 7, "n_inner": 1, "n_sor": 30,
     }  # fmt: skip
     assert len(Manifest().classes) == 21
-    frames = Manifest().params("frames").model_dump()
+    frames = Manifest().params(registry()["frames"]).model_dump()
     assert (frames["width"], frames["height"]) == (320, 180)
-    cuboids = Manifest().params("cuboids").model_dump()
+    cuboids = Manifest().params(registry()["cuboids"]).model_dump()
     assert (cuboids["crop_width"], cuboids["crop_height"], cuboids["length"]) == (120, 120, 100)
 
 

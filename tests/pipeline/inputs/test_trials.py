@@ -23,8 +23,9 @@ from pipeline.errors import SOME_FAILED, USAGE, UserError
 from pipeline.inputs.joints import joint_index, read_joints
 from pipeline.inputs.labels import read_labels
 from pipeline.inputs.manifest import read_manifest
-from pipeline.run import Request, survey
-from stages.base import Block, StageError, VideoInfo
+from pipeline.planning.request import Request
+from pipeline.planning.survey import survey
+from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.descriptor import JOINTS
 from stages.frames import STAGE as FRAMES
 from stages.frames.folder import natural_key, numbering_faults, pictures_of, place_joints
@@ -94,13 +95,10 @@ def write_joints(path: Path, joints: NDArray[np.float64] | None = None) -> Path:
 
 def decode_folder(folder: Path, joints: NDArray[np.float64] | None = None, **params: Any) -> dict[str, Any]:
     """The frames stage on a folder, as one dictionary of whole arrays."""
-    data: dict[str, Any] = {"video": np.array(str(folder))}
-    if joints is not None:
-        data["joints"] = joints
+    source = SourceFile(folder, joints)
     values = FramesParams(**{"width": SIZE[0], "height": SIZE[1], "fps": 30, **params})
-    parts = list(FRAMES.compute(iter([Block(0, 7, 0, data)]), values, VideoInfo()))
-    attrs = parts[-1].pop("_attrs").item()
-    return {**{k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, "attrs": attrs}
+    parts = list(FRAMES.compute(iter([Block(0, 7, 0, {}, source)]), values, VideoInfo()))
+    return {**{k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, "attrs": parts[-1].attrs}
 
 
 # -- order and damage ------------------------------------------------------------------------
@@ -412,7 +410,7 @@ def exported(folder: Path, name: str = "d.h5") -> dict[str, list[Any]]:
     manifest = read_manifest(folder / "data_manifest.yaml")
     store = Store.open(folder / "store")
     overview = survey(Request(manifest, folder / "store"), store, Console(stderr=True, quiet=True))
-    made = export(manifest, store, overview.sources, overview.plans, folder / name)
+    made = export(manifest, store, overview.sources, overview.plans, folder / name, samples=overview.samples)
     with h5py.File(made.path) as file:
         columns = {name: data[()].tolist() for name, data in file["samples"].items()}
         samples = {
@@ -560,7 +558,7 @@ def test_samples_begin_at_the_start_frame(folder: Path) -> None:
     for source in overview.sources:
         plan = {p.node.stage.name: p for p in overview.plans[source.sha256]}
         with store.reader(plan["start"].node.slot) as reader:
-            assert np.flatnonzero(reader.read("start")).tolist() == [source.start]
+            assert np.flatnonzero(reader.read("start")).tolist() == [overview.samples.starts[source.sha256]]
 
 
 def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import build, wanted_stages
-from stages import registry
+from stages.registry import registry
 from tests.support.command_line import FAST, as_json, stage_files, ttprep, write_clip, write_manifest
 
 SOURCE = Source(Path("a.mp4"), "a.mp4", "ab" * 32)
@@ -48,7 +48,16 @@ def test_every_parameter_changes_the_keys_downstream_and_no_others(stage: str) -
         changed = other[name] if name in other else value + step
         manifest = Manifest(stages={stage: {name: changed}})
         after = keys(manifest, samples=samples)
-        assert {s for s in before if before[s] != after[s]} == downstream(stage) & set(before), name
+        touched = set() if name in registry()[stage].summary_only else downstream(stage) & set(before)
+        assert {s for s in before if before[s] != after[s]} == touched, name
+
+
+def test_a_parameter_that_the_method_does_not_read_is_no_part_of_the_key() -> None:
+    plain = keys(Manifest(stages={"flow": {"method": "dis"}}))
+    assert keys(Manifest(stages={"flow": {"method": "dis", "alpha": 0.5, "n_sor": 3}})) == plain
+    assert keys(Manifest(stages={"flow": {"method": "dis", "ksize": 5}}))["flow"] != plain["flow"]
+    irls = keys(Manifest(stages={"flow": {"alpha": 0.5}}))
+    assert irls["flow"] not in (plain["flow"], keys(Manifest())["flow"])
 
 
 def test_a_stage_brings_its_inputs() -> None:

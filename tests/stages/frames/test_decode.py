@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.base import Block, StageError, VideoInfo
+from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE, FramesParams
 from stages.frames.decode import decode
 from stages.frames.report import MOST_FAULTS, Report
@@ -101,10 +101,10 @@ def seen(path: Path) -> bool:
 
 def run(path: Path, batch: int = 50, **params: Any) -> tuple[NDArray[np.uint8], NDArray[Any], dict[str, Any]]:
     """rgb, time and attributes, by the stage."""
-    blocks = iter([Block(0, batch, 0, {"video": np.array(str(path))})])
+    blocks = iter([Block(0, batch, 0, {}, SourceFile(path))])
     parts = list(STAGE.compute(blocks, FramesParams(**params), VideoInfo()))
     rgb, time = (np.concatenate([p[name] for p in parts]) for name in ("rgb", "time"))
-    return rgb, time, parts[-1]["_attrs"].item()
+    return rgb, time, parts[-1].attrs
 
 
 def refused(path: Path, **params: Any) -> str:

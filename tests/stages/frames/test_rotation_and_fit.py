@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages.base import Block, StageError, VideoInfo
+from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE, FramesParams
 from stages.frames.decode import decode
 from stages.frames.report import Report
@@ -446,6 +446,6 @@ def test_pixel_aspect_is_read_from_the_file(clip_factory: Callable[..., Path]) -
 
 def run_frames(path: Path, **params: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """All frames of a file and the attributes, by the stage itself."""
-    blocks = iter([Block(0, 50, 0, {"video": np.array(str(path))})])
+    blocks = iter([Block(0, 50, 0, {}, SourceFile(path))])
     parts = list(STAGE.compute(blocks, FramesParams(**params), VideoInfo()))
-    return np.concatenate([p["rgb"] for p in parts]), parts[-1]["_attrs"].item()
+    return np.concatenate([p["rgb"] for p in parts]), parts[-1].attrs

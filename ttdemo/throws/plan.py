@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import CHANNELS, POINT, posture, racket_axes, skeleton
-from ttdemo.render.camera import Camera, make_camera
-from ttdemo.strokes.match import TABLE_TOP, ClipPlan, Stroke, _sway, _throw, spline
+from ttdemo.world.body import CHANNELS, POINT, posture, racket_axes, skeleton
+from ttdemo.world.camera import Camera, make_camera
+from ttdemo.world.curves import flight, spline, sway
+from ttdemo.world.script import ClipPlan, Stroke, check_size
+from ttdemo.world.table import TABLE_Y
 
 Array = NDArray[Any]
 
@@ -169,8 +171,7 @@ def plan_trial(
     """
     if not 0 <= target < N_TARGETS:
         raise ValueError(f"target {target}: there are targets 0 to {N_TARGETS - 1}")
-    if min(size) < 32 or size[0] % 2 or size[1] % 2:
-        raise ValueError(f"size {size[0]}x{size[1]}: both sides must be even and at least 32")
+    check_size(size)
     rate = Fraction(fps).limit_denominator(1001)
     f = float(rate)
     earliest, latest = round(IDLE[0] * f), frames - round((MOMENTS[-1] + IDLE[1]) * f)
@@ -196,12 +197,12 @@ def plan_trial(
     rows = np.array([ready, ready, *keys, ready, ready])
     rest = np.array([True, True, False, False, False, False, False, True, True])
     t = np.arange(frames) / f
-    track = spline(at, rows, t, rest) + STILLNESS * _sway(rng, t)
+    track = spline(at, rows, t, rest) + STILLNESS * sway(rng, t)
     points = skeleton(track, height)
     handle, face = racket_axes(track)
     contact = round(float(when[2]) * f)
     landing = np.array(
-        [FIELD_X[column + 1] + rng.uniform(-0.1, 0.1), TABLE_TOP, FIELD_Z[row + 1] + rng.uniform(-0.1, 0.1)]
+        [FIELD_X[column + 1] + rng.uniform(-0.1, 0.1), TABLE_Y, FIELD_Z[row + 1] + rng.uniform(-0.1, 0.1)]
     )
     stroke = Stroke(start, min(frames, round(float(when[-1]) * f)), target_name(target), contact)
     ball = _ball(points, face, start, contact, f)
@@ -216,5 +217,5 @@ def _ball(points: Array, face: Array, start: int, contact: int, fps: float) -> A
     ball[: release + 1] = points[: release + 1, POINT["left_hand"]] + [0, 0.035, 0.02]
     meet = points[contact, POINT["blade"]] + 0.02 * (np.sign(face[contact, 2]) or 1.0) * face[contact]
     times = np.arange(contact - release + 1) / fps
-    ball[release:contact] = _throw(ball[release].copy(), meet, times)
+    ball[release:contact] = flight(ball[release].copy(), meet, times)
     return ball

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.camera import PLAYER_Z
+from ttdemo.world.camera import PLAYER_Z
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""The script of a clip: which stroke when, where every joint, the racket and the ball are in each frame.
+"""Plan a clip: which stroke when, and where every joint, the racket and the ball are in each frame.
 
 Everything that is true of a clip is drawn here from its seed, before a single pixel is; the renderer only
 paints it. The truth that tests compare against is therefore exact.
@@ -7,128 +7,25 @@ paints it. The truth that tests compare against is therefore exact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import CHANNELS, JOINTS, N_CHANNELS, POINT, posture, racket_axes, skeleton
-from ttdemo.render.camera import Camera, make_camera
 from ttdemo.strokes.movements import MOTIONS, perform
+from ttdemo.world.body import CHANNELS, POINT, posture, racket_axes, skeleton
+from ttdemo.world.camera import make_camera
+from ttdemo.world.curves import flight, spline, sway
+from ttdemo.world.script import ClipPlan, Stroke, check_size
+from ttdemo.world.table import TABLE_Y
 
 Array = NDArray[Any]
 
-GRAVITY = 9.81
-TABLE_TOP = 0.76
 #: the largest gap that method.md §8 needs for a negative: 100 frames at 120 fps, with some air
 LONG_GAP = 0.95
 #: negatives are only cut from videos with at least so many actions (method.md §8)
 ACTIONS_FOR_NEGATIVES = 11
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """A labelled interval.
-
-    Attributes
-    ----------
-    begin, end : int
-        First frame and the frame after the last one.
-    move : str
-        Name of the class.
-    contact : int
-        Frame in which the racket meets the ball.
-    """
-
-    begin: int
-    end: int
-    move: str
-    contact: int
-
-
-@dataclass(frozen=True)
-class ClipPlan:
-    """What happens in a clip.
-
-    Attributes
-    ----------
-    strokes : tuple of Stroke
-    fps : Fraction
-        1/s.
-    camera : Camera
-    height : float
-        The player's height in m.
-    points : array (n, 26, 3), float64
-        World points, m; order of :data:`ttdemo.render.body.POINT`.
-    handle, face : array (n, 3), float64
-        Racket directions in world axes.
-    ball : array (n, 3), float64
-        Centre of the ball, m; NaN where no ball is in play.
-    track : array (n, 21), float64
-        The control values behind it.
-    """
-
-    strokes: tuple[Stroke, ...]
-    fps: Fraction
-    camera: Camera
-    height: float
-    points: Array
-    handle: Array
-    face: Array
-    ball: Array
-    track: Array
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames."""
-        return len(self.points)
-
-    @property
-    def joints(self) -> Array:
-        """The 13 joints of method.md §6 in px, x then y; (n, 13, 2) float64."""
-        return self.camera.project(self.points[:, : len(JOINTS)])
-
-
-def spline(at: Array, values: Array, t: Array, rest: Array) -> Array:
-    """Cubic Hermite curve through keys, at a standstill in some of them.
-
-    Parameters
-    ----------
-    at : array (k,)
-        Ascending times.
-    values : array (k, d)
-    t : array (n,)
-    rest : array (k,), bool
-        Keys where the speed is zero; elsewhere it is the slope between the neighbours.
-
-    Returns
-    -------
-    array (n, d)
-    """
-    slope = np.zeros_like(values)
-    slope[1:-1] = (values[2:] - values[:-2]) / (at[2:] - at[:-2])[:, None]
-    slope[rest] = 0
-    i = np.clip(np.searchsorted(at, t, side="right") - 1, 0, len(at) - 2)
-    h = (at[i + 1] - at[i])[:, None]
-    u = ((t - at[i])[:, None] / h).clip(0, 1)
-    a, b = values[i], values[i + 1]
-    p, q = slope[i] * h, slope[i + 1] * h
-    return np.asarray(a + u * (p + u * (3 * (b - a) - 2 * p - q + u * (2 * (a - b) + p + q))))
-
-
-def _sway(rng: np.random.Generator, t: Array) -> Array:
-    """The small movements of someone who waits on the balls of his feet; (n, 21)."""
-    out = np.zeros((len(t), N_CHANNELS))
-    size = {"base": 0.016, "crouch": 0.010, "yaw": 0.035, "lean": 0.016, "hand": 0.012, "free": 0.012,
-            "handle": 0.04, "look": 0.04}  # fmt: skip
-    for name, amount in size.items():
-        for column in range(CHANNELS[name].start, CHANNELS[name].stop):
-            for _ in range(2):
-                rate, phase = rng.uniform(0.5, 2.1), rng.uniform(0, 2 * np.pi)
-                out[:, column] += amount * rng.uniform(0.4, 1.0) * np.sin(2 * np.pi * rate * t + phase)
-    return out
 
 
 def _ready(rng: np.random.Generator) -> Array:
@@ -152,15 +49,6 @@ def _relaxed(rng: np.random.Generator, between: Array) -> Array:
     return row
 
 
-def _throw(start: Array, end: Array, t: Array) -> Array:
-    """Free flight from start (t = 0) to end (t = 1 of ``t[-1]``); rows of (x, y, z) at times t[1:]."""
-    total, t = t[-1], t[:-1]
-    u = (t / total)[:, None]
-    path = start + (end - start) * u
-    path[:, 1] += 0.5 * GRAVITY * t * (total - t)
-    return np.asarray(path)
-
-
 def _ball(
     rng: np.random.Generator, strokes: Sequence[Stroke], fps: float, points: Array, face: Array
 ) -> Array:
@@ -172,7 +60,7 @@ def _ball(
         i = np.arange(int(np.ceil(first)), int(np.ceil(last)))
         if len(i) == 0:
             return
-        rows = _throw(start, end, np.append((i - first) / fps, (last - first) / fps))
+        rows = flight(start, end, np.append((i - first) / fps, (last - first) / fps))
         inside = (i >= 0) & (i < len(ball))
         ball[i[inside]] = rows[inside]
 
@@ -180,7 +68,7 @@ def _ball(
         motion = MOTIONS[s.move]
         forehand_ahead = np.sign(face[s.contact, 2]) or 1.0
         meet = points[s.contact, POINT["blade"]] + 0.02 * forehand_ahead * face[s.contact]
-        landing = np.array([rng.uniform(-0.5, 0.5), TABLE_TOP + 0.02, rng.uniform(0.75, 1.2)])
+        landing = np.array([rng.uniform(-0.5, 0.5), TABLE_Y + 0.02, rng.uniform(0.75, 1.2)])
         after = np.array([landing[0] * 1.5, 0.95, 2.3])
         if motion.serve:
             release = s.begin + 0.28 * (s.contact - s.begin)
@@ -188,12 +76,12 @@ def _ball(
             ball[held] = points[held, POINT["left_hand"]] + [0, 0.035, 0.02]
             top = points[int(release), POINT["left_hand"]] + [0, 0.035, 0.02]
             fly(release, s.contact, top, meet)
-            own = np.array([0.6 * meet[0] + 0.4 * landing[0], TABLE_TOP + 0.02, -0.75])
+            own = np.array([0.6 * meet[0] + 0.4 * landing[0], TABLE_Y + 0.02, -0.75])
             fly(s.contact, s.contact + 0.14 * fps, meet, own)
             fly(s.contact + 0.14 * fps, s.contact + motion.flight * fps, own, landing)
         else:
             origin = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.95, 1.1), 1.35])
-            own = np.array([0.7 * meet[0] + 0.3 * origin[0], TABLE_TOP + 0.02, rng.uniform(-1.0, -0.7)])
+            own = np.array([0.7 * meet[0] + 0.3 * origin[0], TABLE_Y + 0.02, rng.uniform(-1.0, -0.7)])
             fly(s.contact - 0.42 * fps, s.contact - 0.15 * fps, origin, own)
             fly(s.contact - 0.15 * fps, s.contact, own, meet)
             fly(s.contact, s.contact + motion.flight * fps, meet, landing)
@@ -241,8 +129,7 @@ def plan_clip(
     unknown = [s for s in strokes if s not in MOTIONS]
     if unknown:
         raise ValueError(f"no stroke is called {unknown[0]!r}; the known ones are: {', '.join(MOTIONS)}")
-    if min(size) < 32 or size[0] % 2 or size[1] % 2:
-        raise ValueError(f"size {size[0]}x{size[1]}: both sides must be even and at least 32")
+    check_size(size)
     rate = Fraction(fps).limit_denominator(1001)
     if rate < 10:
         raise ValueError(f"fps {fps}: a stroke needs at least 10 frames a second")
@@ -284,7 +171,7 @@ def plan_clip(
     rest.append(True)
 
     t = np.arange(n) / f
-    track = spline(np.array(at), np.array(rows), t, np.array(rest)) + _sway(rng, t)
+    track = spline(np.array(at), np.array(rows), t, np.array(rest)) + sway(rng, t)
     points = skeleton(track, height)
     handle, face = racket_axes(track)
     ball = _ball(rng, intervals, f, points, face)

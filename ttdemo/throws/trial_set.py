@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ttdemo.render.body import JOINTS
+from ttdemo.processes import render_all
+from ttdemo.replacing import replacing
+from ttdemo.throws.plan import N_TARGETS, TrialPlan, plan_trial, target_name
 from ttdemo.throws.scene import render_trial
-from ttdemo.throws.trial import N_TARGETS, TrialPlan, plan_trial, target_name
+from ttdemo.world.body import JOINTS
 
 Array = NDArray[Any]
 
@@ -38,7 +38,7 @@ class TrialJob:
     root : Path
         Of the set: pictures and joints go to ``trials/<name>/``, the truth to ``truth/<name>.npz``.
     seed, player, target, trial : int
-        See :func:`ttdemo.throws.trial.plan_trial`.
+        See :func:`ttdemo.throws.plan.plan_trial`.
     size : (int, int)
         Width, height in px.
     fps : Fraction
@@ -78,8 +78,8 @@ class TrialJob:
 
 
 @dataclass(frozen=True)
-class OutcomeSet:
-    """What :func:`make_outcome` wrote.
+class ThrowSet:
+    """What :func:`make_throws` wrote.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ def render_trial_job(job: TrialJob) -> Path:
     Raises
     ------
     ValueError
-        A job that cannot be, see :func:`ttdemo.throws.trial.plan_trial`.
+        A job that cannot be, see :func:`ttdemo.throws.plan.plan_trial`.
     OSError
         The folder cannot be written.
     """
@@ -148,8 +148,7 @@ def _joints_csv(joints: Array) -> str:
 def _write_truth(job: TrialJob, plan: TrialPlan) -> None:
     path = job.root / "truth" / f"{job.name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
+    with replacing(path) as part, part.open("wb") as file:
         np.savez(
             file,
             joints=plan.clip.joints.astype(np.float32),
@@ -158,13 +157,12 @@ def _write_truth(job: TrialJob, plan: TrialPlan) -> None:
             target=np.int64(plan.target),
             landing=plan.landing,
         )
-    part.replace(path)
 
 
-def outcome_jobs(
+def throw_jobs(
     root: Path | str, *, trials: int = 3, players: int = 6, seed: int = 0, **settings: Any
 ) -> list[TrialJob]:
-    """The jobs of a set, for :func:`make_outcome` or another executor.
+    """The jobs of a set, for :func:`make_throws` or another executor.
 
     Parameters
     ----------
@@ -191,7 +189,7 @@ def outcome_jobs(
     ]
 
 
-def make_outcome(
+def make_throws(
     root: Path | str,
     *,
     trials: int = 3,
@@ -200,7 +198,7 @@ def make_outcome(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
-) -> OutcomeSet:
+) -> ThrowSet:
     """Render a set of outcome trials, with joints, labels and truth.
 
     Parameters
@@ -208,7 +206,7 @@ def make_outcome(
     root : path-like
         Made if it is not there; trials of the same names are replaced.
     trials, players, seed, **settings
-        As for :func:`outcome_jobs`.
+        As for :func:`throw_jobs`.
     workers : int
         Processes. The files do not depend on it.
     progress : callable, optional
@@ -221,36 +219,15 @@ def make_outcome(
     OSError
         The folder cannot be written.
     """
-    jobs = outcome_jobs(root, trials=trials, players=players, seed=seed, **settings)
+    jobs = throw_jobs(root, trials=trials, players=players, seed=seed, **settings)
     total, done = sum(job.frames for job in jobs), 0
     jobs[0].plan()  # settings that cannot be fail before anything is written
     Path(root).mkdir(parents=True, exist_ok=True)
-    for job in _rendered(jobs, workers):
-        done += job.frames
+    for number, _ in render_all(render_trial_job, jobs, workers):
+        done += jobs[number].frames
         if progress is not None:
             progress(done, total)
     labels = Path(root) / "labels.csv"
     lines = ["file,label,player", *(f"{j.name},{target_name(j.target)},p{j.player + 1}" for j in jobs)]
     labels.write_text("\n".join(lines) + "\n")
-    return OutcomeSet(Path(root), tuple(jobs), labels)
-
-
-def _rendered(jobs: list[TrialJob], workers: int) -> Iterator[TrialJob]:
-    """Render all jobs; yields each as it is done."""
-    if workers <= 1 or len(jobs) == 1:
-        for job in jobs:
-            render_trial_job(job)
-            yield job
-        return
-    # spawned, not forked: the caller may hold HDF5 files and threads that a fork would corrupt
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        futures = {pool.submit(render_trial_job, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    return ThrowSet(Path(root), tuple(jobs), labels)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from ttdemo.processes import render_all
 from ttdemo.strokes.clip import ClipJob, DemoClip, Progress, render_job
 from ttdemo.strokes.movements import DEFAULT_CLASSES
 
@@ -161,18 +159,10 @@ def make_demo(
             made.append(render_job(job, within))
             done += length
         return DemoSet(Path(folder), tuple(made), tuple(classes))
-    # spawned, not forked: the caller may hold HDF5 files and threads that a fork would corrupt
-    context = get_context("spawn")
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        futures = [pool.submit(render_job, job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                done += future.result().n_frames
-                if progress is not None:
-                    progress(done, total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return DemoSet(Path(folder), tuple(f.result() for f in futures), tuple(classes))
+    found: dict[int, DemoClip] = {}
+    for number, clip in render_all(render_job, jobs, workers):
+        found[number] = clip
+        done += clip.n_frames
+        if progress is not None:
+            progress(done, total)
+    return DemoSet(Path(folder), tuple(found[i] for i in range(len(jobs))), tuple(classes))

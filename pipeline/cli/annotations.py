@@ -1,0 +1,46 @@
+"""``ttprep annotations``: read annotation files and report what the cleaning leaves of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import JSON, PATH, existing_store, make_request, options, stderr, stdout
+
+
+@click.command("annotations")
+@click.argument("paths", nargs=-1, type=PATH, metavar="PATH...")
+@click.option("--videos", multiple=True, type=PATH, help="Videos, folders, or a CSV: video,frames,fps.")
+@click.option("-o", "--output", type=PATH, help="Write STEM.json and STEM.png there.", metavar="STEM")
+@options(paths=False)
+@JSON
+def annotations_report(
+    paths: tuple[Path, ...],
+    videos: tuple[Path, ...],
+    output: Path | None,
+    store_root: Path | None,
+    manifest: Path | None,
+    as_json: bool,
+) -> int:
+    """Read and clean annotation files: what each rule leaves, by class and annotator, and every finding.
+
+    PATH are files and folders of annotations; default: the manifest's.
+    """
+    from pipeline.cli.annotation_report import print_report, report, write_report
+    from pipeline.cli.tables import echo_json
+
+    request = make_request(store_root, manifest)
+    store = existing_store(request.store_root)
+    console = stderr()
+    result = report(
+        request.manifest, store, paths, videos, lambda name: console.print(f"counting frames of {name}")
+    )
+    if output is not None:
+        for path in write_report(result, output):
+            console.print(f"written: {path}", markup=False, soft_wrap=True)
+    if as_json:
+        echo_json(result.to_json())
+    else:
+        print_report(result, stdout())
+    return result.code

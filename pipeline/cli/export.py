@@ -1,0 +1,42 @@
+"""``ttprep export``: write the samples as one dataset file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import JSON, PATH, make_request, options, stderr
+
+
+@click.command()
+@click.argument("dataset", type=PATH, metavar="DATASET.h5")
+@click.option(
+    "--compact/--fast",
+    default=None,
+    help="Compressed (a tenth of the bytes) or as fast to read as memory; default: the manifest's.",
+)
+@options()
+@JSON
+def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) -> int:
+    """Write the samples of PATH (default: the manifest's videos) as one file for modellers.
+
+    Beside DATASET.h5 come a dataset card, a picture, a table of the samples and a Croissant
+    description. A file that is up to date is left alone; it is replaced atomically otherwise.
+    """
+    from pipeline.cli.tables import echo_json
+    from pipeline.dataset.command import export_request
+
+    done, overview = export_request(make_request(**common), dataset, stderr(), compact=compact)
+    for problem in overview.problems:
+        click.echo(f"cannot be used: {problem}", err=True)
+    for note in overview.notes:
+        click.echo(f"note: {note}", err=True)
+    if as_json:
+        echo_json(done.to_json())
+    else:
+        click.echo(str(done))
+        for name in done.left_out:
+            click.echo(f"left out: {name} (failed; see `ttprep status`)")
+    return done.code

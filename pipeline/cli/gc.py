@@ -1,0 +1,50 @@
+"""``ttprep gc``: remove what the manifest no longer uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipeline import errors
+from pipeline.cli.options import JSON, make_request, options, stderr
+
+
+@click.command()
+@options()
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@JSON
+def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
+    """Remove what the current manifest does not use: old parameters, leftovers of killed runs.
+
+    Results of videos that are not among PATH are kept. Excludes runs on the same store while it works.
+    """
+    from pipeline.cli.tables import echo_json
+    from pipeline.planning.unwanted import unwanted
+    from store import Store
+    from store.gc import collect
+
+    request = make_request(**common)
+    store = Store.open(request.store_root)
+    with store.lock("gc"):
+        items = unwanted(request, store, stderr())
+        size = sum(i.size for i in items)
+        if as_json:
+            echo_json(
+                {
+                    "removed": not dry_run,
+                    "bytes": size,
+                    "files": [{"path": str(i.path), "bytes": i.size, "why": i.why} for i in items],
+                }
+            )
+        else:
+            for item in items:
+                click.echo(f"{item.path}  {item.size / 1e6:.2f} MB  {item.why}")
+            click.echo(f"{len(items)} files, {size / 1e6:.1f} MB")
+        if dry_run or not items:
+            return errors.OK
+        if not yes and not as_json and not click.confirm("remove them?", err=True):
+            return errors.OK
+        collect(items)
+    return errors.OK

@@ -1,0 +1,26 @@
+"""``ttprep init``: write a manifest with every default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline import errors
+from pipeline.cli.options import PATH
+from pipeline.errors import UserError
+
+
+@click.command()
+@click.argument("path", type=PATH, default=Path("data_manifest.yaml"))
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+def init(path: Path, force: bool) -> int:
+    """Write a commented manifest with every default to PATH (./data_manifest.yaml)."""
+    from pipeline.inputs.manifest_template import template
+    from store.atomic import write_bytes
+
+    if path.exists() and not force:
+        raise UserError(f"{path}: exists; give another name, or --force to replace it")
+    write_bytes(path, template().encode())
+    click.echo(str(path))
+    return errors.OK

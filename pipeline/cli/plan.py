@@ -1,0 +1,40 @@
+"""``ttprep plan``: say what a run would compute, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipeline import errors
+from pipeline.cli.options import JSON, existing_store, make_request, options, stderr
+
+
+@click.command()
+@options()
+@JSON
+def plan(as_json: bool, **common: Any) -> int:
+    """Say what `run` would compute, and why: one reason a line.
+
+    Exits with 0 where there is nothing to do and with 4 where there is. Changes nothing.
+    """
+    from pipeline.cli.tables import echo_json, plan_json, print_plan
+    from pipeline.planning.survey import survey
+
+    request = make_request(**common)
+    overview = survey(request, existing_store(request.store_root), stderr())
+    todo = any(p.state != "done" for plan in overview.plans.values() for p in plan)
+    if as_json:
+        echo_json(plan_json(overview))
+    else:
+        count = print_plan(overview)
+        for problem in overview.problems:
+            click.echo(f"cannot be used: {problem}")
+        for note in overview.notes:
+            click.echo(f"note: {note}", err=True)
+        if todo and overview.unavailable:
+            click.echo(f"note: {overview.unavailable}", err=True)
+        click.echo(f"{count} to do" if count else "nothing to do", err=True)
+    if todo:
+        return errors.WORK_TO_DO
+    return errors.SOME_FAILED if overview.problems else errors.OK

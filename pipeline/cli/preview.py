@@ -1,0 +1,51 @@
+"""``ttprep preview``: draw the results of one video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline import errors
+from pipeline.cli.options import PATH, make_request, options, stderr
+from pipeline.errors import UserError
+
+
+@click.command()
+@click.argument("video", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="A .png or .jpg (some frames) or .mp4 (all).")
+@click.option("--frame", "frames", type=int, multiple=True, help="Show this frame; may be given again.")
+@click.option("--start", is_flag=True, help="Plot the start-frame detection of a trial instead.")
+@click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights, as given to `run`.")
+@options(paths=False)
+def preview(
+    video: Path,
+    output: Path,
+    frames: tuple[int, ...],
+    start: bool,
+    store_root: Path | None,
+    manifest: Path | None,
+    pose_weights: Path | None,
+) -> int:
+    """Draw frame, foreground, flow, ROI and joints of a processed VIDEO side by side."""
+    from pipeline.pictures.preview import preview as draw
+    from pipeline.planning.survey import survey
+    from store import Store
+
+    names = ("start",) if start else ()
+    request = make_request(store_root, manifest, (video,), names, pose_weights=pose_weights)
+    store = Store.open(request.store_root)
+    overview = survey(request, store, stderr())
+    if overview.problems:
+        raise UserError(overview.problems[0])
+    if start:
+        from pipeline.pictures.start_frame import draw_start
+
+        click.echo(draw_start(store, next(iter(overview.plans.values())), output), err=True)
+        click.echo(str(output))
+        return errors.OK
+    old = draw(store, next(iter(overview.plans.values())), request.manifest.params("roi"), output, frames)
+    if old:
+        click.echo(f"note: shown with results of older parameters: {', '.join(old)}", err=True)
+    click.echo(str(output))
+    return errors.OK

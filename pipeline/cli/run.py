@@ -1,0 +1,49 @@
+"""``ttprep run``: compute what is missing or stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout
+
+
+@click.command()
+@options()
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes on this machine; 0 computes in this process. Default: its cores.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, e.g. tcp://host:8786.")
+@click.option("--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report.")
+@JSON
+def run(workers: int | None, scheduler: str | None, report: Path | None, as_json: bool, **common: Any) -> int:
+    """Compute what is missing or stale for videos and folders of videos.
+
+    Without --stage all stages run; with it that stage and what it needs. Run it again after anything
+    changed: only what the change touches is computed.
+    """
+    from pipeline.cli.tables import echo_json, print_result, result_json
+    from pipeline.planning.request import Where
+    from pipeline.run import run as execute_run
+
+    if workers is not None and scheduler:
+        raise click.UsageError("--workers is for this machine, --scheduler for a cluster: give one of them")
+    if workers == 0 and report:
+        raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
+    request = make_request(**common, where=Where(workers, scheduler), report=report)
+    console = stderr()
+    result = execute_run(request, console)
+    for note in result.overview.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    if as_json:
+        echo_json(result_json(result))
+    else:
+        print_result(result, stdout())
+        if result.dataset:
+            stdout().print(f"dataset: {result.dataset}", markup=False, soft_wrap=True)
+        stdout().print(f"store: {request.store_root}", markup=False, soft_wrap=True)
+    return int(result.code)

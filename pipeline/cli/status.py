@@ -1,0 +1,35 @@
+"""``ttprep status``: show the state of every result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipeline import errors
+from pipeline.cli.options import JSON, make_request, options, stderr, stdout
+
+
+@click.command()
+@options()
+@click.option("--poses", is_flag=True, help="Also summarise each video's poses: share found, scores, jitter.")
+@JSON
+def status(as_json: bool, poses: bool, **common: Any) -> int:
+    """Show the table video × stage: done, stale, failed, damaged or missing."""
+    from pipeline.cli.tables import echo_json, pose_summaries, print_poses, print_status, status_rows
+    from pipeline.planning.survey import survey
+    from store import Store
+
+    request = make_request(**common)
+    store = Store.open(request.store_root)
+    overview = survey(request, store, stderr())
+    found = pose_summaries(overview, store) if poses else {}
+    if as_json:
+        more = {"poses": found} if poses else {}
+        echo_json({"status": status_rows(overview), "problems": overview.problems, **more})
+    else:
+        print_status(overview, stdout())
+        print_poses(found, stdout())
+        for problem in overview.problems:
+            click.echo(f"cannot be used: {problem}")
+    return errors.SOME_FAILED if overview.problems else errors.OK

@@ -1,0 +1,183 @@
+"""Executing a plan: which jobs there are, when they can be submitted, what becomes of their results.
+
+The number of frames of a video is known only once it is decoded, and where the samples lie only once all
+frames are counted. The graph of jobs therefore grows while it runs: a video's later jobs are submitted when
+its frames are there, and the jobs that cut samples when the last result that decides samples is. What fails
+costs what depends on it, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from pipeline.execution.executor import Executor, Handle
+from pipeline.execution.feature_files import is_split, n_rows, part_ranges, video_info
+from pipeline.execution.jobs import Job, JobResult, failed, skipped
+from pipeline.execution.progress import RunProgress
+from pipeline.planning.graph import Node
+from pipeline.planning.plan import Planned
+from pipeline.planning.samples import decides_samples
+from stages.base import VideoInfo
+from store import Store
+
+#: video → its plan, inputs first
+Plans = Mapping[str, list[Planned]]
+
+
+def execute(
+    plans: Plans,
+    plan_again: Callable[[], Plans],
+    store: Store,
+    executor: Executor,
+    progress: RunProgress,
+    barred: Mapping[str, str] | None = None,
+) -> list[JobResult]:
+    """Make everything that is not done.
+
+    Parameters
+    ----------
+    plans : mapping of str to list of Planned
+        What is known now.
+    plan_again : callable
+        Called when the last result that decides samples is there; returns the plans with the samples.
+    store : Store
+    executor : Executor
+        Started.
+    progress : RunProgress
+        Told of jobs that end, and of what is to be expected.
+    barred : mapping of str to str, optional
+        Stages that cannot run at all → why.
+
+    Returns
+    -------
+    list of JobResult
+        One for each result that was to be made, in the order in which they ended; parts are folded into
+        their whole.
+
+    Raises
+    ------
+    UserError
+        The executor has stopped working.
+    """
+    return _Execution(plans, plan_again, store, executor, progress, barred or {}).run()
+
+
+class _Execution:
+    """The state of one run."""
+
+    def __init__(
+        self,
+        plans: Plans,
+        plan_again: Callable[[], Plans],
+        store: Store,
+        executor: Executor,
+        progress: RunProgress,
+        barred: Mapping[str, str],
+    ) -> None:
+        self.plans, self.plan_again, self.store = plans, plan_again, store
+        self.executor, self.progress, self.barred = executor, progress, barred
+        self.expected: set[str] = set()  # keys of nodes, as in all that follow
+        self.handles: dict[str, Handle] = {}
+        self.ended: dict[str, JobResult] = {}
+        self.parts: dict[str, list[JobResult]] = defaultdict(list)
+        self.results: list[JobResult] = []
+        self.deciding: set[str] = set()  # have not ended, and decide where samples lie
+        self.held = False  # whether jobs that cut samples wait for those
+
+    def run(self) -> list[JobResult]:
+        self.extend_all()
+        for handle, result in self.executor.completed():
+            job = handle.job
+            if job.rows:
+                self.parts[job.node.key].append(result)
+                continue
+            self.end(job.node, _fold(result, self.parts.pop(job.node.key, [])))
+            if job.node.stage.is_root:
+                self.extend(self.plans[job.node.source.sha256])
+            self.release_samples()
+        return self.results
+
+    def extend_all(self) -> None:
+        """Submit what has become possible of any video."""
+        nodes = (p.node for plan in self.plans.values() for p in plan if p.state != "done")
+        self.deciding = {n.key for n in nodes if decides_samples(n) and n.key not in self.ended}
+        self.held = bool(self.deciding)
+        for plan in self.plans.values():
+            self.extend(plan)
+        self.release_samples()
+
+    def release_samples(self) -> None:
+        """Plan the samples and submit the jobs that cut them, if they have just become known."""
+        if self.held and not self.deciding:
+            self.plans = self.plan_again()
+            self.extend_all()
+
+    def extend(self, plan: list[Planned]) -> None:
+        """Submit what has become possible of one video, and settle what has become impossible."""
+        info = self.decoded(plan)
+        for planned in plan:
+            node = planned.node
+            if planned.state == "done" or node.key in self.handles or node.key in self.ended:
+                continue
+            if node.stage.sampling and self.held:
+                continue
+            if node.key not in self.expected:
+                self.expected.add(node.key)
+                self.progress.expect(node.stage.name, files=1)
+            job = Job(self.store.root, node)
+            lost = [r for u in node.inputs.values() if (r := self.ended.get(u.key)) and r.state != "done"]
+            if lost:
+                self.end(node, skipped(job, lost[0]))
+            elif node.stage.name in self.barred:
+                self.end(node, failed(job, self.barred[node.stage.name]))
+            elif node.stage.is_root:
+                self.handles[node.key] = self.executor.submit(job)
+            elif info is not None:
+                self.submit(node, info)
+
+    def decoded(self, plan: list[Planned]) -> VideoInfo | None:
+        """Return what later jobs must know of a video; None until its frames are there."""
+        frames = next(p for p in plan if p.node.stage.is_root)
+        node = frames.node
+        ended = self.ended.get(node.key)
+        if (ended is None and frames.state != "done") or (ended is not None and ended.state != "done"):
+            return None
+        receipt = self.store.receipt(node.slot)
+        if receipt is None:
+            reason = "vanished from the store during the run; run again"
+            job = Job(self.store.root, node)
+            self.end(node, failed(job, f"{node.source.name}: {node.stage.name}: {reason}"))
+            return None
+        return video_info(receipt)
+
+    def submit(self, node: Node, info: VideoInfo) -> None:
+        """Submit the job of a node whose video is decoded, in parts where it is long."""
+        root = self.store.root
+        cut = node.stage.sampling
+        rows = sum(end - begin for begin, end in node.samples) if cut else n_rows(node, info)
+        self.progress.expect(node.stage.name, rows=rows)
+        upstream = [self.handles[u.key] for u in node.inputs.values() if u.key in self.handles]
+        if is_split(node, info):
+            jobs = [Job(root, node, part) for part in part_ranges(node, info)]
+            parts = [self.executor.submit(job, upstream) for job in jobs]
+            self.handles[node.key] = self.executor.submit(Job(root, node, join=True), parts)
+        else:
+            self.handles[node.key] = self.executor.submit(Job(root, node), upstream)
+
+    def end(self, node: Node, result: JobResult) -> None:
+        """Take note of what became of a node."""
+        self.ended[node.key] = result
+        self.deciding.discard(node.key)
+        self.results.append(result)
+        self.progress.ended(result)
+
+
+def _fold(whole: JobResult, parts: list[JobResult]) -> JobResult:
+    """Return the result of a job with those of its parts in it."""
+    bad = [p for p in parts if p.state == "failed"]
+    if bad:  # the assembly was skipped because of them: say what happened, once
+        return replace(whole, state="failed", reason=bad[0].reason)
+    core = whole.core_s + sum(p.core_s for p in parts)
+    return replace(whole, core_s=core, peak_mb=max([whole.peak_mb, *(p.peak_mb for p in parts)]))

@@ -1,0 +1,190 @@
+"""Planning as a whole: find the videos, know them by content, plan every result of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.errors import FAILED, UserError
+from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.sources import Source, identify
+from pipeline.inputs.trials import Found, attach, find
+from pipeline.planning.derived import derive
+from pipeline.planning.graph import build, wanted_stages
+from pipeline.planning.plan import Planned, plan_nodes
+from pipeline.planning.request import Request
+from pipeline.planning.samples import SampleTable, intervals
+from pipeline.planning.starts import find_starts
+from stages.base import Derived, Params
+from stages.registry import registry
+from store import Receipt, Store
+
+
+@dataclass
+class Overview:
+    """All videos of a request with their plans.
+
+    Attributes
+    ----------
+    sources : list of Source
+        Usable videos.
+    problems : list of str
+        One line for each path that cannot be used.
+    samples : SampleTable
+        Of the videos whose frames are counted.
+    plans : dict of str to list of Planned
+        By the video's sha256, inputs first.
+    names : list of str
+        Stages that any of the videos needs, inputs first.
+    derived : dict of str to Derived
+        By stage: parameters decided outside the manifest, or why they cannot be had.
+    remarks : list of str
+        Worth saying, but no failure: duplicates, clips without a label.
+    findings : list of str
+        Likewise, but a matter of what the store holds now: start frames, annotations.
+    """
+
+    sources: list[Source]
+    problems: list[str]
+    samples: SampleTable
+    plans: dict[str, list[Planned]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    derived: dict[str, Derived[Any]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def unavailable(self) -> str:
+        """Why a stage lacks a file, such as its weights; empty where none does."""
+        return next((d.unavailable for d in self.derived.values() if d.unavailable), "")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for the workers."""
+        return {k: v for d in self.derived.values() for k, v in d.environment.items()}
+
+    @property
+    def params(self) -> dict[str, Params]:
+        """Parameters by stage, where something outside the manifest decides some of them."""
+        return {name: d.params for name, d in self.derived.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """Everything worth saying that is no failure, each line once."""
+        return list(dict.fromkeys([*self.remarks, *self.findings]))
+
+    def to_do(self) -> bool:
+        """Return whether any result is missing."""
+        return any(p.state != "done" for plan in self.plans.values() for p in plan)
+
+
+def survey(request: Request, store: Store | None, console: Console) -> Overview:
+    """Find and identify the videos, and plan everything that can be planned now.
+
+    Parameters
+    ----------
+    request : Request
+    store : Store or None
+        None: nothing has been computed yet.
+    console : Console
+        stderr, for the progress of hashing.
+
+    Raises
+    ------
+    UserError
+        There is no video at all, or no such stage.
+    """
+    manifest = request.manifest
+    names = wanted_stages(manifest, request.stages)
+    found = find(manifest, request.paths, request.store_root)
+    if not found.paths and not found.problems:
+        listed = request.paths or [manifest.resolve(e.path) for e in manifest.videos]
+        where = ", ".join(str(p) for p in listed)
+        raise UserError(
+            f"{where}: no video file found there; give a video or a folder that holds some", FAILED
+        )
+    sources, notes = attach(_with_entries(manifest, _identify(found, store, console)), found)
+    usable = [s for s in sources if not s.problem]
+    wanted = {s.sha256: wanted_stages(manifest, request.stages, s) for s in usable}
+    if wanted:  # what none of them needs is no column of a table
+        names = [n for n in names if any(n in own for own in wanted.values())]
+    overview = Overview(
+        usable,
+        found.problems + [f"{s.name}: {s.problem}" for s in sources if s.problem],
+        SampleTable(manifest),
+        names=names,
+        remarks=found.notes + notes,
+    )
+    overview.remarks += [
+        f"{also}: same content as {s.name}; processed once" for s in usable for also in s.also
+    ]
+    overview.derived = derive(manifest, names, request.pose_weights, download=False)
+    for source in usable:
+        plain = [n for n in wanted[source.sha256] if not registry()[n].sampling]
+        overview.plans[source.sha256] = plan_nodes(
+            build(source, manifest, plain, overview.params).values(), store
+        )
+    _plan_samples(request, store, overview)
+    return overview
+
+
+def plan_again(request: Request, store: Store, overview: Overview) -> None:
+    """Compare the plans with the store as it is now, and add the samples that have become known."""
+    overview.plans = {v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()}
+    _plan_samples(request, store, overview)
+
+
+def _with_entries(manifest: Manifest, sources: list[Source]) -> list[Source]:
+    """Return the sources with what the manifest says of single videos."""
+    entries = {manifest.resolve(e.path).resolve(): e for e in manifest.videos}
+    told = []
+    for source in sources:
+        for path in (source.path, *source.also) if entries else ():
+            entry = entries.get(path.resolve())
+            if entry is not None:
+                source = replace(source, fps=entry.fps, player=entry.player)
+        told.append(source)
+    return told
+
+
+def _identify(found: Found, store: Store | None, console: Console) -> list[Source]:
+    sizes = sum(p.stat().st_size for p in found.paths if p.exists())
+    bar = Progress(
+        TextColumn("reading videos"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal or sizes < 10**9,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=sizes)
+        return identify(found.paths, store, lambda n: bar.advance(task, n), found.joints)
+
+
+def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
+    found = []
+    for source in overview.sources:
+        receipt = overview.plans[source.sha256][0].receipt
+        if receipt is not None:
+            found.append((source, receipt))
+    return found
+
+
+def _plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
+    """Plan the stages that cut samples, for videos whose frames are counted, and note what was found."""
+    starts, notes = find_starts(overview.plans.values(), store)
+    overview.samples = overview.samples.for_videos(_frames(overview), starts)
+    overview.findings = list(notes)
+    cut = any(registry()[n].sampling for n in overview.names)
+    labelled = any(s.sample and s.label for s in overview.sources)
+    if not cut or not (request.manifest.annotations or labelled):
+        return
+    overview.findings += overview.samples.notes
+    by_video: Mapping[str, Any] = overview.samples.by_video
+    for source in overview.sources:
+        nodes = build(
+            source, request.manifest, wanted_stages(request.manifest, request.stages, source),
+            overview.params, intervals(by_video.get(source.sha256, ())),
+        )  # fmt: skip
+        overview.plans[source.sha256] = plan_nodes(nodes.values(), store)
