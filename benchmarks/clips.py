@@ -1,4 +1,4 @@
-"""Many annotated videos from few: variants of real clips, re-encoded, each with one annotation file."""
+"""Make many annotated videos of a few: variants of real clips, encoded anew, one annotation file each."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _frames(path: Path) -> Iterator[Any]:
 
 
 def variant(clip: Path, target: Path, number: int, fps: int = 120) -> int:
-    """Write the clip mirrored, reversed, shifted or darkened, as ``number`` says; returns its frames.
+    """Write the clip mirrored, reversed, shifted or darkened, as ``number`` decides; return its frame count.
 
-    No two variants of a clip have the same pixels, all have a real clip's texture and motion.
+    No two variants of a clip have the same pixels; all have the texture and motion of a real clip.
     """
     frames = list(_frames(clip))
     frames = frames[number % 7 :]
@@ -50,7 +50,7 @@ def variant(clip: Path, target: Path, number: int, fps: int = 120) -> int:
 
 
 def annotate(video: Path, folder: Path, n_frames: int, number: int) -> Path:
-    """One annotation file: a stroke in the middle of the video."""
+    """Write an annotation file with one stroke in the middle of the video."""
     length = min(n_frames - 2, 110)
     begin = max(1, (n_frames - length) // 2)
     stroke = STROKES[number % len(STROKES)]
@@ -68,7 +68,7 @@ def _make(job: tuple[int, Path], videos: Path, annotations: Path) -> Path:
 
 
 def make_videos(clips: Sequence[Path], folder: Path, count: int, workers: int) -> list[Path]:
-    """``count`` annotated videos in ``folder/videos`` and ``folder/annotations``."""
+    """Make ``count`` videos in ``folder/videos`` and their annotations in ``folder/annotations``."""
     usable = [c for c in clips if sum(1 for _ in _frames(c)) >= SHORTEST]
     videos, annotations = folder / "videos", folder / "annotations"
     for place in (videos, annotations):

@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 REPEATS = 3
-#: s; annotations do not come while the disk still frees the file that the last ones replaced
+#: s; lets the disk discard the blocks of the file that was just replaced
 SETTLE = 5
 _MANIFEST = """\
 version: 1

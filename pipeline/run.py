@@ -104,7 +104,7 @@ def _execute(
 
 def _dataset(request: Request, store: Store, overview: Overview, jobs: list[JobResult]) -> str:
     """Bring the manifest's dataset file up to date, if this run was a whole one and there are samples."""
-    from pipeline.dataset.export import export
+    from pipeline.dataset import export
 
     target = request.manifest.dataset
     samples = any(p.node.samples for plan in overview.plans.values() for p in plan)

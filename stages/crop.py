@@ -1,4 +1,10 @@
-"""Cutting windows that follow the ROI; shared by the stages that make cuboids."""
+"""Cut windows that follow the ROI; shared by the stages that make cuboids and by the dataset's picture.
+
+One rule places every window and crop, and docs/dataset-format.md states it for readers of the file. Along
+each axis the corner in the frame is ``floor(roi − size/2 + 1/2)`` in float64, so halves go up, clipped to
+[0, frame − size]. Within a stored window it is that minus the window's corner, clipped to
+[0, window − size].
+"""
 
 from __future__ import annotations
 
@@ -13,16 +19,16 @@ from stages.base import Array
 def augmentation_reach(
     crop: int, rotation_deg: float, translation: float, zoom: float, across: int | None = None
 ) -> int:
-    """How wide a region an augmented crop can touch, px, an even number [3S §2.6].
+    """Return how wide a region an augmented crop can touch [3S §2.6].
 
     A crop, shifted by up to ``translation`` of its sides, magnified by 1 ± ``zoom`` and rotated by up to
     ``rotation_deg`` about the ROI, reaches ((w/2 + shift_x)·cos + (h/2 + shift_y)·sin)/(1 − zoom) to each
-    side, at the angle up to that limit where this is largest.
+    side, at the angle within that limit where this is largest.
 
     Parameters
     ----------
     crop : int
-        The crop's side along the wanted axis, px.
+        The crop's side along the axis in question, px.
     rotation_deg : float
         Up to 90.
     translation : float
@@ -30,7 +36,12 @@ def augmentation_reach(
     zoom : float
         Below 1.
     across : int, optional
-        The crop's other side, px; as long where it is not given.
+        The crop's other side, px; default: the same length.
+
+    Returns
+    -------
+    int
+        px, an even number.
     """
     along, aside = (side * (0.5 + translation) for side in (crop, crop if across is None else across))
     angle = min(math.radians(rotation_deg), math.atan2(aside, along))
@@ -41,7 +52,7 @@ def augmentation_reach(
 def window_origin(
     centre: NDArray[np.floating], window: tuple[int, int], frame: tuple[int, int]
 ) -> NDArray[np.int16]:
-    """Top-left corners of windows centred on the ROI and kept inside the image.
+    """Return the top-left corners of windows (or crops) centred on the ROI and kept inside the image.
 
     Parameters
     ----------
@@ -57,14 +68,41 @@ def window_origin(
     """
     out = np.empty((len(centre), 2), np.int16)
     for axis in range(2):
-        # halves upwards: np.rint's to the even one would make windows of different sizes drift apart
+        # np.rint takes halves to the even number: windows of different sizes would drift apart
         corner = np.floor(np.asarray(centre, np.float64)[:, axis] - window[axis] / 2 + 0.5)
         out[:, axis] = np.clip(corner, 0, frame[axis] - window[axis])
     return out
 
 
+def crop_origin(
+    centre: NDArray[np.floating],
+    stored: NDArray[np.integer],
+    crop: tuple[int, int],
+    window: tuple[int, int],
+    frame: tuple[int, int],
+) -> NDArray[np.int16]:
+    """Return the top-left corners of crops around the ROI within the windows that hold them.
+
+    Parameters
+    ----------
+    centre : (n, 2) float
+        ROI, x, y in px of the frame.
+    stored : (n, 2) int
+        x, y of each window's first pixel in the frame.
+    crop, window, frame : (int, int)
+        (width, height), px; the crop is not larger than the window, nor the window than the frame.
+
+    Returns
+    -------
+    (n, 2) int16
+        x, y of the crop's first pixel in its window.
+    """
+    inside = window_origin(centre, crop, frame).astype(np.int64) - stored
+    return np.clip(inside, 0, np.subtract(window, crop)).astype(np.int16)
+
+
 def cut(frames: Array, origin: NDArray[np.int16], window: tuple[int, int]) -> Array:
-    """Windows of a moving position.
+    """Cut one window out of each frame.
 
     Parameters
     ----------

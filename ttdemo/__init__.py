@@ -1,4 +1,13 @@
-"""Demo data: rendered table-tennis clips with labelled strokes and exact truth.
+"""Demo data: rendered table tennis with labels and exact truth, as clips of strokes or trials of throws.
+
+=============  =========================================================================================
+``world/``     what happens, in metres and frames: camera, body, table, curves, the script of a clip
+``render/``    drawing: hall, player, colours, video files
+``strokes/``   video clips of labelled strokes: movements, plan, pictures, truth, sets of clips
+``throws/``    trials of one stroke each at one of nine targets: plan, pictures, sets of trials
+=============  =========================================================================================
+
+It imports nothing of the rest of the project.
 
 Examples
 --------
@@ -13,20 +22,32 @@ from ttdemo.strokes.clip_set import DemoSet, demo_jobs, make_demo
 from ttdemo.strokes.movements import DEFAULT_CLASSES, MOTIONS
 from ttdemo.strokes.plan import plan_clip
 from ttdemo.strokes.truth import Truth, load_truth
+from ttdemo.throws.plan import N_TARGETS, TrialPlan, plan_trial, target_name
+from ttdemo.throws.trial_set import JOINTS_FILE, ThrowSet, TrialJob, make_throws, render_trial_job, throw_jobs
 from ttdemo.world.script import Stroke
 
 __all__ = [
     "DEFAULT_CLASSES",
+    "JOINTS_FILE",
     "MOTIONS",
+    "N_TARGETS",
     "ClipJob",
     "DemoClip",
     "DemoSet",
     "Stroke",
+    "ThrowSet",
+    "TrialJob",
+    "TrialPlan",
     "Truth",
     "demo_jobs",
     "load_truth",
     "make_demo",
+    "make_throws",
     "plan_clip",
+    "plan_trial",
     "render_clip",
     "render_job",
+    "render_trial_job",
+    "target_name",
+    "throw_jobs",
 ]

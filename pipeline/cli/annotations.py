@@ -10,9 +10,21 @@ from pipeline.cli.options import JSON, PATH, existing_store, make_request, optio
 
 
 @click.command("annotations")
-@click.argument("paths", nargs=-1, type=PATH, metavar="PATH...")
-@click.option("--videos", multiple=True, type=PATH, help="Videos, folders, or a CSV: video,frames,fps.")
-@click.option("-o", "--output", type=PATH, help="Write STEM.json and STEM.png there.", metavar="STEM")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[PATH]...")
+@click.option(
+    "--videos",
+    multiple=True,
+    type=PATH,
+    help="Videos, folders of videos, or a CSV with the columns video, frames and fps; default: those of "
+    "the manifest, else all of the store.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="Also write the report to STEM.json and a picture of it to STEM.png.",
+    metavar="STEM",
+)
 @options(paths=False)
 @JSON
 def annotations_report(
@@ -23,9 +35,10 @@ def annotations_report(
     manifest: Path | None,
     as_json: bool,
 ) -> int:
-    """Read and clean annotation files: what each rule leaves, by class and annotator, and every finding.
+    """Report what the cleaning of annotations leaves.
 
-    PATH are files and folders of annotations; default: the manifest's.
+    Counts are given for each rule, by class and by annotator, and every fault is listed. PATH names files
+    and folders of annotations; by default those of the manifest are read.
     """
     from pipeline.cli.annotation_report import print_report, report, write_report
     from pipeline.cli.tables import echo_json

@@ -15,15 +15,16 @@ from pipeline.cli.options import JSON, PATH, make_request, options, stderr
 @click.option(
     "--compact/--fast",
     default=None,
-    help="Compressed (a tenth of the bytes) or as fast to read as memory; default: the manifest's.",
+    help="Compress the file to a tenth, or make it as fast to read as memory; default: as in the manifest.",
 )
 @options()
 @JSON
 def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) -> int:
-    """Write the samples of PATH (default: the manifest's videos) as one file for modellers.
+    """Write a dataset file to train on.
 
-    Beside DATASET.h5 come a dataset card, a picture, a table of the samples and a Croissant
-    description. A file that is up to date is left alone; it is replaced atomically otherwise.
+    It holds the samples of the videos PATH, by default those of the manifest. A dataset card, a picture,
+    a table of the samples and a Croissant description are written beside DATASET.h5. A file that is up to
+    date is left alone; any other is replaced in one step once the new one is complete.
     """
     from pipeline.cli.tables import echo_json
     from pipeline.dataset.command import export_request

@@ -12,13 +12,14 @@ from pipeline.cli.options import JSON, make_request, options, stderr
 
 @click.command()
 @options()
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, but remove nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Remove without asking.")
 @JSON
 def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
-    """Remove what the current manifest does not use: old parameters, leftovers of killed runs.
+    """Remove what the manifest does not use.
 
-    Results of videos that are not among PATH are kept. Excludes runs on the same store while it works.
+    These are results of older parameters and what killed runs left behind. Results of videos that are not
+    among PATH are kept. No run can use the store at the same time.
     """
     from pipeline.cli.tables import echo_json
     from pipeline.planning.unwanted import unwanted

@@ -15,7 +15,10 @@ from pipeline.errors import UserError
 @click.argument("path", type=PATH, default=Path("data_manifest.yaml"))
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def init(path: Path, force: bool) -> int:
-    """Write a commented manifest with every default to PATH (./data_manifest.yaml)."""
+    """Write a manifest with every default.
+
+    Each setting has a comment. PATH is ./data_manifest.yaml by default.
+    """
     from pipeline.inputs.manifest_template import template
     from store.atomic import write_bytes
 

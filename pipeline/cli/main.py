@@ -1,8 +1,4 @@
-"""The command ``ttprep``. Results go to stdout, progress and messages to stderr.
-
-Exit codes: 0 ok (``plan``: nothing to do) · 1 failed · 2 usage or manifest · 3 some inputs failed, the
-others are done · 4 ``plan``: there is work to do · 10 no store · 11 store in use · 130 cancelled.
-"""
+"""The command ``ttprep``: the group that holds one command per module of this folder."""
 
 from __future__ import annotations
 
@@ -20,14 +16,22 @@ from pipeline.cli.run import run
 from pipeline.cli.status import status
 from pipeline.cli.verify import verify
 
+EPILOG = """\
+Results go to stdout, progress and messages to stderr.
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=__doc__)
+Exit codes: 0 success (plan: nothing to do) · 1 failure · 2 wrong usage or manifest · 3 some inputs failed,
+the others are done · 4 there is work to do (plan) · 10 no store · 11 store in use · 130 cancelled.
+"""
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.version_option(package_name="ttprep")
 def main() -> None:
     """Prepare sport videos for fine-grained action recognition.
 
-    Every video becomes frames, foreground, optical flow, a region-of-interest track, pose and
-    statistics in a feature store, and cuboids to train from. What is valid is never computed again.
+    Every video becomes frames, foreground, optical flow, a track of the region of interest, pose and
+    statistics in a feature store, and cuboids to train on. Results that are still valid are never
+    computed again.
     """
 
 

@@ -1,4 +1,4 @@
-"""What the commands of ``ttprep`` share: exit codes, options, consoles, the request."""
+"""What the commands of ``ttprep`` share: options, consoles, the request, errors as one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATH = click.Path(path_type=Path)
 
 
 class Group(click.Group):
-    """Turns every expected error into one line and its exit code."""
+    """A group of commands that turns every expected error into one line and its exit code."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command and exit with its code."""
@@ -56,40 +56,55 @@ class Group(click.Group):
 
 
 def stderr() -> Console:
-    """For progress and messages."""
+    """Return a console for progress and messages."""
     return Console(stderr=True, highlight=False)
 
 
 def stdout() -> Console:
-    """For results."""
+    """Return a console for results."""
     # a table in a file or a pipe should not be folded to 80 columns
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options that most commands share."""
+    """Return a decorator that adds the options that most commands share.
+
+    Parameters
+    ----------
+    paths : bool
+        Also ``--stage``, ``--pose-weights`` and the arguments PATH.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         add = [
-            click.option("--store", "store_root", type=PATH, help="Feature store; default: the manifest's."),
+            click.option(
+                "--store",
+                "store_root",
+                type=PATH,
+                help="Folder of the feature store; default: as in the manifest.",
+            ),
             click.option(
                 "--manifest",
                 type=PATH,
-                help="Default: ./data_manifest.yaml if there, else built-in defaults.",
+                help="Manifest; default: ./data_manifest.yaml if there is one, else built-in defaults.",
             ),
         ]
         if paths:
             add += [
                 click.option(
-                    "--stage", "stages", multiple=True, metavar="NAME", help="Only this and its inputs."
+                    "--stage",
+                    "stages",
+                    multiple=True,
+                    metavar="NAME",
+                    help="Limit to this stage and what it needs; may be repeated.",
                 ),
                 click.option(
                     "--pose-weights",
                     type=PATH,
                     help="Folder of PoseNet weights (manifest.json + raw files).",
                 ),
-                click.argument("paths", nargs=-1, type=PATH, metavar="PATH..."),
+                click.argument("paths", nargs=-1, type=PATH, metavar="[PATH]..."),
             ]
         for option in reversed(add):
             function = option(function)
@@ -98,7 +113,7 @@ def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..
     return decorate
 
 
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def make_request(
@@ -109,7 +124,7 @@ def make_request(
     pose_weights: Path | None = None,
     **more: Any,
 ) -> Any:
-    """The :class:`~pipeline.planning.request.Request` of a command line."""
+    """Return the request of a command line; ``more`` are further fields of it."""
     from pipeline.inputs.manifest import read_manifest
     from pipeline.planning.request import Request
 
@@ -119,7 +134,7 @@ def make_request(
 
 
 def existing_store(root: Path) -> Any:
-    """The store there, or None: planning needs none."""
+    """Open the store at ``root``, or return None if there is none: planning does not need one."""
     from store import Store
 
     return Store.open(root) if root.exists() else None

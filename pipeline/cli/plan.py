@@ -14,9 +14,9 @@ from pipeline.cli.options import JSON, existing_store, make_request, options, st
 @options()
 @JSON
 def plan(as_json: bool, **common: Any) -> int:
-    """Say what `run` would compute, and why: one reason a line.
+    """Say what `run` would compute, and why, one reason per line.
 
-    Exits with 0 where there is nothing to do and with 4 where there is. Changes nothing.
+    Exits with 0 if there is nothing to do and with 4 if there is. Changes nothing.
     """
     from pipeline.cli.tables import echo_json, plan_json, print_plan
     from pipeline.planning.survey import survey

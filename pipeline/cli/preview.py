@@ -13,10 +13,24 @@ from pipeline.errors import UserError
 
 @click.command()
 @click.argument("video", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="A .png or .jpg (some frames) or .mp4 (all).")
-@click.option("--frame", "frames", type=int, multiple=True, help="Show this frame; may be given again.")
-@click.option("--start", is_flag=True, help="Plot the start-frame detection of a trial instead.")
-@click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights, as given to `run`.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    help="File to write: a .png or .jpg shows a few frames, an .mp4 all of them.",
+)
+@click.option(
+    "--frame",
+    "frames",
+    type=int,
+    multiple=True,
+    help="Show this frame, counted from 0; may be repeated. Default: four frames with much motion.",
+)
+@click.option(
+    "--start", is_flag=True, help="Show instead how the start frame of a trial was found; needs a .png."
+)
+@click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights, if `run` was given one.")
 @options(paths=False)
 def preview(
     video: Path,
@@ -27,7 +41,10 @@ def preview(
     manifest: Path | None,
     pose_weights: Path | None,
 ) -> int:
-    """Draw frame, foreground, flow, ROI and joints of a processed VIDEO side by side."""
+    """Draw the results of one video.
+
+    Frames of VIDEO, foreground, flow, and region of interest with joints are shown side by side.
+    """
     from pipeline.pictures.preview import preview as draw
     from pipeline.planning.survey import survey
     from store import Store

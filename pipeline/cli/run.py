@@ -15,16 +15,18 @@ from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdo
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Processes on this machine; 0 computes in this process. Default: its cores.",
+    help="Number of processes on this machine; 0 computes in this process. Default: one per core.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, e.g. tcp://host:8786.")
-@click.option("--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, e.g. tcp://host:8786.")
+@click.option(
+    "--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report to this file."
+)
 @JSON
 def run(workers: int | None, scheduler: str | None, report: Path | None, as_json: bool, **common: Any) -> int:
-    """Compute what is missing or stale for videos and folders of videos.
+    """Compute what is missing or stale.
 
-    Without --stage all stages run; with it that stage and what it needs. Run it again after anything
-    changed: only what the change touches is computed.
+    PATH names videos and folders of videos; by default those of the manifest are used. All stages run
+    unless --stage names some. Run it again after any change: only what the change touches is computed.
     """
     from pipeline.cli.tables import echo_json, print_result, result_json
     from pipeline.planning.request import Where

@@ -12,10 +12,17 @@ from pipeline.cli.options import JSON, make_request, options, stderr, stdout
 
 @click.command()
 @options()
-@click.option("--poses", is_flag=True, help="Also summarise each video's poses: share found, scores, jitter.")
+@click.option(
+    "--poses",
+    is_flag=True,
+    help="Also summarise the poses of each video: share of frames with a pose, scores, jitter.",
+)
 @JSON
 def status(as_json: bool, poses: bool, **common: Any) -> int:
-    """Show the table video × stage: done, stale, failed, damaged or missing."""
+    """Show the state of every result.
+
+    A table of videos and stages says what is done, stale, failed, damaged or missing.
+    """
     from pipeline.cli.tables import echo_json, pose_summaries, print_poses, print_status, status_rows
     from pipeline.planning.survey import survey
     from store import Store

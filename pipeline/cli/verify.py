@@ -12,10 +12,17 @@ from pipeline.cli.options import JSON, make_request, options, stderr
 
 @click.command()
 @options(paths=False)
-@click.option("--read-data", is_flag=True, help="Read and hash every byte, not only structure and sizes.")
+@click.option(
+    "--read-data",
+    is_flag=True,
+    help="Read and hash every byte; by default only structure and sizes are checked.",
+)
 @JSON
 def verify(store_root: Path | None, manifest: Path | None, read_data: bool, as_json: bool) -> int:
-    """Check the files of the store; what is damaged is named and made anew by the next run."""
+    """Check the files of the store.
+
+    Damaged files are named; the next run computes them anew.
+    """
     from rich.progress import track
 
     from pipeline.cli.tables import echo_json

@@ -1,7 +1,7 @@
-"""From a store to a dataset that modellers open with h5py alone; see docs/dataset-format.md."""
+"""Export a store as one dataset file that reads with h5py alone; see docs/dataset-format.md."""
 
 from __future__ import annotations
 
-from pipeline.dataset.export import Exported, export
+from pipeline.dataset.exporting import Exported, export
 
 __all__ = ["Exported", "export"]

@@ -1,8 +1,9 @@
-"""DATASET.h5 from the stores' files; the format is docs/dataset-format.md.
+"""Assemble DATASET.h5 from the files of a store; docs/dataset-format.md describes the format.
 
-The samples' pixels are written as they are, in one piece: a trainer's read (T frames from anywhere in a
+The samples' pixels are written contiguously and uncompressed: a trainer's read (T frames from anywhere in a
 sample) then costs little more than copying memory. A compact file, and whole videos, keep the store's
-compressed chunks. Every source file is hashed against its receipt first, so damage is not handed on.
+compressed chunks. Every file of the store is compared with its receipt's sha256 first, so that damage is not
+handed on.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 
 from pipeline.annotations import SPLITS
 from pipeline.dataset.content import Content, Video
-from pipeline.dataset.dataset_file import TEXT, DatasetFile, copy_chunks, writing
 from pipeline.dataset.frame_labels import UNKNOWN, frame_labels
+from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
 from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
@@ -33,7 +34,7 @@ from store.receipt import check_file
 
 FORMAT = "ttprep-dataset"
 FORMAT_VERSION = 1
-#: rows handled at a time; bounds memory
+#: rows read at a time; bounds memory
 BLOCK_ROWS = 5 * SAMPLE_ROWS
 
 _POSE = ArraySpec(
@@ -41,40 +42,40 @@ _POSE = ArraySpec(
 )
 _ROI = ArraySpec("roi", "float32", ("frame", "xy"), "px", description="smoothed ROI centre in the frame")
 _LABEL = ArraySpec("label", "int16", ("frame",), description="class of the frame, -1 where unknown")
-#: told the rows just written and the rows of all
+#: called with the rows just written and the total
 Progress = Callable[[int, int], None]
 
 
 def _silent(rows: int, total: int) -> None:
-    """No progress."""
+    """Report nothing."""
 
 
-#: arrays that keep the store's compressed chunks where any do
+#: arrays of pixels: the only ones that may keep the store's compressed chunks
 _LARGE = ("rgb", "flow")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a video's rows lie in a group: ``first`` … ``first + rows``, filler up to ``total``."""
+    """A video's rows in a group: ``first`` … ``first + rows``, then filler up to ``first + total``."""
 
     first: int
     rows: int
     total: int
 
 
-class Sources:
-    """The stores' files of one dataset, each checked against its receipt when first opened."""
+class VerifiedReaders:
+    """Readers of a store's files, each of which is compared with its receipt when it is opened."""
 
     def __init__(self, store: Store, stack: ExitStack) -> None:
         self._store, self._stack = store, stack
 
-    def reader(self, node: Node) -> FeatureReader:
-        """A reader of a result that is what its receipt says.
+    def open(self, node: Node) -> FeatureReader:
+        """Open a result after comparing the file with its receipt, sha256 included.
 
         Raises
         ------
         DamagedError
-            It is not; it is marked, so that the next run makes it anew.
+            The file is not what was published. It is marked as damaged, so that the next run makes it again.
         """
         receipt = self._store.receipt(node.slot)
         problem = (
@@ -85,7 +86,7 @@ class Sources:
         if problem:
             self._store.mark_damaged(node.slot, problem)
             path = self._store.path(node.slot)
-            raise DamagedError(f"{path}: {problem}; run `ttprep run` to make it anew, then export again")
+            raise DamagedError(f"{path}: {problem}; run `ttprep run` to make it again, then export again")
         return self._stack.enter_context(self._store.reader(node.slot))
 
 
@@ -109,11 +110,11 @@ def assemble(
     splits : mapping of str to str
         Sample id → split.
     fingerprint : str
-        What the file is made from, for :mod:`pipeline.dataset.fingerprint`.
+        Of the content, see :mod:`pipeline.dataset.fingerprint`.
     compact : bool
-        Keep the store's compressed chunks: about an eighth of the bytes, a fraction of the speed.
+        Keep the store's compressed chunks: a tenth of the bytes, read at a fraction of the speed.
     progress : callable
-        Told the rows of ``/cuboids`` just written, and how many there are.
+        Called with the rows of ``/cuboids`` just written and their total number.
 
     Returns
     -------
@@ -125,7 +126,7 @@ def assemble(
     OSError
         The disk refused.
     DamagedError
-        A source file is not what was published.
+        A file of the store is not what was published.
     """
     with writing(path) as out:
         _root(out, content, fingerprint)
@@ -139,7 +140,7 @@ def assemble(
     return out.sha256
 
 
-def _root(out: DatasetFile, content: Content, fingerprint: str) -> None:
+def _root(out: Hdf5Writer, content: Content, fingerprint: str) -> None:
     info, params = content.frame, content.cuboids
     out.attrs(
         out.h5,
@@ -169,7 +170,15 @@ def _root(out: DatasetFile, content: Content, fingerprint: str) -> None:
 def _places(
     store: Store, content: Content
 ) -> tuple[dict[int, Place], dict[tuple[int, int, int], tuple[int, int]]]:
-    """Row of the video → its rows in /cuboids; row, begin, end of a sample → its first row and rows."""
+    """Place the videos and samples in /cuboids.
+
+    Returns
+    -------
+    places : dict
+        Row of the video → its rows in /cuboids.
+    where : dict
+        (row of the video, begin, end) of a sample → its first row and its number of rows.
+    """
     places: dict[int, Place] = {}
     where: dict[tuple[int, int, int], tuple[int, int]] = {}
     at = 0
@@ -177,7 +186,7 @@ def _places(
         if "cuboids" not in video.nodes:
             continue
         with ExitStack() as stack:
-            reader = Sources(store, stack).reader(video.nodes["cuboids"])
+            reader = VerifiedReaders(store, stack).open(video.nodes["cuboids"])
             rows = len(reader.dataset("roi"))
             for begin, end, first, n, _ in reader.read("samples").tolist():
                 where[row, begin, end] = at + first, n
@@ -187,7 +196,7 @@ def _places(
 
 
 def _samples(
-    out: DatasetFile,
+    out: Hdf5Writer,
     content: Content,
     splits: Mapping[str, str],
     where: Mapping[tuple[int, int, int], tuple[int, int]],
@@ -225,13 +234,13 @@ def _present(stage: str, content: Content) -> Iterator[ArraySpec]:
 
 
 def _create(
-    out: DatasetFile, group: str, col: Column, shape: tuple[int, ...], *, chunked: bool
+    out: Hdf5Writer, group: str, col: Column, shape: tuple[int, ...], *, chunked: bool
 ) -> h5py.Dataset:
     return out.create(f"{group}/{col.name}", shape, col.dtype, col.layout if chunked else None, col.attrs)
 
 
 def _cuboids(
-    out: DatasetFile,
+    out: Hdf5Writer,
     store: Store,
     content: Content,
     places: Mapping[int, Place],
@@ -250,7 +259,7 @@ def _cuboids(
         if spec.name in _LARGE and not compact:
             rows = partial(_rows, store, nodes, spec.name, shape, progress)
             out.reserve(f"cuboids/{spec.name}", shape, col.dtype, col.attrs, rows)
-            progress = _silent  # one array's rows are counted, not each one's
+            progress = _silent  # RGB and flow have the same rows: count them once
         elif spec.name in _LARGE:
             chunked.append((spec.name, _create(out, "cuboids", col, shape, chunked=True)))
         else:
@@ -261,7 +270,7 @@ def _cuboids(
                 target[place.first : place.first + place.rows] = reader.read(name)
             for name, target in chunked:
                 copy_chunks(reader.dataset(name), target, place.first)
-        out.check()
+        out.raise_failure()
         if compact:
             progress(place.rows, total)
 
@@ -269,19 +278,21 @@ def _cuboids(
 def _rows(
     store: Store, nodes: Mapping[int, Node], name: str, shape: tuple[int, ...], progress: Progress
 ) -> Iterator[Array]:
-    """All rows of one array of all cuboids, in the order of the file."""
+    """Yield all rows of one array of all cuboids, in the order of the file."""
     for node in nodes.values():
         with store.reader(node.slot) as reader:
             source = reader.dataset(name)
             if source.shape[1:] != shape[1:]:
-                raise DamagedError(f"{reader.path}: its windows have another size; run `ttprep run`")
+                raise DamagedError(
+                    f"{reader.path}: its windows differ in size from those of other videos; run `ttprep run`"
+                )
             for start in range(0, len(source), BLOCK_ROWS):
                 yield reader.read(name, start, min(start + BLOCK_ROWS, len(source)))
         progress(len(source), shape[0])
 
 
-def _untrimmed(out: DatasetFile, store: Store, content: Content) -> dict[int, Place]:
-    """Write /untrimmed; returns row of the video → its rows."""
+def _untrimmed(out: Hdf5Writer, store: Store, content: Content) -> dict[int, Place]:
+    """Write /untrimmed and return: row of the video → its rows there."""
     places, at = {}, 0
     for row, video in enumerate(content.videos):
         n = video.info.n_frames
@@ -290,21 +301,23 @@ def _untrimmed(out: DatasetFile, store: Store, content: Content) -> dict[int, Pl
     targets: dict[str, h5py.Dataset] = {}
     for row, place in places.items():
         with ExitStack() as stack:
-            _one_untrimmed(out, Sources(store, stack), content.videos[row], content, (place, at), targets)
-        out.check()
+            _one_untrimmed(
+                out, VerifiedReaders(store, stack), content.videos[row], content, (place, at), targets
+            )
+        out.raise_failure()
     return places
 
 
 def _one_untrimmed(
-    out: DatasetFile,
-    sources: Sources,
+    out: Hdf5Writer,
+    readers: VerifiedReaders,
     video: Video,
     content: Content,
     where: tuple[Place, int],
     targets: dict[str, h5py.Dataset],
 ) -> None:
     place, total = where
-    reader = sources.reader(video.nodes["untrimmed"])
+    reader = readers.open(video.nodes["untrimmed"])
     small: list[tuple[Column, Array]] = []
     for spec in _present("untrimmed", content):
         col = column(spec)
@@ -316,10 +329,10 @@ def _one_untrimmed(
             copy_chunks(source, targets[spec.name], place.first)
         else:
             small.append((col, reader.read(spec.name)))
-    centre = sources.reader(video.nodes["roi"]).read("centre")
+    centre = readers.open(video.nodes["roi"]).read("centre")
     small.append((column(_ROI), centre.astype(np.float32)))
     if "pose" in content.modalities:
-        joints = sources.reader(video.nodes["descriptor"]).read("joints")
+        joints = readers.open(video.nodes["descriptor"]).read("joints")
         small.append((column(_POSE), joints.astype(np.float32)))
     labels = frame_labels(place.rows, video.samples, video.actions, content.view)
     for col, values in (*small, (column(_LABEL), labels)):
@@ -327,11 +340,11 @@ def _one_untrimmed(
             targets[col.name] = _create(out, "untrimmed", col, (total, *values.shape[1:]), chunked=False)
         first, last = place.first + place.rows, place.first + place.total
         targets[col.name][place.first : first] = values
-        # filler rows that no video refers to
+        # filler, which no video refers to
         targets[col.name][first:last] = UNKNOWN if col.name == "label" else 0
 
 
-def _videos(out: DatasetFile, content: Content, whole: Mapping[int, Place]) -> None:
+def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> None:
     videos = content.videos
     nowhere = Place(-1, 0, 0)
     places = [whole.get(row, nowhere) for row in range(len(videos))]
@@ -349,14 +362,14 @@ def _videos(out: DatasetFile, content: Content, whole: Mapping[int, Place]) -> N
     )
 
 
-def _statistics(out: DatasetFile, store: Store, content: Content, splits: Mapping[str, str]) -> None:
+def _statistics(out: Hdf5Writer, store: Store, content: Content, splits: Mapping[str, str]) -> None:
     maxima, training = [], []
     params = StatisticsParams()
     for video in content.videos:
         node = video.nodes["statistics"]
         params = STATISTICS.typed(node.params)
         with ExitStack() as stack:
-            maxima.append(Sources(store, stack).reader(node).read("flow_max"))
+            maxima.append(VerifiedReaders(store, stack).open(node).read("flow_max"))
         training.append(any(splits[s.id] == SPLITS[0] for s in video.samples))
     every = summarise(maxima, params)
     train = summarise([m for m, used in zip(maxima, training, strict=True) if used], params)

@@ -1,4 +1,4 @@
-"""DATASET.md: what is in a dataset file, how it came about, and what it cannot tell."""
+"""Write DATASET.md: what a dataset file holds, how it was made, and what its limits are."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def write_card(path: Path, summary: Summary, picture: Path, waterfall: dict[str,
     path : Path
     summary : Summary
     picture : Path
-        Of samples; linked from the card.
+        Picture of samples, linked from the card.
     waterfall : dict
-        How the cleaning came from annotations to these samples.
+        The steps of cleaning, from annotations to these samples.
     mark : str
-        Kept in the card, see :func:`mark_of`.
+        Kept in the card's last line, see :func:`mark_of`.
     """
     lines = [*_lines(summary, picture, waterfall), "", f"{_MARK}{mark} -->"]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
 def mark_of(path: Path) -> str:
-    """The mark that a card was written with; empty where there is none."""
+    """Read the mark that a card was written with; empty where there is none."""
     try:
         last = path.read_text().rstrip().rpartition("\n")[2]
     except (OSError, UnicodeDecodeError):
@@ -53,8 +53,8 @@ def _lines(summary: Summary, picture: Path, waterfall: dict[str, Any]) -> Iterat
     yield ""
     yield (
         f"{len(summary)} samples of {len(summary.videos['name'])} videos for the classification of strokes, "
-        "made by ttprep. The file's form is described in docs/dataset-format.md of ttprep; it needs "
-        "h5py and hdf5plugin alone."
+        "made by ttprep. Its format is described in docs/dataset-format.md of ttprep; reading it needs only "
+        "h5py and hdf5plugin."
     )
     yield ""
     yield f"![Samples: what a network sees, frames and flow]({picture.name})"
@@ -95,7 +95,7 @@ def _content(summary: Summary) -> Iterator[str]:
         "annotators": str(len(_annotators(summary))),
         "players": str(len({p for p in summary.samples["player"] if p})),
         "taxonomy": f"{attrs['taxonomy']}; also {', '.join(others)}",
-        "bytes": f"{summary.size} ({summary.size / max(1, frames) / 1e3:.1f} kB a frame)",
+        "bytes": f"{summary.size} ({summary.size / max(1, frames) / 1e3:.1f} kB per frame)",
         "fingerprint": attrs["fingerprint"],
         "ttprep": attrs["provenance"].get("ttprep", "unknown"),
     }
@@ -141,7 +141,7 @@ def _waterfall(waterfall: dict[str, Any]) -> Iterator[str]:
 
 
 def limits(summary: Summary) -> Iterator[str]:
-    """What whoever trains on this file should know, one sentence each."""
+    """Yield what those who train on this file should know, one sentence each."""
     attrs, samples, splits = summary.attrs, summary.samples, summary.splits
     for name, by_split in summary.counts().items():
         if name and any(by_split.values()) and not all(by_split.values()):
@@ -180,8 +180,11 @@ def limits(summary: Summary) -> Iterator[str]:
     rates = sorted({round(fps, 3) for fps in summary.videos["fps"]})
     if len(rates) > 1:
         rates_text = ", ".join(f"{r:g}" for r in rates)
-        yield f"Frame rates differ ({rates_text} 1/s): T frames last differently long."
+        yield f"Frame rates differ ({rates_text} 1/s), so T frames span different times."
     if "flow" in attrs["modalities"]:
-        yield "Flow is that of the foreground alone, in steps of 1/64 px; a background model errs at first."
+        yield (
+            "Flow is kept in the foreground only, in steps of 1/64 px; the background model is least "
+            "reliable at the beginning of a video."
+        )
     yield from (f"Left out: {_cell(text)}." for text in attrs["left_out"])
-    yield "Rights in the videos are those of their makers; ttprep knows nothing of them."
+    yield "The rights in the videos lie with their makers; ttprep knows nothing about them."

@@ -1,4 +1,4 @@
-"""The command ``ttprep export``: plan against the store, then bring the dataset up to date."""
+"""Do the work of ``ttprep export``: plan against the store, then bring the dataset up to date."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from pipeline.dataset.export import Exported, export
+from pipeline.dataset.exporting import Exported, export
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, survey
 from store import Store
@@ -23,17 +23,21 @@ def export_request(
     request : Request
     path : Path
     console : Console
-        stderr, for progress.
+        For progress, on stderr.
     compact : bool, optional
-        Default: as the manifest says.
+        Default: the manifest's setting.
+
+    Returns
+    -------
+    (Exported, Overview)
 
     Raises
     ------
     UserError, StoreError, OSError
-        As :func:`pipeline.dataset.export`; no store there; a gc is at work on it.
+        As :func:`pipeline.dataset.export`; there is no store; `ttprep gc` is at work on it.
     """
     store = Store.open(request.store_root)
-    with store.lock("run"):  # no gc meanwhile
+    with store.lock("run"):  # keeps gc out
         overview = survey(request, store, console)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(f"writing {path.name}", total=None)

@@ -1,4 +1,4 @@
-"""What a dataset is to hold: videos, samples, labels and splits; nothing is read but the receipts."""
+"""Decide what a dataset is to hold (videos, samples, labels); of the store, only receipts are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stages.base import VideoInfo
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
 
-#: arrays of /cuboids that a switched-off modality takes away
+#: arrays of /cuboids that are left out where the modality is switched off
 MODALITIES = ("rgb", "flow", "pose")
 
 
@@ -30,15 +30,15 @@ class Video:
     ----------
     source : Source
     name : str
-        As the dataset shows it: relative to the manifest where it lies below it, else the file name;
-        never a path of this machine.
+        As the dataset shows it: relative to the manifest's folder where the video lies in it, else the file
+        name; never an absolute path.
     info : VideoInfo
     nodes : dict of str to Node
-        Its results by stage, all of them done; ``cuboids`` only where it has samples.
+        Its results by stage, all of them done; ``cuboids`` only for a video with samples.
     samples : tuple of Sample
-        By begin and end.
+        Sorted by begin and end.
     actions : tuple of Action
-        Also those that were left out; for the labels of frames.
+        Including those that cleaning dropped; for the labels of frames.
     """
 
     source: Source
@@ -56,18 +56,18 @@ class Content:
     Attributes
     ----------
     videos : tuple of Video
-        By name.
+        Sorted by name.
     modalities : tuple of str
     untrimmed : bool
     cuboids : CuboidParams
     view : Taxonomy
-        The one behind ``samples/label``.
+        The taxonomy of ``samples/label``.
     views : dict of str to Taxonomy
     waterfall : Waterfall
     parameters : dict
-        By stage, and of cleaning and splits.
+        Of the stages, by name, of cleaning and of splits.
     left_out : tuple of str
-        One line for each video that failed.
+        One line per video that failed.
     """
 
     videos: tuple[Video, ...]
@@ -82,25 +82,25 @@ class Content:
 
     @property
     def samples(self) -> list[tuple[int, Sample]]:
-        """Row of the video, sample; in the order of the file."""
+        """All samples in the order of the file, each with the row of its video."""
         return [(row, s) for row, video in enumerate(self.videos) for s in video.samples]
 
     @property
     def frame(self) -> VideoInfo:
-        """Any video's facts: all have the same frame size."""
+        """The facts of the first video; all videos have the same frame size."""
         return self.videos[0].info
 
 
 def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
-    """Every taxonomy that the manifest knows, by name, in a fixed order."""
+    """Return every taxonomy that the manifest knows, by name, in a fixed order."""
     names = sorted({"strokes", *TAXONOMIES, *(t.name for t in manifest.taxonomies)})
     return {name: manifest.model_copy(update={"taxonomy": name}).view for name in names}
 
 
-def collect(
+def select_content(
     manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, list[Planned]], samples: SampleTable
 ) -> Content:
-    """Gather what a dataset of these videos holds.
+    """Select what a dataset of these videos holds: those without a failure, their samples and labels.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def collect(
 
 
 def shown_name(source: Source, manifest: Manifest) -> str:
-    """A video's name as others may see it."""
+    """Return a video's name for the dataset, free of this machine's folders."""
     path, home = source.path.resolve(), manifest.folder.resolve()
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
 
@@ -189,7 +189,7 @@ def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:
     for video in videos:
         for name, node in video.nodes.items():
             values = node.params.model_dump(mode="json")
-            values.pop("fps", None)  # a video's own; it stands in /videos
+            values.pop("fps", None)  # differs between videos; /videos has it
             stages.setdefault(name, values)
     return {
         "stages": dict(sorted(stages.items())),

@@ -1,7 +1,9 @@
-"""A description in Croissant 1.0 (JSON-LD), from which other tools can find their way.
+"""Describe a dataset in Croissant 1.0 (JSON-LD), so that other tools can load its table of samples.
 
-The samples are a record set over the CSV beside the HDF5 file, because Croissant reads no HDF5; the
-HDF5 file itself is a resource with its size and sha256. Checked with ``mlcroissant validate``.
+The samples are a record set over the CSV beside the HDF5 file, because Croissant cannot read HDF5; the HDF5
+file itself is a resource with its size and sha256. The JSON is built here and not with the classes of
+mlcroissant, because importing those would cost every export half a second (docs/design.md); the tests
+validate it with mlcroissant and compare it with what those classes write.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -45,6 +48,7 @@ _CONTEXT = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -54,7 +58,7 @@ _CONTEXT = {
 
 
 def write_croissant(path: Path, summary: Summary, digest: str, table: Path) -> None:
-    """Write the description; what it says of the files it reads from them.
+    """Write the description, with the sizes and digests of the files as they lie there.
 
     Parameters
     ----------
@@ -69,12 +73,12 @@ def write_croissant(path: Path, summary: Summary, digest: str, table: Path) -> N
 
 
 def described_file(path: Path) -> tuple[str, int]:
-    """Fingerprint and size in bytes of the dataset that a description was written for.
+    """Read for which dataset a description was written: its fingerprint and its size in bytes.
 
     Returns
     -------
     (str, int)
-        ``("", -1)`` where there is no such description.
+        ``("", -1)`` where there is no description.
     """
     value: Any = read_json(path)
     try:
@@ -85,7 +89,7 @@ def described_file(path: Path) -> tuple[str, int]:
 
 
 def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
-    """The description as JSON values."""
+    """Return the description as JSON values."""
     attrs = summary.attrs
     classes, splits = attrs["classes"], attrs["splits"]
     return {
@@ -104,14 +108,14 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
         "isLiveDataset": False,
         "distribution": [
             _file("dataset", summary.path, digest, "application/x-hdf5", "all arrays, for h5py"),
-            _file("samples-csv", table, sha256_file(table), "text/csv", "one line a sample"),
+            _file("samples-csv", table, sha256_file(table), "text/csv", "one line per sample"),
         ],
         "recordSet": [
             {
                 "@type": "cr:RecordSet",
                 "@id": "samples",
                 "name": "samples",
-                "description": "One record a sample; first and rows lead into /cuboids of the HDF5 file.",
+                "description": "One record per sample; first and rows point into /cuboids of the HDF5 file.",
                 "key": {"@id": "samples/id"},
                 "field": [_field(name, text) for name, text in COLUMNS.items()],
             },

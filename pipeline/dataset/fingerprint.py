@@ -1,7 +1,7 @@
-"""Whether an exported file is still what an export would write.
+"""Tell whether an exported file is still what an export would write.
 
-The fingerprint is the sha256 of everything the file's content follows from: samples, labels, splits,
-the keys of the results it is cut from, parameters and versions. It stands in the file.
+The fingerprint is the sha256 of everything that decides the file's content: samples, labels, splits, the
+keys of the results that it is cut from, parameters and versions. The file carries it as an attribute.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pipeline.dataset.content import Content
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS
 from pipeline.provenance import provenance
 
-#: raised by hand whenever what is written changes for the same content
+#: to be raised by hand when the same content is written differently
 WRITER_VERSION = 1
 
 
 def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict[str, Any]:
-    """What the fingerprint is made of, as JSON values."""
+    """Return what the fingerprint is computed from, as JSON values."""
     used = {"cuboids", "statistics"}
     if content.untrimmed:
         used |= {"untrimmed", "roi", "descriptor"}
@@ -36,7 +36,7 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
         "untrimmed": content.untrimmed,
         "cuboids": content.cuboids.model_dump(mode="json"),
         "taxonomy": content.view.name,
-        # as lists: the order of classes is that of their indices
+        # lists, not mappings: the order of the classes gives their indices
         "views": [[v.name, v.unlabelled, [[c, list(p)] for c, p in v.classes.items()]] for v in views],
         "parameters": dict(content.parameters),
         "left_out": list(content.left_out),
@@ -59,20 +59,20 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
     }
 
 
-def fingerprint(content: Content, splits: Mapping[str, str], *, compact: bool) -> str:
-    """sha256 hex of :func:`parts`."""
+def dataset_fingerprint(content: Content, splits: Mapping[str, str], *, compact: bool) -> str:
+    """Return the sha256 of :func:`parts`, in hexadecimal."""
     text = json.dumps(parts(content, splits, compact=compact), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def card_mark(mark: str, content: Content) -> str:
-    """What a card follows from: the file, and the cleaning that led to it."""
-    text = json.dumps([mark, content.waterfall.to_json()], sort_keys=True)
+def card_mark(fingerprint: str, content: Content) -> str:
+    """Return the sha256 of what decides a card: the dataset's fingerprint and the cleaning before it."""
+    text = json.dumps([fingerprint, content.waterfall.to_json()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fingerprint_of(path: Path) -> str:
-    """The fingerprint that stands in a file; empty where there is no complete dataset file."""
+def stored_fingerprint(path: Path) -> str:
+    """Read the fingerprint of a dataset file; empty where there is no complete one."""
     try:
         with h5py.File(path, "r") as file:
             return str(file.attrs["fingerprint"]) if file.attrs.get("complete") else ""

@@ -1,4 +1,4 @@
-"""The class of every frame of a video, for training and judging detection."""
+"""Label every frame of a video, to train and evaluate detection."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ UNKNOWN = -1
 def frame_labels(
     n_frames: int, samples: Iterable[Sample], actions: Iterable[Action], view: Taxonomy
 ) -> NDArray[np.int16]:
-    """Class index of each frame.
+    """Return the class index of each frame.
 
-    Between strokes it is the negative class (:data:`UNKNOWN` where the view has none). Where somebody
-    plays but nobody can say what (labels that disagree, or have no class), it is :data:`UNKNOWN`, and so
-    is a video without any annotation. Where strokes overlap, the later one counts.
+    Between strokes it is the negative class (:data:`UNKNOWN` where the view has none). It is :data:`UNKNOWN`
+    for a stroke whose annotators disagree or whose label has no class, and throughout a video without any
+    annotation. Where strokes overlap, the later one counts.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def frame_labels(
     samples : iterable of Sample
         Of this video.
     actions : iterable of Action
-        Of this video, kept or not.
+        Of this video, including those that cleaning dropped.
     view : Taxonomy
 
     Returns

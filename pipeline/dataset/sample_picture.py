@@ -1,4 +1,4 @@
-"""A picture of some samples of a dataset file: what a network gets to see."""
+"""Draw some samples of a dataset file as a network sees them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.annotations import encode_png
 from pipeline.dataset.summary import Summary
 from pipeline.pictures.draw import Picture, caption, draw_player, flow_colours
 from stages.base import Array
+from stages.crop import crop_origin
 from store.atomic import write_bytes
 
-#: samples shown, one a class first
+#: samples shown, at first one per class
 SHOWN = 10
-#: frames of each, evenly over its length
+#: frames shown of each, evenly spaced over its length
 FRAMES = 5
-#: flow of a length that never gets full colour, px: noise would look like motion
+#: full colour stands for no shorter flow than this, px: noise would look like motion
 _LEAST = 1.0
 
 
 def write_picture(path: Path, summary: Summary) -> None:
-    """Draw samples of different classes, frames beside flow, and write a PNG."""
+    """Draw samples of different classes and write them as PNG."""
     write_bytes(path, encode_png(draw(summary)))
 
 
 def draw(summary: Summary) -> Picture:
-    """Rows of RGB crops with joints and of flow, one row a sample.
+    """Draw one row per sample: RGB crops with the player's joints, then flow.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def draw(summary: Summary) -> Picture:
 
 
 def chosen(summary: Summary) -> list[int]:
-    """Samples to show: the first of each class, then more in the order of the file."""
+    """Choose samples to show: the first of each class, then others in the order of the file."""
     labels = summary.samples["label"]
     firsts = sorted({label: i for i, label in reversed(list(enumerate(labels)))}.items())
     order = dict.fromkeys([*(i for _, i in firsts), *range(len(labels))])
@@ -70,19 +70,21 @@ def _row(file: h5py.File, summary: Summary, index: int) -> Iterator[Picture]:
         width, height = file.attrs["crop"]
         panels = [_joints(file, int(at), np.full((height, width, 3), 60, np.uint8)) for at in frames]
     picture = np.hstack(panels)
-    yield caption(picture.shape[1], "".join(c if c.isascii() else "?" for c in text))
+    yield caption(picture.shape[1], text)
     yield picture
 
 
-def crop_corner(file: h5py.File, row: int) -> NDArray[np.int64]:
-    """First pixel (x, y) of the network's crop in the stored window."""
-    crop, size = np.array(file.attrs["crop"]), np.array(file.attrs["window"])
-    corner = np.rint(file["cuboids/roi"][row] - crop / 2 - file["cuboids/window"][row])
-    return np.asarray(np.clip(corner, 0, size - crop), np.int64)
+def crop_corner(file: h5py.File, row: int) -> tuple[int, int]:
+    """Return the first pixel (x, y) of the network's crop in the stored window of one row of /cuboids."""
+    crop, window, frame = (tuple(file.attrs[name].tolist()) for name in ("crop", "window", "frame_size"))
+    here = slice(row, row + 1)
+    corners = crop_origin(file["cuboids/roi"][here], file["cuboids/window"][here], crop, window, frame)
+    x, y = corners[0].tolist()
+    return x, y
 
 
 def _crop(file: h5py.File, row: int, kind: str) -> Array:
-    """What the network's crop shows of one row."""
+    """Cut the network's crop out of one row of /cuboids."""
     (x, y), (width, height) = crop_corner(file, row), file.attrs["crop"]
     return np.ascontiguousarray(file[f"cuboids/{kind}"][row][y : y + height, x : x + width])
 

@@ -1,4 +1,4 @@
-"""The samples as CSV, for spreadsheets and for tools that cannot read HDF5."""
+"""Write the samples as CSV, for spreadsheets and tools that cannot read HDF5."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMNS = {
 
 
 def write_table(path: Path, summary: Summary) -> None:
-    """Write one line a sample, in the order of ``/samples``."""
+    """Write one line per sample, in the order of ``/samples``."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

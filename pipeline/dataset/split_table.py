@@ -1,6 +1,6 @@
-"""The table of splits, kept in the store: what was once assigned stays where it is.
+"""Remember each sample's split in the store, so that new samples never move old ones.
 
-``STORE/splits/<first 16 of the parameters' sha256>.json``, one for each rule, so that going back to an
+``STORE/splits/<first 16 of the parameters' sha256>.json``: one table per rule, so that going back to an
 earlier rule brings back the earlier splits. Why a table is needed: :mod:`pipeline.annotations.splits`.
 """
 
@@ -24,18 +24,18 @@ FORMAT = "ttprep-splits"
 
 
 def split_params(manifest: Manifest) -> SplitParams:
-    """The manifest's rule."""
+    """Return the manifest's rule for splits."""
     return SplitParams(**manifest.splits.model_dump())
 
 
 def table_path(store: Store, params: SplitParams) -> Path:
-    """Where the table of a rule lies."""
+    """Return the path of a rule's table."""
     text = json.dumps(params.model_dump(mode="json"), sort_keys=True)
     return store.root / "splits" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
 
-def settle(store: Store, params: SplitParams, samples: Sequence[Sample]) -> dict[str, str]:
-    """Split every sample and remember it.
+def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) -> dict[str, str]:
+    """Return the split of every sample: the remembered one, or a new one that is then remembered.
 
     Parameters
     ----------
@@ -51,10 +51,10 @@ def settle(store: Store, params: SplitParams, samples: Sequence[Sample]) -> dict
     Raises
     ------
     UserError
-        The table is there but cannot be read: beginning anew would move samples.
+        The table is there but cannot be read: starting again without it would move samples.
     """
     path = table_path(store, params)
-    with _alone(path):
+    with _locked(path):
         previous = _read(path)
         splits = assign_splits(samples, params, previous)
         table = split_table(samples, splits, params, previous)
@@ -86,11 +86,11 @@ def _read(path: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Two exports at once must not forget each other's assignments."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the table's lock, so that two exports at once keep each other's assignments."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as handle:
-        # file systems without locks are left to the user's care
+        # on a file system without locks, the user must not run two exports at once
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,6 @@
-"""What a dataset file says about itself: the figures behind the card and the Croissant description.
+"""Read the tables and counts of a dataset file, for its card, picture and Croissant description.
 
-Everything is read from the file with h5py, so that a card never says what its file does not hold.
+Everything comes from the file itself, so that a card never claims what its file does not hold.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import hdf5plugin  # noqa: F401  (registers the codecs of the file)
 import numpy as np
 from numpy.typing import NDArray
 
-#: rows of /cuboids/pose looked at together
+#: rows of /cuboids/pose read at a time
 _ROWS = 100_000
 
 
@@ -28,7 +28,7 @@ class Summary:
     ----------
     path : Path
     attrs : dict
-        Root attributes, JSON ones decoded.
+        Root attributes; those stored as JSON are decoded.
     samples, videos : dict of str to list
         Columns of ``/samples`` and ``/videos`` as Python values.
     statistics : dict
@@ -36,7 +36,7 @@ class Summary:
         Name → classes, label of each sample.
     untrimmed_frames : int
     without_pose : float or None
-        Share of the samples' frames in which nobody was found; None without poses.
+        Share of the samples' frames in which nobody was found; None where the file has no poses.
     size : int
         Bytes.
     """
@@ -56,11 +56,11 @@ class Summary:
 
     @property
     def splits(self) -> list[str]:
-        """Split of each sample, by name."""
+        """Name of each sample's split."""
         return [self.attrs["splits"][i] for i in self.samples["split"]]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Class → split → samples, in the order of the classes; without a class under an empty name."""
+        """Count samples: class → split → number, in the order of the classes; the empty name is no class."""
         names = [self.attrs["classes"][i] if i >= 0 else "" for i in self.samples["label"]]
         found = Counter(zip(names, self.splits, strict=True))
         every = [*self.attrs["classes"], *([""] if "" in names else [])]

@@ -1,1 +1,1 @@
-"""``ttprep demo``: renders clips or trials, runs the main job on them, says where everything is."""
+"""What ``ttprep demo`` does: render clips or trials with a manifest, run it, show the results."""

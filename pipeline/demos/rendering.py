@@ -1,4 +1,4 @@
-"""What the demos share: a bar while they render, and settings that cannot be as an error of the user's."""
+"""A progress bar for rendering, and one line for settings that the renderer refuses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from pipeline.errors import USAGE, UserError
 
 @contextmanager
 def rendering(stderr: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar; yields what is to be told the frames done and all frames.
+    """Show a progress bar while a demo is rendered.
+
+    Parameters
+    ----------
+    stderr : Console
+        No bar is shown if it is no terminal.
+
+    Yields
+    ------
+    callable
+        To be called with the number of frames done and of all frames.
 
     Raises
     ------
     UserError
-        In place of a ValueError of the block: the demo cannot be rendered so.
+        The block raised a ValueError: the renderer refuses these settings.
     """
     bar = Progress(
         TextColumn("rendering frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),

@@ -1,30 +1,26 @@
-"""``ttprep demo --task outcome``: render trials, run the main job on them, say where everything is."""
+"""The demo of throws: trials, folders of pictures of one stroke each, whose start is found."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.cli.tables import print_result
 from pipeline.demos.rendering import rendering
-from pipeline.errors import OK
-from pipeline.execution.cluster import cores
-from pipeline.inputs.manifest import read_manifest
+from pipeline.demos.running import Demo
 from pipeline.pictures.start_frame import draw_start
-from pipeline.planning.request import Request, Where
-from pipeline.run import run
+from pipeline.planning.plan import Planned
 from store import Store
-from store.atomic import write_bytes
-from ttdemo.throws.plan import N_TARGETS, target_name
-from ttdemo.throws.trial_set import JOINTS_FILE, make_throws
+from ttdemo import JOINTS_FILE, N_TARGETS, make_throws, target_name
 
 #: frames that a network is shown from the start on [GRU §IV-A]
 LENGTH = 40
+#: frames per second
 FPS = 30
 
 _MANIFEST = """\
-# Made by `ttprep demo --task outcome`; see data_manifest.yaml of the project for every setting.
+# Made by `ttprep demo --task throws`; see data_manifest.yaml of the project for every setting.
 version: 1
 store: store
 sources:
@@ -41,63 +37,46 @@ stages:
 """
 
 
-def run_outcome(
-    folder: Path,
-    trials: int,
-    size: tuple[int, int],
-    seed: int,
-    workers: int | None,
-    render_only: bool,
-    stderr: Console,
-    stdout: Console,
-) -> int:
-    """Render, run and show; returns the exit code.
+def render_throws(
+    folder: Path, *, trials: int, size: tuple[int, int], seed: int, workers: int, stderr: Console
+) -> Demo:
+    """Render trials into ``folder/trials`` and their labels into ``folder/labels.csv``.
 
     Parameters
     ----------
     folder : Path
+        Made if it is not there.
     trials : int
-        For each of the nine targets.
+        Number of trials for each of the nine targets.
     size : (int, int)
-        Of the pictures, px.
+        Width and height of the pictures, px.
     seed : int
-    workers : int or None
-        Processes; None: the machine's cores.
-    render_only : bool
-    stderr, stdout : Console
+        The same seed gives the same trials.
+    workers : int
+        Number of processes.
+    stderr : Console
+        For the progress bar.
 
     Raises
     ------
     UserError
-        Settings that cannot be.
+        The renderer refuses these settings.
     """
-    workers = workers or cores()
     with rendering(stderr) as progress:
         made = make_throws(
             folder, trials=trials, seed=seed, workers=workers, size=size, fps=FPS, progress=progress
         )
-    stdout.print(
-        f"trials: {folder / 'trials'} ({len(made.jobs)} trials, {made.n_frames} frames)", markup=False
-    )
-    manifest = folder / "data_manifest.yaml"
-    classes = ", ".join(target_name(i) for i in range(N_TARGETS))
-    text = _MANIFEST.format(
-        fps=FPS, joints=JOINTS_FILE, classes=classes, length=LENGTH,
-        width=size[0], height=size[1], roi_width=size[0] // 2, roi_height=size[1] // 2,
+    line = f"trials: {folder / 'trials'} ({len(made.jobs)} trials, {made.n_frames} frames)"
+    manifest = _MANIFEST.format(
+        fps=FPS, joints=JOINTS_FILE, classes=", ".join(target_name(i) for i in range(N_TARGETS)),
+        length=LENGTH, width=size[0], height=size[1], roi_width=size[0] // 2, roi_height=size[1] // 2,
     )  # fmt: skip
-    write_bytes(manifest, text.encode())
-    if render_only:
-        return OK
-    request = Request(read_manifest(manifest), folder / "store", (), where=Where(workers=workers))
-    result = run(request, stderr)
-    print_result(result, stdout)
-    for note in result.overview.notes:
-        stderr.print(f"note: {note}", markup=False, soft_wrap=True)
-    store = Store.open(folder / "store")
-    plan = next((p for p in result.overview.plans.values() if all(x.state == "done" for x in p)), None)
-    if plan is not None:
-        picture = folder / "pictures" / f"{plan[0].node.source.path.name}-start.png"
-        draw_start(store, plan, picture)
-        stdout.print(f"picture: {picture}", markup=False, soft_wrap=True)
-    stdout.print(f"store: {store.root}\nmanifest: {manifest}", markup=False, soft_wrap=True)
-    return result.code
+
+    def show(store: Store, plans: Sequence[list[Planned]]) -> Iterator[str]:
+        plan = next((p for p in plans if all(x.state == "done" for x in p)), None)
+        if plan is not None:  # one trial stands for all
+            picture = folder / "pictures" / f"{plan[0].node.source.path.name}-start.png"
+            draw_start(store, plan, picture)
+            yield f"picture: {picture}"
+
+    return Demo(folder, manifest, (line,), show)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,11 +15,9 @@ from stages.base import Array
 from stages.descriptor import JOINTS
 from stages.pose import EDGES, KEYPOINTS
 
-if TYPE_CHECKING:
-    from matplotlib.text import Text
-
 Picture = NDArray[np.uint8]
 _ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
+_OPENCV_DRAWS_ANY_SCRIPT = int(cv2.__version__.partition(".")[0]) >= 5
 _DRAWN = 0.15  # joints with a lower score are guesses and only clutter the picture
 
 
@@ -117,46 +116,38 @@ def enlarge(picture: Picture, zoom: int) -> Picture:
 
 @lru_cache(maxsize=64)  # a film repeats most captions in every frame
 def caption(width: int, text: str, height: int = 22) -> Picture:
-    """Write white text on a dark strip.
+    """Draw white text on a dark strip.
 
-    Parameters
-    ----------
-    width : int
-        px; what is longer is cut off on the right.
-    text : str
-        Any letters that DejaVu Sans has; others are shown as boxes.
-    height : int
-        px.
-
-    Returns
-    -------
-    (height, width, 3) uint8
-        RGB, read-only.
+    OpenCV 5 draws any script. Earlier versions draw ASCII and put ``?`` for the rest, so there matplotlib
+    draws such text; it is imported only then, because it would cost every export 0.3 s.
     """
-    canvas, line = _strip(width, height)
-    line.set_text(text)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        canvas.draw()
-    strip = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    strip.flags.writeable = False
+    strip = np.full((height, width, 3), 30, np.uint8)
+    if not (text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT):
+        return np.maximum(strip, _lettering(width, text, height)[..., None])
+    cv2.putText(strip, text, (6, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
     return strip
 
 
-@lru_cache(maxsize=8)
-def _strip(width: int, height: int) -> tuple[Any, Text]:
-    """Make a dark strip of that size in px, whose text can be set."""
-    # imported here: most commands draw nothing
-    from matplotlib import style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _lettering(width: int, text: str, height: int) -> NDArray[np.uint8]:
+    """Draw text of any script in a strip.
+
+    Returns
+    -------
+    (height, width) uint8
+        Coverage of the pixels; a letter that the font lacks is a box.
+    """
     from matplotlib.figure import Figure
 
-    with style.context("default"):  # whatever a matplotlibrc says
-        # a power of two, so that inches times pixels per inch give back whole pixels
-        figure = Figure((width / 64, height / 64), dpi=64, facecolor=(30 / 255, 30 / 255, 30 / 255))
-        line = figure.text(6 / width, 0.5, "", color="white", fontsize=13, va="center_baseline",
-                           parse_math=False)  # fmt: skip
-        return FigureCanvasAgg(figure), line
+    dpi = 100
+    size = (width + 0.5) / dpi, (height + 0.5) / dpi  # is cut to whole pixels
+    figure = Figure(figsize=size, dpi=dpi, facecolor="black")
+    place = 6 / width, 7 / height
+    figure.text(*place, text, color="white", fontsize=11 * 72 / dpi, family="DejaVu Sans", parse_math=False)
+    pixels = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(pixels, format="rgba")
+    return np.frombuffer(pixels.getvalue(), np.uint8).reshape(height, width, 4)[..., 0]
 
 
 def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int) -> Picture:

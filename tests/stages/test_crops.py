@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from stages.base import Block, VideoInfo, run_whole
-from stages.crop import augmentation_reach, cut, window_origin
+from stages.crop import augmentation_reach, crop_origin, cut, window_origin
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams, padding, span
 from stages.roi import clamp
@@ -70,6 +70,37 @@ def test_window_by_hand() -> None:
     np.testing.assert_array_equal(
         window_origin(centre, (120, 120), (W, H)), [[100, 30], [0, 0], [200, 60], [40, 1]]
     )
+
+
+@pytest.mark.parametrize(
+    ("roi", "stored", "inside", "whole"),
+    [(159.5, 67, 33, 100), (160.5, 68, 33, 101), (160.0, 67, 33, 100), (0.0, 0, 0, 0), (319.5, 134, 66, 200)],
+)
+def test_a_crop_within_its_window_by_hand(roi: float, stored: int, inside: int, whole: int) -> None:
+    """Frames of 320 px, windows of 186 px, crops of 120 px."""
+    centre = np.array([[roi, 89.5]], np.float32)
+    window = window_origin(centre, (186, 180), (W, H))
+    assert window.tolist() == [[stored, 0]]
+    assert crop_origin(centre, window, (120, 120), (186, 180), (W, H)).tolist() == [[inside, 30]]
+    assert window_origin(centre, (120, 120), (W, H)).tolist() == [[whole, 30]]
+
+
+@given(
+    quarters=hnp.arrays(np.int64, st.tuples(st.integers(1, 8), st.just(2)), elements=st.integers(-400, 4000)),
+    sizes=st.tuples(*[st.tuples(*[st.integers(1, 300)] * 3).map(sorted)] * 2),
+)
+def test_a_crop_out_of_a_window_is_the_crop_out_of_the_frame(
+    quarters: NDArray[np.int64], sizes: tuple[list[int], list[int]]
+) -> None:
+    """At any ROI, halves and places outside the image included."""
+    crop, window, frame = zip(*sizes, strict=True)
+    centre = quarters / 4
+    stored = window_origin(centre, window, frame)
+    inside = crop_origin(centre, stored, crop, window, frame)
+    assert inside.dtype == np.int16
+    assert (inside >= 0).all()
+    assert (inside + crop <= np.array(window)).all()
+    np.testing.assert_array_equal(stored + inside, window_origin(centre, crop, frame))
 
 
 @given(
@@ -192,7 +223,7 @@ def test_span_by_hand() -> None:
 
 
 def test_padding_repeats_the_last_row_and_stops_its_motion() -> None:
-    rows = {
+    rows: dict[str, NDArray[Any]] = {
         "rgb": np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3),
         "flow": np.ones((2, 2, 2, 2), np.int16),
         "frame": np.array([8, 9], np.int32),

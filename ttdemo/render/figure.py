@@ -1,4 +1,4 @@
-"""The player as a picture: limbs, clothes, head and racket put together in depth order.
+"""Draw the player: limbs, clothes, head and racket, in order of depth.
 
 All outlines of a block of frames are computed at once; what remains per frame is some two hundred calls that
 fill small anti-aliased polygons.
@@ -72,7 +72,7 @@ class Figure:
         return np.asarray(self._p2[:, POINT[name]])
 
     def _px(self, name: str, metres: float) -> Array:
-        """A length at that point, in px; (n,)."""
+        """Return a length at that point in px; (n,)."""
         return np.asarray(self._scale[:, POINT[name]] * metres)
 
     def _limb(self, a: str, b: str, ra: float, rb: float) -> tuple[Array, Array, Array, Array]:
@@ -93,7 +93,7 @@ class Figure:
         return g
 
     def _make_forearm(self, side: str, *, with_upper: bool) -> Group:
-        """Forearm and hand, alone or in one shading with the upper arm."""
+        """Make forearm and hand, alone or in one shading with the upper arm."""
         g, look = Group(), self._look
         elbow, wrist, hand = f"{side}_elbow", f"{side}_wrist", f"{side}_hand"
         upper = self._limb(f"{side}_shoulder", elbow, 0.052, 0.043)
@@ -150,7 +150,7 @@ class Figure:
         return g
 
     def draw_behind_table(self, canvas: Array, i: int) -> None:
-        """Draw what the table may hide in frame i: legs, shoes, shorts."""
+        """Draw what the table may hide of frame i: legs, shoes, shorts."""
         self._legs.draw(canvas, i)
 
     def draw(self, canvas: Array, i: int) -> None:
@@ -175,6 +175,6 @@ class Figure:
 
 
 def _direction(a: Array, b: Array) -> Array:
-    """Unit vectors from a to b; (n, 2)."""
+    """Return unit vectors from a to b; (n, 2)."""
     d = b - a
     return np.asarray(d / np.maximum(np.linalg.norm(d, axis=1), 1e-6)[:, None])

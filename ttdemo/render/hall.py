@@ -1,4 +1,4 @@
-"""The sports hall: everything that does not move, painted once a clip.
+"""The sports hall: everything that does not move, painted once per clip.
 
 Walls and floor carry a texture of several scales, because optical flow has nothing to hold on to on an even
 surface, and no two clips have the same colours.
@@ -26,14 +26,14 @@ WALL_Z, BARRIER_Z = -6.5, -4.0
 
 @dataclass(frozen=True)
 class Hall:
-    """The still picture and what stands in front of the player.
+    """The picture of the hall, and what of it stands in front of the player.
 
     Attributes
     ----------
     picture : array (h, w, 3), uint8
         Y'CbCr BT.709 limited range, 4:4:4.
     front : array (h, w), uint8
-        255 where table or net hide what is behind them.
+        255 where table or net hide what stands behind them.
     """
 
     picture: Array
@@ -41,7 +41,7 @@ class Hall:
 
 
 def noise_texture(rng: np.random.Generator, side: int, octaves: tuple[int, ...]) -> Array:
-    """Tileable noise of several scales, zero mean, unit deviation; (side, side) float32."""
+    """Draw tileable noise of several scales with zero mean and unit deviation; (side, side) float32."""
     out = np.zeros((side, side), np.float32)
     for cells in octaves:
         small = rng.normal(0, 1, (cells, cells)).astype(np.float32)
@@ -82,18 +82,18 @@ class _Painter:
         self, x0: float, x1: float, y0: float, y1: float, z: float, rgb: Rgb, alpha: float = 1.0,
         texture: Array | None = None,
     ) -> None:  # fmt: skip
-        """A rectangle that faces the camera."""
+        """Draw a rectangle that faces the camera."""
         self.quad([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)], rgb, alpha, texture)
 
     def flat(
         self, x0: float, x1: float, z0: float, z1: float, y: float, rgb: Rgb, alpha: float = 1.0,
         texture: Array | None = None,
     ) -> None:  # fmt: skip
-        """A rectangle that lies at height y."""
+        """Draw a rectangle that lies at height y."""
         self.quad([(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)], rgb, alpha, texture)
 
     def wall_texture(self, noise: Array, z: float, metres: float) -> Array:
-        """Noise as it looks on an upright plane; one tile is that many metres wide."""
+        """Return noise as it looks on an upright plane; one tile is that many metres wide."""
         c = self.camera
         step = noise.shape[0] / metres / float(c.scale(z))
         x = ((np.arange(c.width) - c.cx) * step) % noise.shape[1]
@@ -101,7 +101,7 @@ class _Painter:
         return _sample(noise, *np.meshgrid(x, y))
 
     def floor_texture(self, noise: Array, height: float, metres: float) -> Array:
-        """Noise as it looks on a level plane."""
+        """Return noise as it looks on a level plane."""
         c = self.camera
         drop = np.maximum(np.arange(c.height) - c.cy, 1.0)
         depth = c.focal * (c.y - height) / drop
@@ -112,7 +112,7 @@ class _Painter:
 
 
 def _sample(noise: Array, x: Array, y: Array) -> Array:
-    """Bilinear look-up, wrapping round."""
+    """Look up noise bilinearly, wrapping round."""
     wrapped = np.pad(noise, ((0, 1), (0, 1)), mode="wrap")
     return np.asarray(cv2.remap(wrapped, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR))
 
@@ -210,7 +210,7 @@ def _table(p: _Painter, rng: np.random.Generator, noise: Array) -> None:
 
 
 def _front_mask(p: _Painter) -> Array:
-    """Where table and net stand in front of whoever plays behind them."""
+    """Draw where table and net hide whoever plays behind them; (h, w) uint8."""
     mask = np.zeros(p.rgb.shape[:2], np.uint8)
     x, z, y, wide = TABLE_X, TABLE_Z, TABLE_Y, TABLE_X + 0.1525
     for corners in (
@@ -229,7 +229,7 @@ def paint_hall(camera: Camera, rng: np.random.Generator) -> Hall:
     ----------
     camera : Camera
     rng : numpy.random.Generator
-        Decides colours, texture and where things stand.
+        Decides colours, textures and where things stand.
 
     Returns
     -------

@@ -16,14 +16,14 @@ Array = NDArray[Any]
 
 
 def draw_head(p2: Array, scale: Array, look: Look) -> Group:
-    """Outlines of the head.
+    """Make the outlines of the head.
 
     Parameters
     ----------
     p2 : array (n, 26, 2)
         Body points in px.
     scale : array (n,)
-        Pixels a metre at the head.
+        Pixels per metre at the head.
     look : Look
 
     Returns
@@ -33,7 +33,7 @@ def draw_head(p2: Array, scale: Array, look: Look) -> Group:
     g = Group()
     head, nose = p2[:, POINT["head"]], p2[:, POINT["nose"]]
     eyes = {side: p2[:, POINT[f"{side}_eye"]] for side in ("left", "right")}
-    # the face's own axes in px a metre; x shortens as the head turns away
+    # the face's own axes in px per metre; x shortens as the head turns away
     fx = (eyes["left"] - eyes["right"]) / 0.064
     fy = np.stack([-0.3 * fx[:, 1], scale], -1)
     s = scale[:, None]
@@ -66,7 +66,7 @@ def _skull(g: Group, head: Array, s: Array, shift: Array, look: Look) -> None:
 
 
 def _eye(g: Group, eye: Array, sign: float, fx: Array, fy: Array, scale: Array, look: Look) -> None:
-    """Socket, white, iris, glint, lid, brow and cheek; sign is +1 for the player's left."""
+    """Add socket, white, iris, glint, lid, brow and cheek; sign is +1 for the player's left."""
     g.blob(eye + 0.001 * fy, 0.020 * fx, 0.014 * fy, look.skin, 0.70)
     g.blob(eye, 0.0140 * fx, 0.0068 * fy, (226, 222, 216))
     g.blob(eye - 0.0008 * fy, 0.0078 * fx, 0.0078 * fy, (52, 36, 28))

@@ -1,4 +1,4 @@
-"""What a player wears."""
+"""The colours of a player: skin, hair, clothes, racket, and the ball."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Look:
 
 
 def make_look(rng: np.random.Generator) -> Look:
-    """Draw a player's colours."""
+    """Choose the colours of a player at random."""
     people: list[tuple[Rgb, Rgb]] = [
         ((226, 178, 148), (120, 86, 52)),
         ((222, 172, 140), (72, 48, 32)),

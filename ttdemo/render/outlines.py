@@ -21,7 +21,7 @@ LIGHT_X, LIGHT_Y, LIGHT_Z = -0.42, -0.52, 0.74
 
 
 class Group:
-    """Outlines that are always drawn together, in this order."""
+    """Outlines that are drawn together, in the order in which they were added."""
 
     def __init__(self) -> None:
         self.items: list[tuple[Array, Colour, bool]] = []
@@ -54,7 +54,7 @@ class Group:
             (fill if convex else fill_any)(canvas, outline[i], colour)
 
     def bounds(self) -> Array:
-        """Left, top, right, bottom of each frame in px; (n, 4)."""
+        """Return left, top, right, bottom of what is drawn in each frame; (n, 4) px."""
         low = np.min([o.min(1) for o, _, _ in self.items], axis=0)
         high = np.max([o.max(1) for o, _, _ in self.items], axis=0)
         return np.concatenate([low, high], axis=1) / (1 << SHIFT)

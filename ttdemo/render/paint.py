@@ -1,4 +1,4 @@
-"""Colours and outlines: the small tools with which player, ball and hall are drawn.
+"""Colours and outlines: the tools with which player, ball and hall are drawn.
 
 Pictures are drawn in Y'CbCr (BT.709, limited range, 4:4:4) rather than RGB: what is drawn is what is encoded,
 and no whole frame is ever converted.
@@ -32,7 +32,7 @@ YCC_OFFSET = np.array([16.0, 128.0, 128.0])
 
 
 def ycc(rgb: Rgb, shade: float = 1.0) -> Colour:
-    """A colour for OpenCV.
+    """Convert a colour to what OpenCV is given.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ def ycc(rgb: Rgb, shade: float = 1.0) -> Colour:
 
 
 def to_ycc(rgb: Array) -> Array:
-    """A whole RGB picture (h, w, 3) in 0…255 to Y'CbCr 4:4:4, uint8."""
+    """Convert an RGB picture (h, w, 3) in 0…255 to Y'CbCr 4:4:4, uint8."""
     out = rgb.reshape(-1, 3).astype(np.float32) @ YCC.T.astype(np.float32) + YCC_OFFSET.astype(np.float32)
     return np.asarray(np.clip(np.rint(out), 0, 255).astype(np.uint8).reshape(rgb.shape))
 
 
 def fixed(xy: Array) -> Array:
-    """Pixel coordinates as the fixed-point integers that OpenCV's drawing takes; int32."""
+    """Convert pixel coordinates to the fixed-point integers that OpenCV's drawing takes; int32."""
     return np.asarray(np.rint(xy * (1 << SHIFT)).astype(np.int32))
 
 
@@ -75,7 +75,7 @@ def fill_any(canvas: Array, outline: Array, colour: Colour) -> None:
 
 
 def capsule(a: Array, b: Array, ra: Array, rb: Array, corners: int = 7) -> Array:
-    """Outlines of tapered limbs: the hull of two circles.
+    """Outline tapered limbs: the hulls of two circles.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def capsule(a: Array, b: Array, ra: Array, rb: Array, corners: int = 7) -> Array
     ra, rb : array (...)
         Radii in px.
     corners : int
-        Points on each round end.
+        Number of points on each round end.
 
     Returns
     -------
@@ -107,13 +107,14 @@ def capsule(a: Array, b: Array, ra: Array, rb: Array, corners: int = 7) -> Array
 
 
 def ellipse(centre: Array, x_axis: Array, y_axis: Array, corners: int = 16) -> Array:
-    """Outlines of ellipses.
+    """Outline ellipses.
 
     Parameters
     ----------
     centre, x_axis, y_axis : array (..., 2)
         Centre and the two half axes in px.
     corners : int
+        Number of points.
 
     Returns
     -------

@@ -45,7 +45,10 @@ class _Trunk:
         self.yaw = yaw
 
     def at(self, t: float, v: float, *, from_camera: bool = False) -> Array:
-        """Point at angle t (0 = front, positive = picture's right) and height v, drawn in to the outline."""
+        """Return the point at angle t (0 = front, positive = picture's right) and height v; (n, 2) px.
+
+        What faces away from the camera is drawn in to the outline.
+        """
         a, b = np.interp(v, RINGS[:, 0], RINGS[:, 1]), np.interp(v, RINGS[:, 0], RINGS[:, 2])
         along = float(np.clip(v, 0, 1))
         # the hips turn half as far as the shoulders
@@ -60,14 +63,14 @@ class _Trunk:
 
 
 def draw_shirt(p2: Array, scale: Array, yaw: Array, look: Look) -> Group:
-    """Outlines of neck and shirt, without the sleeves.
+    """Make the outlines of neck and shirt, without the sleeves.
 
     Parameters
     ----------
     p2 : array (n, 26, 2)
         Body points in px.
     scale : array (n, 26)
-        Pixels a metre at each point.
+        Pixels per metre at each point.
     yaw : array (n,)
         Shoulders turned to the player's left (the picture's right), rad.
     look : Look
@@ -79,7 +82,7 @@ def draw_shirt(p2: Array, scale: Array, yaw: Array, look: Look) -> Group:
     g, trunk = Group(), _Trunk(p2, scale, yaw)
 
     def wrap(v0: float, v1: float, rgb: Rgb, strips: int) -> None:
-        """A band round the trunk; each strip reaches to the far edge, so that no seams show."""
+        """Add a band round the trunk; each strip reaches to the far edge, so that no seams show."""
         levels = [v0, *RINGS[(RINGS[:, 0] > v0) & (RINGS[:, 0] < v1), 0].tolist(), v1]
         for t in np.linspace(-np.pi / 2, np.pi / 2, strips, endpoint=False):
             middle = t + np.pi / 2 / strips

@@ -1,4 +1,4 @@
-"""Writing H.264: planes in, an MP4 with its colour tags out."""
+"""Write H.264 videos: from planes to an MP4 with its colour tags."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def encode(
     Parameters
     ----------
     path : Path
-        Written under another name first and renamed when complete.
+        The .mp4 to write; it appears once it is complete.
     frames : iterable of array (3·h/2, w), uint8
         Planar 4:2:0: h rows of luma, then the two chroma planes. May be reused by the producer.
     fps : Fraction
-        1/s.
+        Frame rate, 1/s.
     size : (int, int)
         Width, height in px.
     preset, crf

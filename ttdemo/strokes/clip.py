@@ -1,4 +1,4 @@
-"""One demo clip: video, annotations and truth."""
+"""Render one clip: video, annotations and truth."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class ClipJob:
     Attributes
     ----------
     path : Path
-        The .mp4 to write. The annotations go beside it (.xml), the truth to ``truth/`` (.npz).
+        The .mp4 to write. The annotations are written beside it (.xml), the truth to ``truth/`` (.npz).
     seed : tuple of int
     strokes : tuple of str
-        Classes in playing order.
+        Classes in the order in which they are played.
     fps : Fraction
-        1/s.
+        Frame rate, 1/s.
     size : (int, int)
         Width, height in px.
     duration, gap : (float, float)
         Ranges in s, see :func:`ttdemo.strokes.plan.plan_clip`.
     noise : float
-        Deviation of the sensor noise, luma levels.
+        Standard deviation of the sensor noise, luma levels.
     flicker : float
         Largest deviation of the lamps from their mean, as a share.
     preset : str
@@ -65,7 +65,7 @@ class ClipJob:
     crf: float = 20.0
 
     def plan(self) -> ClipPlan:
-        """The clip's script; cheap."""
+        """Plan the clip; cheap."""
         return plan_clip(
             seed=self.seed,
             strokes=self.strokes,
@@ -112,13 +112,13 @@ def write_annotations(path: Path, strokes: Sequence[Stroke]) -> None:
 
 
 def render_job(job: ClipJob, progress: Progress | None = None) -> DemoClip:
-    """Render one clip; a pure function of the job but for the files it writes.
+    """Render one clip; apart from the files it writes this is a pure function of the job.
 
     Parameters
     ----------
     job : ClipJob
     progress : callable, optional
-        Called about twice a second with the frames done and the frames in all.
+        Called about twice per second with the number of frames done and of all frames.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def render_job(job: ClipJob, progress: Progress | None = None) -> DemoClip:
     Raises
     ------
     ValueError
-        A job that cannot be, see :func:`ttdemo.strokes.plan.plan_clip`.
+        Settings of the job are out of range, see :func:`ttdemo.strokes.plan.plan_clip`.
     OSError
         The folder cannot be written.
     """
@@ -169,13 +169,13 @@ def render_clip(
     seed : int
         The same seed and libraries give the same bytes.
     strokes : sequence of str
-        Classes in playing order, of the 20 of TTStroke-21.
+        Classes in the order in which they are played, of the 20 of TTStroke-21.
     fps : float or Fraction
-        1/s.
+        Frame rate, 1/s.
     size : (int, int)
         Width, height in px, both even.
     progress : callable, optional
-        Called with the frames done and the frames in all.
+        Called with the number of frames done and of all frames.
     **settings
         Further fields of :class:`ClipJob`: duration, gap, noise, flicker, preset, crf.
 

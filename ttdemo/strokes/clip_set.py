@@ -1,4 +1,4 @@
-"""A folder of demo clips, rendered in one or several processes."""
+"""Render a folder of clips in one or several processes."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def demo_jobs(
     fps: float | Fraction = 120,
     **settings: Any,
 ) -> list[ClipJob]:
-    """The jobs of a demo set, for :func:`make_demo` or another executor.
+    """Return the jobs of a set of clips, for :func:`make_demo` or another executor.
 
     Parameters
     ----------
     folder : path-like
     clips, strokes_per_clip : int
     classes : sequence of str
-        Dealt in turn, so that each occurs equally often (± 1), then shuffled within a clip.
+        Dealt in turn, so that all occur equally often (± 1), then shuffled within each clip.
     seed : int
-        Clip number i is the same whatever the number of clips.
+        Clip i does not depend on the number of clips.
     size, fps, **settings
         As for :class:`ttdemo.strokes.clip.ClipJob`.
 
@@ -78,7 +78,7 @@ def demo_jobs(
     Raises
     ------
     ValueError
-        No clip, no class, or a negative number of strokes.
+        There is no clip or no class, or the number of strokes is negative.
     """
     if clips < 1 or strokes_per_clip < 0 or not classes:
         raise ValueError(
@@ -110,7 +110,7 @@ def make_demo(
     progress: Progress | None = None,
     **settings: Any,
 ) -> DemoSet:
-    """Render a demo set: clips, MediaEval annotations beside them, the truth under ``truth/``.
+    """Render a set of clips, with MediaEval annotations beside them and the truth under ``truth/``.
 
     Parameters
     ----------
@@ -119,9 +119,9 @@ def make_demo(
     clips, strokes_per_clip, classes, seed, size, fps, **settings
         As for :func:`demo_jobs`.
     workers : int
-        Processes. The files do not depend on it.
+        Number of processes. The files do not depend on it.
     progress : callable, optional
-        Called with the frames done and the frames in all; with several workers, after each clip.
+        Called with the number of frames done and of all frames; with several workers after each clip.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def make_demo(
     Raises
     ------
     ValueError
-        Settings that cannot be.
+        Settings are out of range.
     OSError
         The folder cannot be written.
     """

@@ -63,7 +63,7 @@ class Motion:
     serve: bool = False
 
     def postures(self) -> Array:
-        """The three postures.
+        """Return the three postures.
 
         Returns
         -------
@@ -205,7 +205,7 @@ DEFAULT_CLASSES = (
 
 
 def perform(motion: Motion, rng: np.random.Generator, ready: Array) -> tuple[Array, Array]:
-    """One performance of a stroke, no two alike.
+    """Draw one performance of a stroke; no two are alike.
 
     Parameters
     ----------

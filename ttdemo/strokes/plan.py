@@ -1,6 +1,6 @@
 """Plan a clip: which stroke when, and where every joint, the racket and the ball are in each frame.
 
-Everything that is true of a clip is drawn here from its seed, before a single pixel is; the renderer only
+Everything that is true of a clip is decided here from its seed, before a pixel is drawn; the renderer only
 paints it. The truth that tests compare against is therefore exact.
 """
 
@@ -24,12 +24,12 @@ Array = NDArray[Any]
 
 #: the largest gap that method.md §8 needs for a negative: 100 frames at 120 fps, with some air
 LONG_GAP = 0.95
-#: negatives are only cut from videos with at least so many actions (method.md §8)
+#: negatives are only cut from videos with at least as many actions (method.md §8)
 ACTIONS_FOR_NEGATIVES = 11
 
 
 def _ready(rng: np.random.Generator) -> Array:
-    """A ready posture, somewhere behind the table."""
+    """Draw a ready posture, somewhere behind the table; (21,)."""
     row = posture()
     row[CHANNELS["base"]] = rng.uniform(-0.22, 0.22), rng.uniform(-0.10, 0.10)
     row[CHANNELS["hand"]] += rng.normal(0, 0.025, 3)
@@ -39,7 +39,7 @@ def _ready(rng: np.random.Generator) -> Array:
 
 
 def _relaxed(rng: np.random.Generator, between: Array) -> Array:
-    """What the player does in a longer gap: straightens up, moves the racket without playing."""
+    """Draw what the player does in a longer gap: straighten up, move the racket without playing; (21,)."""
     row = between.copy()
     row[CHANNELS["crouch"]] -= rng.uniform(0.0, 0.06)
     row[CHANNELS["hand"]] += rng.normal(0, (0.05, 0.06, 0.04))
@@ -52,7 +52,7 @@ def _relaxed(rng: np.random.Generator, between: Array) -> Array:
 def _ball(
     rng: np.random.Generator, strokes: Sequence[Stroke], fps: float, points: Array, face: Array
 ) -> Array:
-    """Centre of the ball in every frame; (n, 3), NaN outside the rallies."""
+    """Follow the centre of the ball; (n, 3) m, NaN outside the rallies."""
     ball = np.full((len(points), 3), np.nan)
 
     def fly(first: float, last: float, start: Array, end: Array) -> None:
@@ -99,7 +99,7 @@ def plan_clip(
     duration: tuple[float, float] = (0.7, 1.5),
     gap: tuple[float, float] = (0.3, 0.6),
 ) -> ClipPlan:
-    """Write the script of one clip.
+    """Plan one clip.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def plan_clip(
     duration : (float, float)
         Shortest and longest stroke in s.
     gap : (float, float)
-        Shortest and longest pause between strokes, and before the first and after the last, in s. With at
-        least 11 strokes every third gap is made at least 0.95 s long, so that negatives can be cut there.
+        Shortest and longest pause between strokes, before the first and after the last, in s. From 11
+        strokes on every third gap lasts at least 0.95 s, so that negatives can be cut there.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def plan_clip(
     Raises
     ------
     ValueError
-        An unknown class, or a size, rate or range that cannot be.
+        A class is unknown, or size, rate or a range is out of bounds.
     """
     unknown = [s for s in strokes if s not in MOTIONS]
     if unknown:

@@ -1,7 +1,7 @@
-"""From the script to pictures: hall, player and ball put together, with flicker and noise.
+"""Paint the frames of a clip: hall, player and ball, with flicker and noise.
 
-Only the rectangles that player and ball touch are painted anew; the flicker and the noise of the whole
-frame are two passes of saturating byte arithmetic.
+Only the rectangles that player and ball touch are painted anew; flicker and noise of the whole frame take
+two passes of saturating byte arithmetic.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ Rect = tuple[int, int, int, int]
 
 #: mains lamps flicker at twice 50 Hz
 MAINS = 100.0
-#: the noise tiles are so much larger than the picture, px
+#: by how much the noise tiles are larger than the picture, px
 PLAY = 64
-#: s that the shutter is open
+#: how long the shutter is open, s
 EXPOSURE = 1 / 400
 #: frames whose outlines are computed together
 BLOCK = 64
 
 
 def flicker_gain(rng: np.random.Generator, n: int, fps: float, amount: float) -> Array:
-    """Brightness factor of each frame: the beat of mains lamps against the shutter, and drift.
+    """Draw the brightness factor of each frame: the beat of mains lamps with the frame rate, and drift.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     n : int
-        Frames.
+        Number of frames.
     fps : float
-        1/s.
+        Frame rate, 1/s.
     amount : float
         Largest deviation from 1.
 
@@ -57,7 +57,7 @@ def flicker_gain(rng: np.random.Generator, n: int, fps: float, amount: float) ->
 
 
 def _noise_tile(rng: np.random.Generator, height: int, width: int, sigma: float, offset: int) -> Array:
-    """Sensor noise as bytes around an offset; correlated over two pixels, as demosaicing leaves it."""
+    """Draw sensor noise as bytes around an offset; correlated over two pixels, as after demosaicing."""
     white = rng.standard_normal((height + PLAY, width + PLAY), dtype=np.float32)
     tile = np.asarray(cv2.GaussianBlur(white, (0, 0), 0.7))
     tile = tile * np.float32(sigma / float(tile.std()))
@@ -74,7 +74,7 @@ class _Planes:
         self.update(canvas, (0, 0, w, h))
 
     def update(self, canvas: Array, rect: Rect) -> None:
-        """Take over a rectangle with even edges."""
+        """Copy a rectangle with even edges from the canvas."""
         x0, y0, x1, y1 = rect
         part = canvas[y0:y1, x0:x1]
         self.luma[y0:y1, x0:x1] = part[..., 0]
@@ -124,9 +124,9 @@ def render(
     ----------
     plan : ClipPlan
     rng : numpy.random.Generator
-        Decides colours, hall and noise.
+        Decides colours, hall, flicker and noise.
     noise : float
-        Deviation of the sensor noise in luma levels, 0 … 5.
+        Standard deviation of the sensor noise in luma levels, 0 … 5.
     flicker : float
         Largest deviation of the lamps from their mean, as a share.
 
@@ -152,7 +152,7 @@ def render(
     yaw = plan.track[:, CHANNELS["yaw"].start]
 
     def clip(bounds: Array) -> Rect:
-        """An even rectangle inside the picture around bounds."""
+        """Return a rectangle with even edges around bounds, inside the picture."""
         x0, y0 = (max(int(v) - 2, 0) // 2 * 2 for v in bounds[:2])
         x1, y1 = (int(np.clip(v + 4, 0, side)) // 2 * 2 for v, side in zip(bounds[2:], (w, h), strict=True))
         return x0, y0, x1, y1
@@ -187,7 +187,7 @@ def render(
 def _expose(
     planes: _Planes, views: list[Array], gain: float, tiles: list[Array], shifts: Array, offset: int
 ) -> None:
-    """Lamps and sensor: gain on luma (about black) and chroma (about grey), then noise."""
+    """Apply lamps and sensor: gain on luma (about black) and chroma (about grey), then noise."""
     for k, (plane, view) in enumerate(zip((planes.luma, *planes.chroma), views, strict=True)):
         zero = 16 if k == 0 else 128
         # the noise tile is unsigned, so its offset is taken off beforehand

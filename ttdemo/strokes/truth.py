@@ -1,4 +1,4 @@
-"""What is true of a rendered clip, in a file beside it."""
+"""What is true of a rendered clip, frame by frame, and the file that holds it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Truth:
     move: Array
 
     def save(self, path: Path) -> None:
-        """Write as .npz; the same truth gives the same bytes."""
+        """Write an .npz file; the same truth gives the same bytes."""
         with replacing(path) as part, part.open("wb") as file:
             np.savez(file, **vars(self))
 
@@ -62,11 +62,11 @@ def load_truth(path: Path) -> Truth:
 
 
 def truth_of(plan: ClipPlan) -> Truth:
-    """The truth of a clip, from its script."""
+    """Derive the truth of a clip from its plan."""
     camera, joints = plan.camera, plan.joints
     shown = [i for name, i in POINT.items() if not name.endswith(("knee", "ankle", "toe"))]
     points = camera.project(plan.points[:, shown])
-    # limbs and skull are at most so thick around the points, m
+    # limbs and skull reach at most 0.11 m beyond the points
     margin = camera.scale(plan.points[:, shown, 2])[..., None] * 0.11
     box = np.concatenate([(points - margin).min(1), (points + margin).max(1)], axis=1)
     limit = np.array([camera.width, camera.height] * 2) - 1.0

@@ -1,4 +1,4 @@
-"""The script of an outcome trial: one self-fed hit, whose target shows in how it is played and nowhere else.
+"""Plan a trial: one self-fed stroke whose target shows in how it is played and in nothing else.
 
 Modelled on the pitching set of [GRU] §IV: a few people, nine targets, 90 frames at 30 fps, one action with
 idle frames before and after it. All trials begin and proceed alike; where the ball will land follows from a
@@ -26,28 +26,29 @@ Array = NDArray[Any]
 N_TARGETS = 9
 #: centres of the fields, m
 FIELD_X, FIELD_Z = (-0.5, 0.0, 0.5), (0.3, 0.7, 1.1)
-#: seconds from the onset to: hands flung apart, end of the backswing, contact, begin and end of the held
-#: follow-through, rest
+#: seconds from the onset until the hands are flung apart, the backswing ends, the ball is met, the
+#: follow-through begins to be held, ends to be held, and the player rests
 MOMENTS = (0.0667, 0.62, 0.90, 1.09, 1.26, 1.60)
-#: share of the backswing that is done by the first of them: the onset is sudden, as in a throw
+#: share of the backswing that is done at the first of them: the onset is sudden, as in a throw
 FLUNG = 0.38
 #: earliest onset, s, and idle time at the end, s
 IDLE = (0.42, 0.35)
-#: how much of the sway of a waiting player is left in someone who stands and concentrates
+#: share of a waiting player's sway that is left in someone who stands and concentrates
 STILLNESS = 0.1
 
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What happens in a trial, before a pixel is drawn.
+    """What happens in a trial.
 
     Attributes
     ----------
     clip : ClipPlan
-        For the renderer; its one stroke begins at ``start``.
+        What the renderer paints; its one stroke begins at ``start``.
     target : int
-        0 … 8.
+        0 … 8: the field of the table at which the ball is played.
     player : int
+        Number of the player, from 0.
     start : int
         First frame in which the player has begun to move; at ``start - 1`` all is still at rest.
     contact : int
@@ -65,12 +66,12 @@ class TrialPlan:
 
     @property
     def label(self) -> str:
-        """Name of the class."""
+        """Name of the class, see :func:`target_name`."""
         return target_name(self.target)
 
 
 def target_name(target: int) -> str:
-    """``Target 1`` … ``Target 9``."""
+    """Return the class of target 0 … 8: ``Target 1`` … ``Target 9``."""
     return f"Target {target + 1}"
 
 
@@ -82,7 +83,7 @@ def _changed(ready: Array, **channels: tuple[float, ...]) -> Array:
 
 
 def _performance(rng: np.random.Generator, ready: Array, column: int, row: int) -> Array:
-    """Postures at :data:`MOMENTS` but the last; (5, 21).
+    """Draw the postures at all :data:`MOMENTS` but the last; (5, 21).
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def _performance(rng: np.random.Generator, ready: Array, column: int, row: int) 
 
 
 def _person(seed: int, player: int, size: tuple[int, int]) -> tuple[Camera, float, Array]:
-    """Camera, height and stance of a player: the same in all of his trials."""
+    """Draw camera, height and stance of a player, the same in all trials of that player."""
     rng = np.random.default_rng((seed, player, 5))
     camera = make_camera(rng, size)
     ready = posture({"hand": (0.24, 1.02, 0.40), "free": (-0.22, 1.00, 0.42)})
@@ -142,14 +143,14 @@ def plan_trial(
     fps: float | Fraction = 30,
     frames: int = 90,
 ) -> TrialPlan:
-    """Write the script of one trial.
+    """Plan one trial.
 
     Parameters
     ----------
     seed : int
-        Of the set.
+        Seed of the set.
     player : int
-        Who plays: decides stance, height, looks, hall and camera.
+        Number of the player: decides stance, height, looks, hall and camera.
     target : int
         0 … 8, see :data:`N_TARGETS`.
     trial : int
@@ -157,8 +158,9 @@ def plan_trial(
     size : (int, int)
         Width, height in px, both even.
     fps : float or Fraction
-        1/s.
+        Frame rate, 1/s.
     frames : int
+        Number of frames.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def plan_trial(
     Raises
     ------
     ValueError
-        No such target, a size that cannot be, or a trial too short for the action.
+        There is no such target, the size is out of bounds, or the trial too short for the action.
     """
     if not 0 <= target < N_TARGETS:
         raise ValueError(f"target {target}: there are targets 0 to {N_TARGETS - 1}")
@@ -211,7 +213,7 @@ def plan_trial(
 
 
 def _ball(points: Array, face: Array, start: int, contact: int, fps: float) -> Array:
-    """Centre of the ball: in the free hand, tossed, met; NaN from then on."""
+    """Follow the centre of the ball: in the free hand, tossed, met; (n, 3) m, NaN from then on."""
     ball = np.full((len(points), 3), np.nan)
     release = min(start + round(0.17 * fps), contact - 1)
     ball[: release + 1] = points[: release + 1, POINT["left_hand"]] + [0, 0.035, 0.02]

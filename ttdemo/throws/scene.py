@@ -1,7 +1,7 @@
-"""Pictures of an outcome trial: player and table of the demo's hall before a plain curtain.
+"""Paint the frames of a trial: player and table before a plain curtain.
 
-Before wall bars and a door the picture's change against an earlier frame goes up and down with what an arm
-happens to cover (measured: one trial of seven without a start frame); start-frame detection [GRU §IV-A] was
+Before wall bars and a door the change of the picture against an earlier frame rises and falls with what an
+arm happens to cover (measured: no start frame in one trial of seven); start-frame detection [GRU §IV-A] was
 made for a laboratory.
 """
 
@@ -29,12 +29,12 @@ CURTAIN_Z, CURTAIN_X, CURTAIN_Y = -3.0, 6.0, 4.0
 #: largest deviation of the lamps, as a share
 FLICKER = 0.002
 BALL_RADIUS = 0.020
-#: the tile of sensor noise is so much larger than the picture, px
+#: by how much the tile of sensor noise is larger than the picture, px
 PLAY = 64
 
 
 def _room(camera: Camera, rng: np.random.Generator) -> Hall:
-    """The hall with a curtain behind the player; folds and weave, no more."""
+    """Paint the hall with a curtain behind the player that shows nothing but folds and weave."""
     hall = paint_hall(camera, rng)
     colours: list[Rgb] = [(52, 84, 142), (48, 98, 128), (60, 74, 150)]
     colour = np.array(colours[int(rng.integers(len(colours)))]) + rng.uniform(-8, 8, 3)
@@ -68,7 +68,7 @@ def render_trial(
     rng : numpy.random.Generator
         Decides lamps and sensor noise.
     noise : float
-        Deviation of the sensor noise, grey levels.
+        Standard deviation of the sensor noise, grey levels.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""A folder of outcome trials: pictures, joint positions, labels and the truth."""
+"""Render a folder of trials: pictures, joint positions, labels and the truth."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ttdemo.world.body import JOINTS
 
 Array = NDArray[Any]
 
-#: deviation of the given joint positions as a share of the width; a depth camera is no better
+#: standard deviation of the given joint positions, as a share of the width; a depth camera is no better
 JITTER = 0.0015
-#: name of the joints' file in each trial's folder
+#: name of the file of joint positions in each trial's folder
 JOINTS_FILE = "joints.csv"
 
 
@@ -36,20 +36,22 @@ class TrialJob:
     Attributes
     ----------
     root : Path
-        Of the set: pictures and joints go to ``trials/<name>/``, the truth to ``truth/<name>.npz``.
+        Folder of the set: pictures and joints are written to ``trials/<name>/``, the truth to
+        ``truth/<name>.npz``.
     seed, player, target, trial : int
         See :func:`ttdemo.throws.plan.plan_trial`.
     size : (int, int)
         Width, height in px.
     fps : Fraction
-        1/s.
+        Frame rate, 1/s.
     frames : int
+        Number of frames.
     suffix : {".jpg", ".png"}
-        Of the pictures; PNG keeps the noise and is five times as large.
+        Format of the pictures; PNG keeps the noise exactly and is five times as large.
     quality : int
-        Of JPEG.
+        Quality of JPEG, 0 … 100.
     noise : float
-        Deviation of the sensor noise, grey levels.
+        Standard deviation of the sensor noise, grey levels.
     """
 
     root: Path
@@ -66,11 +68,11 @@ class TrialJob:
 
     @property
     def name(self) -> str:
-        """Of the trial's folder."""
+        """Name of the trial's folder: player, target and trial, counted from 1."""
         return f"p{self.player + 1}_t{self.target + 1}_{self.trial + 1:02d}"
 
     def plan(self) -> TrialPlan:
-        """The trial's script; cheap."""
+        """Plan the trial; cheap."""
         return plan_trial(
             seed=self.seed, player=self.player, target=self.target, trial=self.trial,
             size=self.size, fps=self.fps, frames=self.frames,
@@ -85,7 +87,7 @@ class ThrowSet:
     ----------
     root : Path
     jobs : tuple of TrialJob
-        One a trial.
+        One per trial.
     labels : Path
         CSV with the columns file, label, player.
     """
@@ -101,17 +103,17 @@ class ThrowSet:
 
 
 def render_trial_job(job: TrialJob) -> Path:
-    """Render one trial; a pure function of the job but for the files it writes.
+    """Render one trial; apart from the files it writes this is a pure function of the job.
 
     Returns
     -------
     Path
-        The trial's folder; one of that name is replaced as soon as the new one is complete.
+        The trial's folder. An old one of that name is replaced once the new one is complete.
 
     Raises
     ------
     ValueError
-        A job that cannot be, see :func:`ttdemo.throws.plan.plan_trial`.
+        Settings of the job are out of range, see :func:`ttdemo.throws.plan.plan_trial`.
     OSError
         The folder cannot be written.
     """
@@ -162,23 +164,24 @@ def _write_truth(job: TrialJob, plan: TrialPlan) -> None:
 def throw_jobs(
     root: Path | str, *, trials: int = 3, players: int = 6, seed: int = 0, **settings: Any
 ) -> list[TrialJob]:
-    """The jobs of a set, for :func:`make_throws` or another executor.
+    """Return the jobs of a set of trials, for :func:`make_throws` or another executor.
 
     Parameters
     ----------
     root : path-like
     trials : int
-        For each of the nine targets; players take turns.
+        Number of trials for each of the nine targets; players take turns.
     players : int
+        Number of players.
     seed : int
-        A trial is the same whatever the number of trials.
+        A trial does not depend on the number of trials.
     **settings
         Further fields of :class:`TrialJob`.
 
     Raises
     ------
     ValueError
-        No trial or no player.
+        There is no trial or no player.
     """
     if trials < 1 or players < 1:
         raise ValueError(f"{trials} trials of {players} players: at least one of each is needed")
@@ -199,7 +202,7 @@ def make_throws(
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> ThrowSet:
-    """Render a set of outcome trials, with joints, labels and truth.
+    """Render a set of trials, with joints, labels and truth.
 
     Parameters
     ----------
@@ -208,20 +211,20 @@ def make_throws(
     trials, players, seed, **settings
         As for :func:`throw_jobs`.
     workers : int
-        Processes. The files do not depend on it.
+        Number of processes. The files do not depend on it.
     progress : callable, optional
-        Called with the frames done and the frames in all, after each trial.
+        Called after each trial with the number of frames done and of all frames.
 
     Raises
     ------
     ValueError
-        Settings that cannot be.
+        Settings are out of range.
     OSError
         The folder cannot be written.
     """
     jobs = throw_jobs(root, trials=trials, players=players, seed=seed, **settings)
     total, done = sum(job.frames for job in jobs), 0
-    jobs[0].plan()  # settings that cannot be fail before anything is written
+    jobs[0].plan()  # settings out of range fail before anything is written
     Path(root).mkdir(parents=True, exist_ok=True)
     for number, _ in render_all(render_trial_job, jobs, workers):
         done += jobs[number].frames

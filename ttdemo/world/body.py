@@ -1,4 +1,4 @@
-"""The player's skeleton: a few control values a frame to points in space.
+"""The player's skeleton: from a few control values per frame to points in space.
 
 A frame's posture is one row of :data:`CHANNELS`, written in the player's own axes: s to the player's
 right, u up, f forward (towards the camera), in metres from the floor between the feet. Arms and legs follow
@@ -59,7 +59,7 @@ _READY: dict[str, tuple[float, ...]] = {
 
 
 def posture(changes: Mapping[str, tuple[float, ...]] | None = None) -> Array:
-    """The ready posture, with some channels replaced.
+    """Return the ready posture, with some channels replaced.
 
     Returns
     -------
@@ -73,12 +73,12 @@ def posture(changes: Mapping[str, tuple[float, ...]] | None = None) -> Array:
 
 
 def unit(v: Array) -> Array:
-    """Vectors of length one along the last axis."""
+    """Scale vectors along the last axis to length one."""
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
 
 
 def bend(root: Array, target: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:
-    """Two-bone inverse kinematics.
+    """Solve two-bone inverse kinematics.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def bend(root: Array, target: Array, upper: float, lower: float, pole: Array) ->
 
 
 def _turned(right: float, up: float, forward: float, yaw: Array, pitch: Array | float = 0.0) -> Array:
-    """A vector (s, u, f) bent down by pitch, then turned left by yaw, for each frame; (n, 3)."""
+    """Bend a vector (s, u, f) down by pitch, then turn it left by yaw, for each frame; (n, 3)."""
     f = forward * np.cos(pitch) + up * np.sin(pitch)
     u = up * np.cos(pitch) - forward * np.sin(pitch)
     c, s = np.cos(yaw), np.sin(yaw)
@@ -113,7 +113,7 @@ def _turned(right: float, up: float, forward: float, yaw: Array, pitch: Array | 
 
 
 def skeleton(track: Array, height: float = 1.75) -> Array:
-    """Points of the body for every frame.
+    """Compute the points of the body in every frame.
 
     Parameters
     ----------
@@ -187,12 +187,12 @@ def skeleton(track: Array, height: float = 1.75) -> Array:
     out *= k
     out[..., 0] += base[:, None, 0]
     out[..., 2] += base[:, None, 1] + PLAYER_Z
-    out[..., 0] *= -1.0  # the player faces the camera: his right is the picture's left
+    out[..., 0] *= -1.0  # the player faces the camera: the player's right is the picture's left
     return out
 
 
 def racket_axes(track: Array) -> tuple[Array, Array]:
-    """Directions of the racket in world axes.
+    """Compute the directions of the racket in world axes.
 
     Parameters
     ----------

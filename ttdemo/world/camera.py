@@ -1,4 +1,4 @@
-"""The camera that looks at the table: metres of the hall to pixels of the picture.
+"""The camera that looks at the table: from metres of the hall to pixels of the picture.
 
 World axes: x right in the picture, y up, z towards the camera, in metres; the origin lies on the floor under
 the net. The camera looks along −z with a shifted lens, so that verticals stay vertical.
@@ -44,11 +44,11 @@ class Camera:
     cy: float
 
     def scale(self, z: Array | float) -> Any:
-        """Pixels a metre at depth z (m)."""
+        """Return the pixels per metre at depth z (m)."""
         return self.focal / (self.z - np.asarray(z, float))
 
     def project(self, points: Array) -> Array:
-        """Project points.
+        """Project points of the world to the picture.
 
         Parameters
         ----------

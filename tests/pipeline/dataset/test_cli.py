@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import h5py
 import pytest
 
@@ -10,7 +12,7 @@ from tests.support.projects import manifest_in, write_actions, write_video
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project after its first `ttprep run`."""
     folder = tmp_path_factory.mktemp("cli")
     for seed, name in enumerate(("a", "b")):
@@ -23,7 +25,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_run_keeps_the_dataset_up_to_date(folder):
+def test_run_keeps_the_dataset_up_to_date(folder: Path) -> None:
     inode = (folder / "dataset.h5").stat().st_ino
     done = ttprep("run", cwd=folder)
     assert "dataset.h5: is up to date" in done.stdout
@@ -36,7 +38,7 @@ def test_run_keeps_the_dataset_up_to_date(folder):
         assert "Across" in file["samples/label_name"].asstr()[()].tolist()
 
 
-def test_export_elsewhere_and_again(folder, tmp_path):
+def test_export_elsewhere_and_again(folder: Path, tmp_path: Path) -> None:
     done = ttprep("export", tmp_path / "set.h5", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     value = as_json(done)
@@ -66,13 +68,15 @@ def test_export_elsewhere_and_again(folder, tmp_path):
         (("annotations", "nowhere.xml"), 2, "no such file"),
     ],
 )
-def test_errors_are_one_line_with_their_exit_code(folder, words, code, message):
+def test_errors_are_one_line_with_their_exit_code(
+    folder: Path, words: tuple[object, ...], code: int, message: str
+) -> None:
     done = ttprep(*words, cwd=folder)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
 
 
-def test_the_waterfall_is_printed_and_written(folder, tmp_path):
+def test_the_waterfall_is_printed_and_written(folder: Path, tmp_path: Path) -> None:
     done = ttprep("annotations", "annotations/a.xml", "-o", tmp_path / "rules", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "1 starts-at-0" in done.stdout

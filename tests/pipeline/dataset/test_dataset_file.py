@@ -1,66 +1,29 @@
-"""The dataset file: right in every array, read with h5py and hdf5plugin alone, replaced atomically."""
+"""The dataset file: right in every array, read with h5py and hdf5plugin alone."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
-import pytest
+from numpy.typing import NDArray
 
 from pipeline.annotations import Action, Sample, Taxonomy
 from pipeline.dataset.frame_labels import frame_labels
-from pipeline.errors import UserError
-from store import DamagedError, Store
-from tests.support.projects import (
-    CROP,
-    SIZE,
-    T,
-    export_here,
-    manifest_in,
-    project,
-    run_here,
-    write_actions,
-    write_video,
-)
-
-VIDEOS = {"long": 70, "short": 12, "none": 30}
-ACTIONS = {
-    "long": [(5, 25, "Up"), (40, 46, "Down"), (45, 69, "Across")],
-    "short": [(1, 10, "Down")],
-}
+from pipeline.inputs.manifest import Manifest
+from store import FeatureReader, Store
+from tests.pipeline.dataset.conftest import ACTIONS
+from tests.support.projects import CROP, SIZE, T, export_here, manifest_in, run_here, write_video
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A processed project; tests that change it copy it first."""
-    folder = tmp_path_factory.mktemp("made")
-    return project(folder, VIDEOS, ACTIONS, untrimmed=True)
-
-
-@pytest.fixture
-def copied(made, tmp_path):
-    shutil.copytree(made.folder, tmp_path / "project", copy_function=shutil.copy2)
-    return manifest_in(tmp_path / "project", untrimmed=True)
-
-
-@pytest.fixture(scope="module")
-def dataset(made):
-    path = made.folder / "set.h5"
-    export_here(made, path)
-    return path
-
-
-def frames_of(manifest, name):
+def frames_of(manifest: Manifest, name: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Frames, flow and ROI of one video, as the store holds them."""
     store = Store.open(manifest.resolve(manifest.store))
     sha = hashlib.sha256((manifest.folder / "videos" / f"{name}.mp4").read_bytes()).hexdigest()
@@ -68,8 +31,6 @@ def frames_of(manifest, name):
     for receipt in store.receipts(sha):
         if receipt.stage in ("frames", "flow", "roi"):
             path = store.folder(sha) / f"{receipt.stage}-{receipt.key[:16]}.h5"
-            from store import FeatureReader
-
             with FeatureReader(path) as reader:
                 out[receipt.stage] = reader.read(
                     {"frames": "rgb", "flow": "flow", "roi": "centre"}[receipt.stage]
@@ -77,14 +38,14 @@ def frames_of(manifest, name):
     return out["frames"], out["flow"], out["roi"]
 
 
-def table(file, group):
+def table(file: h5py.File, group: str) -> dict[str, list[Any]]:
     return {
         k: (d.asstr()[()].tolist() if h5py.check_string_dtype(d.dtype) else d[()].tolist())
         for k, d in file[group].items()
     }
 
 
-def test_samples_are_the_annotated_strokes(dataset):
+def test_samples_are_the_annotated_strokes(dataset: Path) -> None:
     with h5py.File(dataset) as file:
         samples, videos = table(file, "samples"), table(file, "videos")
         names = [videos["name"][v] for v in samples["video"]]
@@ -101,7 +62,7 @@ def test_samples_are_the_annotated_strokes(dataset):
     assert [Path(n).name for n in videos["name"]] == ["long.mp4", "none.mp4", "short.mp4"]
 
 
-def test_pixels_are_the_frames_around_the_roi(dataset, made):
+def test_pixels_are_the_frames_around_the_roi(dataset: Path, made: Manifest) -> None:
     with h5py.File(dataset) as file:
         samples, videos = table(file, "samples"), table(file, "videos")
         scale = file["cuboids/flow"].attrs["scale"]
@@ -127,7 +88,7 @@ def test_pixels_are_the_frames_around_the_roi(dataset, made):
     assert scale == 1 / 64
 
 
-def test_a_video_shorter_than_t_repeats_its_last_frame(dataset):
+def test_a_video_shorter_than_t_repeats_its_last_frame(dataset: Path) -> None:
     with h5py.File(dataset) as file:
         samples, videos = table(file, "samples"), table(file, "videos")
         i = next(i for i, v in enumerate(samples["video"]) if "short" in videos["name"][v])
@@ -138,7 +99,7 @@ def test_a_video_shorter_than_t_repeats_its_last_frame(dataset):
     assert not flow[11:].any()
 
 
-def test_the_file_explains_itself(dataset):
+def test_the_file_explains_itself(dataset: Path) -> None:
     with h5py.File(dataset) as file:
         attrs = dict(file.attrs)
         for group in ("cuboids", "untrimmed"):
@@ -159,7 +120,7 @@ def test_the_file_explains_itself(dataset):
     assert str(dataset.parent) not in text, "a path of this machine is in the file"
 
 
-def test_videos_are_named_without_places_of_this_machine(made, tmp_path):
+def test_videos_are_named_without_places_of_this_machine(made: Manifest, tmp_path: Path) -> None:
     elsewhere = write_video(tmp_path / "elsewhere" / "far.mp4", 20, seed=7)
     shutil.copytree(made.folder, tmp_path / "p")
     manifest = manifest_in(tmp_path / "p", videos=["videos", str(elsewhere)], untrimmed=True)
@@ -171,7 +132,7 @@ def test_videos_are_named_without_places_of_this_machine(made, tmp_path):
     assert str(tmp_path).encode() not in (tmp_path / "d.h5").read_bytes()
 
 
-def test_every_taxonomy_is_a_view_of_the_same_samples(made, tmp_path):
+def test_every_taxonomy_is_a_view_of_the_same_samples(made: Manifest, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "p")
     taxonomies = [{"name": "ways", "classes": {"Vertical": ["Up", "Down"], "Other": ["Across"]}}]
     manifest = manifest_in(tmp_path / "p", taxonomies=taxonomies)
@@ -190,7 +151,7 @@ def test_every_taxonomy_is_a_view_of_the_same_samples(made, tmp_path):
         } == {"Stroke"}
 
 
-def test_untrimmed_videos_and_their_frame_labels(dataset, made):
+def test_untrimmed_videos_and_their_frame_labels(dataset: Path, made: Manifest) -> None:
     with h5py.File(dataset) as file:
         videos = table(file, "videos")
         classes = json.loads(file.attrs["classes"])
@@ -214,7 +175,7 @@ def test_untrimmed_videos_and_their_frame_labels(dataset, made):
             np.testing.assert_array_equal(labels, expected)
 
 
-def test_frames_that_nobody_can_name_have_no_label():
+def test_frames_that_nobody_can_name_have_no_label() -> None:
     view = Taxonomy(name="v", classes={"Up": ("Up",), "Negative": ("Negative",)})
     samples = [Sample("s:2-6", "v", 2, 6, "Up")]
     actions = [
@@ -229,7 +190,7 @@ def test_frames_that_nobody_can_name_have_no_label():
     assert set(frame_labels(5, [], [], view).tolist()) == {-1}
 
 
-def test_statistics_of_all_and_of_training_videos(dataset, made):
+def test_statistics_of_all_and_of_training_videos(dataset: Path, made: Manifest) -> None:
     with h5py.File(dataset) as file:
         found, samples, videos = file["statistics"].attrs, table(file, "samples"), table(file, "videos")
         maxima = {}
@@ -247,12 +208,12 @@ def test_statistics_of_all_and_of_training_videos(dataset, made):
         np.testing.assert_allclose(found["flow_divisor_train"], divisor, rtol=1e-6)
 
 
-def test_a_compact_file_holds_the_same(dataset, made, tmp_path):
+def test_a_compact_file_holds_the_same(dataset: Path, made: Manifest, tmp_path: Path) -> None:
     done = export_here(made, tmp_path / "c.h5", compact=True)
     assert done.size < dataset.stat().st_size
     with h5py.File(dataset) as fast, h5py.File(tmp_path / "c.h5") as compact:
 
-        def same(name, item):
+        def same(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
                 np.testing.assert_array_equal(item[()], compact[name][()], err_msg=name)
 
@@ -262,7 +223,7 @@ def test_a_compact_file_holds_the_same(dataset, made, tmp_path):
             assert compact[f"cuboids/{name}"].chunks is not None
 
 
-def test_reads_without_anything_of_ttprep(dataset):
+def test_reads_without_anything_of_ttprep(dataset: Path) -> None:
     script = (
         "import sys, h5py, hdf5plugin\n"
         "f = h5py.File(sys.argv[1])\n"
@@ -278,7 +239,7 @@ def test_reads_without_anything_of_ttprep(dataset):
     assert int(done.stdout) > 0
 
 
-def test_modalities_that_are_off_have_no_dataset(made, tmp_path):
+def test_modalities_that_are_off_have_no_dataset(made: Manifest, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "p")
     manifest = manifest_in(tmp_path / "p", modalities=["rgb"])
     run_here(manifest)
@@ -290,248 +251,7 @@ def test_modalities_that_are_off_have_no_dataset(made, tmp_path):
         assert set(file["videos/first"][()].tolist()) == {-1}
 
 
-# -- the same again, and nothing twice --------------------------------------------------------
-
-
-def test_equal_inputs_give_equal_bytes(made, dataset, tmp_path):
-    """However the store came about: one annotation file after the other, parallel names in another order."""
-    folder = tmp_path / "p"
-    for seed, (name, n) in enumerate(VIDEOS.items()):
-        write_video(folder / "videos" / f"{name}.mp4", n, seed)
-    write_actions(folder / "annotations" / "short.xml", ACTIONS["short"])
-    write_actions(folder / "annotations" / "long.xml", ACTIONS["long"][1:])
-    manifest = manifest_in(folder, untrimmed=True)
-    run_here(manifest)
-    write_actions(folder / "annotations" / "long.xml", ACTIONS["long"])
-    run_here(manifest)
-    shutil.copytree(made.folder / "store" / "splits", folder / "store" / "splits")
-    export_here(manifest, folder / "set.h5")
-    for path in sorted(dataset.parent.glob("set.*")):
-        assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
-
-
-def test_an_unchanged_export_touches_nothing(copied):
-    path = copied.folder / "d.h5"
-    assert export_here(copied, path).made
-    before = {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in copied.folder.glob("d.*")}
-    assert len(before) == 5
-    again = export_here(copied, path)
-    assert not again.made
-    assert {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in copied.folder.glob("d.*")} == before
-
-
-def test_a_lost_card_is_written_again_without_the_dataset(copied):
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    inode, card = path.stat().st_ino, (copied.folder / "d.md").read_bytes()
-    (copied.folder / "d.md").unlink()
-    assert export_here(copied, path).made
-    assert path.stat().st_ino == inode
-    assert (copied.folder / "d.md").read_bytes() == card
-
-
-@pytest.mark.parametrize("change", ["label", "stroke", "player", "taxonomy", "length", "splits"])
-def test_whatever_changes_the_content_is_exported(copied, change):
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    before = path.read_bytes()
-    manifest = copied
-    if change == "label":
-        write_actions(copied.folder / "annotations" / "short.xml", [(1, 10, "Up")])
-    elif change == "stroke":
-        write_actions(copied.folder / "annotations" / "short.xml", [(2, 10, "Down")])
-    elif change == "player":
-        video = {"path": "videos/short.mp4", "player": "anna"}
-        manifest = manifest_in(
-            copied.folder, untrimmed=True, videos=["videos/long.mp4", "videos/none.mp4", video]
-        )
-    elif change == "taxonomy":
-        manifest = manifest_in(copied.folder, untrimmed=True, taxonomy="detection")
-    elif change == "length":
-        manifest = manifest_in(
-            copied.folder, untrimmed=True,
-            stages={"cuboids": {"crop_width": CROP, "crop_height": CROP, "length": T + 4}},
-        )  # fmt: skip
-    else:
-        manifest = manifest_in(copied.folder, untrimmed=True, splits={"seed": 5})
-    run_here(manifest)
-    assert export_here(manifest, path).made
-    assert path.read_bytes() != before
-    assert not export_here(manifest, path).made
-
-
-# -- readers, faults ------------------------------------------------------------------------------
-
-
-def test_a_reader_of_the_old_file_is_not_disturbed(copied):
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    with h5py.File(path) as old:
-        first = old["cuboids/rgb"][:5]
-        write_actions(copied.folder / "annotations" / "none.xml", [(3, 20, "Up"), (21, 28, "Up")])
-        run_here(copied)
-        assert export_here(copied, path).made
-        np.testing.assert_array_equal(old["cuboids/rgb"][:5], first)
-        n_old = len(old["cuboids/rgb"])
-    with h5py.File(path) as new:
-        assert len(new["cuboids/rgb"]) > n_old
-
-
-def test_a_large_old_file_is_freed_without_waiting(copied, monkeypatch):
-    monkeypatch.setattr("pipeline.dataset.dataset_file.LARGE", 1)
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    names = {p.name for p in copied.folder.iterdir()}
-    with h5py.File(path) as old:
-        first = old["cuboids/rgb"][:5]
-        write_actions(copied.folder / "annotations" / "none.xml", [(3, 20, "Up"), (21, 28, "Up")])
-        run_here(copied)
-        assert export_here(copied, path).made
-        np.testing.assert_array_equal(old["cuboids/rgb"][:5], first)
-    deadline = time.monotonic() + 10
-    while {p.name for p in copied.folder.iterdir()} != names and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert {p.name for p in copied.folder.iterdir()} == names
-    assert not export_here(copied, path).made
-    assert {p.name for p in copied.folder.iterdir()} == names
-
-
-@pytest.mark.parametrize("after", [0, 1, 5, 12, 20])
-def test_a_full_disk_leaves_the_old_file(copied, monkeypatch, after):
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    before = {p.name: p.read_bytes() for p in copied.folder.glob("d.*")}
-    write_actions(copied.folder / "annotations" / "short.xml", [(1, 10, "Up")])
-    run_here(copied)
-    count, real = iter(range(10**6)), os.pwrite
-
-    def full(*words):
-        if next(count) >= after:
-            raise OSError(28, "No space left on device")
-        return real(*words)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
-        with pytest.raises(OSError, match="No space left"):
-            export_here(copied, path)
-    assert path.read_bytes() == before["d.h5"]
-    assert {p.name for p in copied.folder.glob("*d.*")} == set(before), "something was left behind"
-    assert export_here(copied, path).made
-    with h5py.File(path) as file:
-        assert "Up" in file["samples/label_name"].asstr()[()].tolist()
-
-
-def test_what_a_killed_export_left_is_swept(copied):
-    gone = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
-    )
-    host = socket.gethostname().replace("-", "_")
-    dead = copied.folder / f"d.h5.tmp-{host}-{int(gone.stdout)}-abcd1234"
-    alive = copied.folder / f"d.h5.tmp-{host}-{os.getpid()}-abcd1234"
-    elsewhere = copied.folder / "d.h5.tmp-otherhost-1-abcd1234"
-    for path in (dead, alive, elsewhere):
-        path.write_bytes(b"half a file")
-    export_here(copied, copied.folder / "d.h5")
-    assert not dead.exists()
-    assert alive.exists(), "another export of this process may be at work"
-    assert elsewhere.exists(), "nothing here can tell whether its process lives"
-
-
-def test_killed_between_file_and_card_the_next_export_finishes(copied, monkeypatch):
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    write_actions(copied.folder / "annotations" / "short.xml", [(1, 10, "Up")])
-    run_here(copied)
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("pipeline.dataset.export.write_card", killed)
-        with pytest.raises(KeyboardInterrupt):
-            export_here(copied, path)
-    inode = path.stat().st_ino
-    assert export_here(copied, path).made
-    assert path.stat().st_ino == inode
-    assert "| Up | " in (copied.folder / "d.md").read_text()
-    assert not export_here(copied, path).made
-
-
-@pytest.mark.parametrize("stage", ["cuboids", "untrimmed", "statistics", "roi"])
-def test_damage_in_the_store_is_not_handed_on(copied, stage):
-    store = copied.folder / "store"
-    victim = max((store / "videos").rglob(f"{stage}-*.h5"), key=lambda p: p.stat().st_size)
-    stat, data = victim.stat(), bytearray(victim.read_bytes())
-    data[len(data) // 2] ^= 0x10
-    victim.write_bytes(data)
-    os.utime(victim, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as rot on a disk: nothing shows
-    with pytest.raises(DamagedError, match=rf"{stage}-.*ttprep run"):
-        export_here(copied, copied.folder / "d.h5")
-    assert not (copied.folder / "d.h5").exists()
-    assert stage in {j.stage for j in run_here(copied).jobs}
-    assert export_here(copied, copied.folder / "d.h5").made
-
-
-def test_what_is_not_computed_is_asked_for(copied):
-    write_actions(copied.folder / "annotations" / "none.xml", [(3, 20, "Up"), (21, 28, "Up")])
-    with pytest.raises(UserError, match=r"cuboids of .*none\.mp4: not computed .*`ttprep run`"):
-        export_here(copied, copied.folder / "d.h5")
-
-
-def test_a_video_that_fails_is_left_out_and_named(copied):
-    (copied.folder / "videos" / "bad.mp4").write_bytes(b"not a video at all" * 50)
-    run_here(copied)
-    done = export_here(copied, copied.folder / "d.h5")
-    assert done.code == 3
-    assert done.left_out == ("videos/bad.mp4: frames failed",)
-    assert "videos/bad.mp4" in (copied.folder / "d.md").read_text()
-    with h5py.File(copied.folder / "d.h5") as file:
-        assert len(file["videos/name"]) == 3
-
-
-def test_no_annotations_are_an_error(copied):
-    shutil.rmtree(copied.folder / "annotations")
-    (copied.folder / "annotations").mkdir()
-    run_here(copied)
-    with pytest.raises(UserError, match="no sample to export"):
-        export_here(copied, copied.folder / "d.h5")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("notes.h5", b"my notes", "is no dataset of ttprep"),
-        ("notes.txt", b"", r"ends in \.h5"),
-        ("d.md", b"my readme", "would be replaced"),
-        ("d.samples.csv", b"a,b", "would be replaced"),
-    ],
-)
-def test_what_others_wrote_is_not_replaced(copied, name, content, message):
-    target = copied.folder / name
-    target.write_bytes(content)
-    path = target if name.startswith("notes") else copied.folder / "d.h5"
-    with pytest.raises(UserError, match=message):
-        export_here(copied, path)
-    assert target.read_bytes() == content
-
-
-def test_another_h5_file_is_not_replaced(copied):
-    with h5py.File(copied.folder / "d.h5", "w") as file:
-        file["x"] = [1, 2, 3]
-    with pytest.raises(UserError, match="is no dataset of ttprep"):
-        export_here(copied, copied.folder / "d.h5")
-
-
-def test_a_truncated_dataset_is_written_again(copied):
-    path = copied.folder / "d.h5"
-    export_here(copied, path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    assert export_here(copied, path).made
-    assert path.read_bytes() == whole
-
-
-def test_what_lies_in_one_piece_can_be_mapped(dataset):
+def test_what_lies_in_one_piece_can_be_mapped(dataset: Path) -> None:
     with h5py.File(dataset) as file:
         for name in ("rgb", "flow"):
             data = file[f"cuboids/{name}"]
@@ -539,7 +259,7 @@ def test_what_lies_in_one_piece_can_be_mapped(dataset):
             np.testing.assert_array_equal(mapped, data[()])
 
 
-def test_the_training_package_reads_it(dataset):
+def test_the_training_package_reads_it(dataset: Path) -> None:
     from tttrain.data.dataset_file import Reader, read_info
 
     info = read_info(dataset)

@@ -1,4 +1,4 @@
-"""Writing one HDF5 file atomically, and moving compressed chunks between files."""
+"""Write one HDF5 file atomically, and copy compressed chunks between files."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
+from pipeline.errors import USAGE, UserError
 from stages.base import Array
 from store import DamagedError, Layout
-from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_name, temp_owner_alive
+from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_owner_alive
 
 #: as a column's dtype: text of any length
 TEXT = "text"
-#: bytes from which a replaced file is freed by another process
-LARGE = 1 << 28
 
 
-class DatasetFile:
+class Hdf5Writer:
     """A new HDF5 file; see :func:`writing`.
 
-    Small things go through HDF5 as usual. The pixels, nearly all of the bytes, are only *reserved*: once
-    HDF5 has closed the file they are written into their places in the order of the file, while a second
-    thread writes and a third hashes what was made just before.
+    Small arrays go through HDF5 as usual. For the pixels, nearly all of the bytes, space is only *reserved*:
+    once HDF5 has closed the file, they are filled in, in the order of the file. While the caller makes the
+    next block, a second thread writes the previous ones and a third hashes them.
 
     Attributes
     ----------
@@ -49,13 +48,13 @@ class DatasetFile:
         # rdcc_nbytes=0: every chunk is written whole, once
         self.h5 = h5py.File(self._raw, "w", rdcc_nbytes=0, libver="v110")
 
-    def check(self) -> None:
-        """Raise the first failed write: without looking, a full disk shows at the very end."""
+    def raise_failure(self) -> None:
+        """Raise the first failed write. Called now and then, or a full disk would only show at the end."""
         if self._raw.failure is not None:
             raise self._raw.failure
 
     def attrs(self, group: h5py.HLObject, values: Mapping[str, Any]) -> None:
-        """Set attributes; dictionaries, lists and tuples of text become JSON."""
+        """Set attributes; dictionaries, lists and tuples of text are stored as JSON."""
         for name, value in values.items():
             numbers = isinstance(value, tuple) and all(isinstance(v, int | float) for v in value)
             plain = numbers or isinstance(value, str | int | float | bool | np.generic)
@@ -64,7 +63,7 @@ class DatasetFile:
     def create(
         self, name: str, shape: tuple[int, ...], dtype: Any, layout: Layout | None, attrs: Mapping[str, Any]
     ) -> h5py.Dataset:
-        """A dataset of a size known beforehand: contiguous, or in chunks where there is a layout."""
+        """Create a dataset of known size: in chunks where a layout is given, contiguous where none is."""
         options: dict[str, Any] = {}
         if layout is not None:
             options = {"chunks": layout.clipped(shape[1:]), **layout.filters()}
@@ -81,14 +80,14 @@ class DatasetFile:
         attrs: Mapping[str, Any],
         rows: Callable[[], Iterable[Array]],
     ) -> None:
-        """A contiguous dataset that is filled last.
+        """Create a contiguous dataset whose values are written last, by :meth:`close`.
 
         Parameters
         ----------
         name, shape, dtype, attrs
             As for :meth:`create`.
         rows : callable
-            Gives all rows in order, in arrays of any number of them.
+            Returns all rows in order, as arrays of any number of rows.
         """
         plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plan.set_layout(h5py.h5d.CONTIGUOUS)
@@ -102,18 +101,18 @@ class DatasetFile:
             self._reserved.append((dataset.id.get_offset(), size, rows))
 
     def table(self, group: str, columns: Mapping[str, tuple[Any, Any]]) -> None:
-        """Small datasets: name → (dtype, values)."""
+        """Write small datasets: name → (dtype, values)."""
         for name, (dtype, values) in columns.items():
             data: Any = np.array(values, dtype=None if dtype == TEXT else dtype)
             if dtype == TEXT:
-                # of fixed length: a heap of loose strings is what HDF5 trips over when a disk is full
+                # fixed length: HDF5 crashes over its heap of variable-length strings when a disk is full
                 texts = [str(v).encode() for v in values]
                 dtype = h5py.string_dtype(length=max(1, *map(len, texts)) if texts else 1)
                 data = np.array(texts, dtype=dtype)
             self.h5.create_dataset(f"{group}/{name}", data=data, dtype=dtype)
 
     def close(self) -> None:
-        """Complete the file and flush it to the disk; raises what failed on the way."""
+        """Complete the file and flush it to the disk; raise what failed on the way."""
         self.h5.attrs["complete"] = True
         self.h5.close()
         self._raw.finish()
@@ -121,19 +120,21 @@ class DatasetFile:
         try:
             with _Pipe(handle) as pipe:
                 for offset, size, rows in sorted(self._reserved, key=lambda r: r[0]):
-                    pipe.pass_by(offset)
+                    pipe.skip_to(offset)
                     for block in rows():
                         pipe.put(np.ascontiguousarray(block))
                     if pipe.at != offset + size:
-                        raise DamagedError(f"{self.path}: {pipe.at - offset} of {size} bytes were given")
-                pipe.pass_by(os.fstat(handle).st_size)
+                        raise DamagedError(
+                            f"{self.path}: only {pipe.at - offset} of {size} bytes were written"
+                        )
+                pipe.skip_to(os.fstat(handle).st_size)
             self.sha256 = pipe.digest.hexdigest()
             os.fsync(handle)
         finally:
             os.close(handle)
 
     def abandon(self) -> None:
-        """Close without finishing; the caller removes the file."""
+        """Close without completing; the caller removes the file."""
         if not self._raw.closed:
             self._raw.failure = self._raw.failure or OSError("abandoned")
             with contextlib.suppress(OSError, RuntimeError):
@@ -142,7 +143,7 @@ class DatasetFile:
 
 
 class _Pipe:
-    """Writes and hashes blocks in order, each in a thread of its own, a few blocks behind the caller."""
+    """Write and hash blocks in order, each in its own thread, at most a few blocks behind the caller."""
 
     _DEPTH = 3
 
@@ -165,14 +166,14 @@ class _Pipe:
             self._hasher.shutdown(cancel_futures=True)
 
     def put(self, block: Array) -> None:
-        """Write a block here."""
+        """Write a block at the current position."""
         data = block.data.cast("B")
         self._later(self._writer, self._write, data, self.at)
         self._later(self._hasher, self.digest.update, data)
         self.at += len(data)
 
-    def pass_by(self, stop: int) -> None:
-        """Go on to ``stop``; what lies there already is hashed alone."""
+    def skip_to(self, stop: int) -> None:
+        """Move on to ``stop``; the bytes in between are there already and are only hashed."""
         while self.at < stop:
             data = os.pread(self._handle, min(1 << 22, stop - self.at), self.at)
             if not data:
@@ -191,70 +192,67 @@ class _Pipe:
             done += os.pwrite(self._handle, data[done:], at + done)
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[DatasetFile]:
-    """Write a file that replaces ``path`` when the block ends well; whoever reads the old one goes on.
+def link_target(path: Path) -> Path:
+    """Return the file to replace: ``path``, or what it points to where it is a symbolic link.
 
     Raises
     ------
+    UserError
+        The link leads into a folder that does not exist, or round in a circle.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink() or not target.parent.is_dir():
+        raise UserError(
+            f"{path}: is a symbolic link to {path.readlink()}, where no file can be made; "
+            "mount its disk or create its folder, or remove the link",
+            USAGE,
+        )
+    return target
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Hdf5Writer]:
+    """Write a file that replaces ``path`` when the block ends well; readers of the old file keep it.
+
+    Where ``path`` is a symbolic link, its target is replaced and the link stays: that is how a dataset comes
+    to lie on a larger disk.
+
+    Raises
+    ------
+    UserError
+        ``path`` is a link that leads nowhere.
     OSError
         The disk refused; ``path`` is as it was.
     DamagedError
-        What was written does not read back.
+        The file is not complete when read back.
     """
-    sweep(path)
-    with replacing(path) as temp:
-        out = DatasetFile(temp)
+    target = link_target(path)
+    sweep(target)
+    with replacing(target) as temp:
+        out = Hdf5Writer(temp)
         try:
             yield out
             out.close()
         except Exception:
-            out.check()  # HDF5 stumbles over what a full disk swallowed: say what began it
+            out.raise_failure()  # a full disk makes HDF5 fail later, and elsewhere: report the cause
             raise
         finally:
             out.abandon()
-        _check(temp, path)
-
-
-@contextlib.contextmanager
-def freed_later(path: Path) -> Iterator[None]:
-    """Let a large file that the block replaces lose its blocks in a process of its own.
-
-    Some file systems free a gigabyte in a second and more (measured: 1.4 s on ext4 with online
-    discard, as long as all else that one more annotation file costs); nothing has to wait for that,
-    so it begins when the block is through. What a crash leaves is swept by the next export.
-    """
-    old = temp_name(path)
-    with contextlib.suppress(OSError):  # not there, or no second names on this file system
-        if path.stat().st_size >= LARGE:
-            os.link(path, old)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if old.stat().st_nlink == 1:
-                _remove_apart(old)
-            else:
-                old.unlink()
-
-
-def _remove_apart(path: Path) -> None:
-    """Remove a file in a process of its own that outlives this one, and holds none of its streams."""
-    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
-    words = ["rm", "-f", "--", str(path)]
-    os.posix_spawnp(words[0], words, os.environ, file_actions=quiet, setpgroup=0)
+        _require_complete(temp, path)
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed exports left beside a file: nobody else looks there."""
+    """Remove what killed exports left beside a file; `ttprep gc` looks at the store only."""
     for left in path.parent.glob(f"{glob.escape(path.name)}{TEMP_MARK}*"):
         if not temp_owner_alive(left):
             with contextlib.suppress(OSError):
                 left.unlink()
 
 
-def _check(temp: Path, path: Path) -> None:
-    """Everything that was to be written is there: what is not would read as zeros."""
+def _require_complete(temp: Path, path: Path) -> None:
+    """Raise DamagedError unless every chunk was written: a missing one would read as zeros."""
 
     def visit(name: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset) or item.size == 0:
@@ -273,14 +271,14 @@ def _check(temp: Path, path: Path) -> None:
 
 
 def copy_chunks(source: h5py.Dataset, target: h5py.Dataset, at: int) -> None:
-    """Copy all rows of a dataset into another one, compressed chunk by compressed chunk.
+    """Copy all rows of a dataset into another one, chunk by chunk, without decompressing.
 
     Parameters
     ----------
     source, target : h5py.Dataset
-        Of one chunk shape and filter.
+        With the same chunk shape and filters.
     at : int
-        Row of ``target`` that the first row goes to, on a chunk boundary.
+        Row of ``target`` where the first row goes; a multiple of the chunk's length.
 
     Raises
     ------

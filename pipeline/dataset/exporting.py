@@ -1,4 +1,4 @@
-"""``ttprep export``: the dataset file and what lies beside it, kept up to date."""
+"""Bring a dataset file and the files beside it up to date with the store."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import h5py
 
 from pipeline.dataset.assemble import FORMAT, Progress, assemble
 from pipeline.dataset.card import mark_of, write_card
-from pipeline.dataset.content import collect
+from pipeline.dataset.content import select_content
 from pipeline.dataset.croissant import described_file, write_croissant
-from pipeline.dataset.dataset_file import freed_later
-from pipeline.dataset.fingerprint import card_mark, fingerprint, fingerprint_of
+from pipeline.dataset.fingerprint import card_mark, dataset_fingerprint, stored_fingerprint
+from pipeline.dataset.hdf5_writer import link_target
 from pipeline.dataset.sample_picture import write_picture
 from pipeline.dataset.sample_table import write_table
-from pipeline.dataset.split_table import settle, split_params
+from pipeline.dataset.split_table import split_params, stable_splits
 from pipeline.dataset.summary import Summary, read_summary
 from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
@@ -29,8 +29,8 @@ from store import Store, sha256_file
 
 
 @dataclass(frozen=True)
-class Beside:
-    """The files that go with a dataset file."""
+class SideFiles:
+    """The files that lie beside a dataset file and describe it."""
 
     card: Path
     picture: Path
@@ -46,13 +46,13 @@ class Exported:
     ----------
     path : Path
     made : bool
-        False: the file was up to date, nothing was touched.
+        False where the file was up to date and nothing was touched.
     samples, rows, size : int
-        Samples, frames in them, bytes.
+        Number of samples, their frames, bytes of the file.
     counts : dict of str to dict of str to int
         Class → split → samples.
     left_out : tuple of str
-        Videos that failed and are not in it.
+        Videos that failed and are not in the file.
     seconds : float
     """
 
@@ -67,11 +67,11 @@ class Exported:
 
     @property
     def code(self) -> int:
-        """Exit code."""
+        """Exit code of the command."""
         return SOME_FAILED if self.left_out else OK
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values for JSON."""
         return {**vars(self), "path": str(self.path), "left_out": list(self.left_out), "exit_code": self.code}
 
     def __str__(self) -> str:
@@ -79,9 +79,9 @@ class Exported:
         return f"{self.path}: {what}; {self.samples} samples, {self.rows} frames, {self.size / 1e6:.1f} MB"
 
 
-def beside(path: Path) -> Beside:
-    """The files beside ``d.h5``: ``d.md``, ``d.png``, ``d.samples.csv``, ``d.croissant.json``."""
-    return Beside(
+def side_files(path: Path) -> SideFiles:
+    """Return the files beside ``d.h5``: ``d.md``, ``d.png``, ``d.samples.csv``, ``d.croissant.json``."""
+    return SideFiles(
         path.with_suffix(".md"),
         path.with_suffix(".png"),
         path.with_suffix(".samples.csv"),
@@ -100,7 +100,7 @@ def export(
     compact: bool | None = None,
     progress: Progress = lambda rows, total: None,
 ) -> Exported:
-    """Bring a dataset file up to date with the store; does nothing where it is.
+    """Bring a dataset file up to date with the store; do nothing where it already is.
 
     Parameters
     ----------
@@ -110,19 +110,24 @@ def export(
     plans : mapping of str to list of Planned
         By the video's sha256, planned against the store as it is now.
     path : Path
-        The file; it is replaced atomically.
+        The file; it is replaced atomically. Where it is a symbolic link, the link's target is replaced.
     samples : SampleTable
         As planned; the annotations are read again only where videos are left out.
     compact : bool, optional
-        Compressed: a tenth of the bytes, read at a fraction of the speed. Default: as the manifest
-        says.
+        Whether to compress: a tenth of the bytes, read at a fraction of the speed. Default: the manifest's
+        setting.
     progress : callable
-        Told the rows of ``/cuboids`` just written, and how many there are.
+        Called with the rows of ``/cuboids`` just written and their total number.
+
+    Returns
+    -------
+    Exported
 
     Raises
     ------
     UserError
-        There is nothing to export, results are missing, or something else lies at ``path``.
+        There is nothing to export, results are missing, something else lies at ``path``, or ``path`` is a
+        link that leads nowhere.
     OSError
         The disk refused.
     DamagedError
@@ -131,20 +136,19 @@ def export(
     start = time.perf_counter()
     _guard(path)
     compact = manifest.compact if compact is None else compact
-    content = collect(manifest, sources, plans, samples)
-    splits = settle(store, split_params(manifest), [s for _, s in content.samples])
-    mark = fingerprint(content, splits, compact=compact)
-    files = beside(path)
-    current = fingerprint_of(path) == mark
-    card = card_mark(mark, content)
-    made = not (current and _described(path, files, mark, card))
+    content = select_content(manifest, sources, plans, samples)
+    splits = stable_splits(store, split_params(manifest), [s for _, s in content.samples])
+    fingerprint = dataset_fingerprint(content, splits, compact=compact)
+    files = side_files(path)
+    current = stored_fingerprint(path) == fingerprint
+    mark = card_mark(fingerprint, content)
+    made = not (current and _described(path, files, fingerprint, mark))
     digest = ""
-    with freed_later(path):
-        if not current:
-            digest = assemble(path, store, content, splits, mark, compact=compact, progress=progress)
-        summary = read_summary(path)
-        if made:
-            _describe(summary, files, content.waterfall.to_json(), card, digest or sha256_file(path))
+    if not current:
+        digest = assemble(path, store, content, splits, fingerprint, compact=compact, progress=progress)
+    summary = read_summary(path)
+    if made:
+        _describe(summary, files, content.waterfall.to_json(), mark, digest or sha256_file(path))
     return Exported(
         path,
         made,
@@ -157,25 +161,27 @@ def export(
     )
 
 
-def _describe(summary: Summary, files: Beside, waterfall: dict[str, Any], mark: str, digest: str) -> None:
-    """Write everything beside a dataset file; the Croissant description last: it vouches for the rest."""
+def _describe(summary: Summary, files: SideFiles, waterfall: dict[str, Any], mark: str, digest: str) -> None:
+    """Write the files beside a dataset; the Croissant description last, since it vouches for the others."""
     write_picture(files.picture, summary)
     write_table(files.table, summary)
     write_card(files.card, summary, files.picture, waterfall, mark)
     write_croissant(files.croissant, summary, digest, files.table)
 
 
-def _described(path: Path, files: Beside, mark: str, card: str) -> bool:
+def _described(path: Path, files: SideFiles, fingerprint: str, mark: str) -> bool:
+    """Whether the files beside a dataset are there and describe this one."""
     there = all(p.exists() for p in vars(files).values())
-    right = described_file(files.croissant) == (mark, path.stat().st_size)
-    return there and right and mark_of(files.card) == card
+    right = described_file(files.croissant) == (fingerprint, path.stat().st_size)
+    return there and right and mark_of(files.card) == mark
 
 
 def _guard(path: Path) -> None:
-    """Refuse to replace what no export wrote."""
+    """Raise UserError unless everything that would be replaced comes from an earlier export."""
+    link_target(path)
     if path.suffix not in (".h5", ".hdf5"):
         raise UserError(f"{path}: a dataset is an HDF5 file; give a name that ends in .h5", USAGE)
-    files = beside(path)
+    files = side_files(path)
     if not path.exists():
         strange = [p for p in vars(files).values() if p.exists()]
         if strange and not files.croissant.exists():
@@ -185,7 +191,7 @@ def _guard(path: Path) -> None:
         with h5py.File(path, "r") as file:
             ours = file.attrs.get("format") == FORMAT
     except OSError:
-        # half a file, or none of ours: only the name beside it can tell
+        # a truncated dataset or something else: only the description beside it can tell
         ours = files.croissant.exists()
     if not ours:
         raise UserError(f"{path}: exists and is no dataset of ttprep; give another name, or remove it", USAGE)
