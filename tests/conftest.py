@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
+from tests.support import slow_list
+
 Picture = NDArray[np.uint8]
 
 settings.register_profile(
@@ -24,6 +26,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("ttprep")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of tests/slow.txt."""
+    slow = slow_list.read()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        if name in slow or name.partition("::")[0] in slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +87,7 @@ def scene(
     shapes = []
     for k in range(3):
         h, w = max(2, height // (3 + k)), max(2, width // (5 + k))
-        y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]  # type: ignore[misc]
+        y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
         alpha = ((x**2 + y**2 <= 1) if k % 2 else np.ones((h, w)))[..., None].astype(np.float32)
         start, step = rng.uniform(0, 1, 2), rng.uniform(-0.01, 0.01, 2) * speed
         shapes.append((texture(h, w, rng.uniform(30, 225, 3), 40), alpha, start, step))

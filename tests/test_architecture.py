@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "run", "demos", "cli",
     ),
     "tttrain": ("errors", "atomic", "data", "models", "training", "evaluation", "cli"),
-    "ttdemo": ("render", "strokes", "throws"),
+    "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),
 }  # fmt: skip
 #: the only room that may import what renders demo clips
 USES_TTDEMO = "demos"

@@ -39,7 +39,7 @@ def walker(n: int, speed: float = 3.0, noise: float = 2.0, seed: int = 0) -> tup
     frames = np.empty((n, 96, 160, 3), np.uint8)
     truth = np.zeros((n, 96, 160), bool)
     for t in range(n):
-        picture = background + rng.normal(0, noise, background.shape).astype(np.float32)
+        picture = background + np.asarray(rng.normal(0, noise, background.shape), np.float32)
         x = int(10 + speed * t) % 130
         picture[30:70, x : x + 24] = block + rng.normal(0, noise, block.shape)
         truth[t, 30:70, x : x + 24] = True
@@ -70,7 +70,7 @@ def by_hand(
         model.apply(frames[t], None, rate)
     out = []
     for frame in frames:
-        found = np.uint8(model.apply(frame, None, rate) == 255)
+        found = np.asarray(model.apply(frame, None, rate) == 255, np.uint8)
         out.append(cv2.dilate(found, cv2.getStructuringElement(cv2.MORPH_RECT, (dilate, dilate))))
     return np.stack(out)
 

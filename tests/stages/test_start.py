@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,8 +51,10 @@ def as_printed(dx: Curve, dtheta: Curve) -> int | None:
 def test_it_is_the_rule_as_printed(seed: int, n: int, noise: float) -> None:
     rng = np.random.default_rng(seed)
     rise = np.cumsum(np.abs(rng.normal(0, 0.5, n))) * (rng.random(n) > 0.1)
-    dx = np.round(np.maximum(rise + rng.normal(0, noise, n), 0), 1)  # rounded: equal neighbours occur
-    dtheta = np.round(np.abs(np.cumsum(rng.normal(0, 0.05, n))), 2)
+    dx = np.asarray(
+        np.round(np.maximum(rise + rng.normal(0, noise, n), 0), 1), float
+    )  # rounded: equal neighbours occur
+    dtheta = np.asarray(np.round(np.abs(np.cumsum(rng.normal(0, 0.05, n))), 2), float)
     found, printed = find_start(dx, dtheta, PARAMS, 30.0), as_printed(dx, dtheta)
     assert found == (NO_START if printed is None else printed - 1)
 
@@ -84,7 +87,7 @@ def test_each_condition_can_delay_the_start() -> None:
 
 def test_nothing_begins_in_the_first_ten_frames_nor_where_fewer_than_eight_are_left() -> None:
     always = np.ones(60)
-    assert find_start(np.arange(60) + 6.0, always, PARAMS, 30.0) == 10
+    assert find_start(np.arange(60, dtype=float) + 6, always, PARAMS, 30.0) == 10
     assert find_start(ramp(60, 52), always, PARAMS, 30.0) == 52
     assert find_start(ramp(60, 53), always, PARAMS, 30.0) == NO_START
 
@@ -93,8 +96,8 @@ def test_nothing_begins_in_the_first_ten_frames_nor_where_fewer_than_eight_are_l
 def test_constants_last_as_long_at_any_rate(fps: int, still: int, growing: int) -> None:
     assert (PARAMS.still(fps), PARAMS.growing(fps)) == (still, growing)
     n = still + growing
-    assert find_start(np.arange(n) + 6.0, np.ones(n), PARAMS, fps) == still
-    assert find_start(np.arange(n - 1) + 6.0, np.ones(n - 1), PARAMS, fps) == NO_START
+    assert find_start(np.arange(n, dtype=float) + 6, np.ones(n), PARAMS, fps) == still
+    assert find_start(np.arange(n - 1, dtype=float) + 6, np.ones(n - 1), PARAMS, fps) == NO_START
 
 
 def test_changes_are_the_norms_of_the_paper() -> None:
@@ -136,7 +139,7 @@ def test_a_missing_joint_has_not_moved() -> None:
     assert joint_change(moved, gone, 320, 240).max() == 0
 
 
-def trial(seed: int, size: tuple[int, int]) -> tuple[int, VideoInfo, dict[str, NDArray]]:
+def trial(seed: int, size: tuple[int, int]) -> tuple[int, VideoInfo, dict[str, NDArray[Any]]]:
     """A rendered trial as the stage gets it, and its true start."""
     plan = plan_trial(seed=seed, player=seed % 6, target=seed % 9, trial=0, size=size)
     rng = np.random.default_rng(seed)

@@ -37,4 +37,5 @@ def texture(height: int, width: int, seed: int = 0, channels: int = 3) -> NDArra
         phase = rng.uniform(0, 6.28, channels)
         picture += np.sin((fx * x + fy * y)[:, :, np.newaxis] + phase).astype(np.float32)
     picture -= picture.min()
-    return picture / picture.max()
+    out: NDArray[np.float32] = picture / picture.max()
+    return out

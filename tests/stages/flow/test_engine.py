@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from stages.flow.engine import ISA_VARIABLE
 from tests.support import flow_oracle
 from tests.support.flow import texture
 
-CASES = {
+CASES: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {
     "colour": ((25, 38, 3), {"n_inner": 1}),
     "grey": ((33, 21, 1), {"n_inner": 1}),
     "two inner iterations": ((22, 27, 3), {"n_inner": 2, "n_sor": 4}),
@@ -39,10 +40,10 @@ def test_equals_the_literal_implementation(case: str, variant: str, monkeypatch:
     monkeypatch.setenv(ISA_VARIABLE, variant)
     shape, changes = CASES[case]
     defaults = {"alpha": 0.012, "ratio": 0.75, "min_width": 9, "n_outer": 2, "n_inner": 1, "n_sor": 6}
-    parameters = defaults | changes
+    parameters: dict[str, Any] = {**defaults, **changes}
     a, b = shifted(shape)
-    expected = flow_oracle.flow(a.astype(float), b.astype(float), **parameters)  # type: ignore[arg-type]
-    flow = irls_flow(a, b, **parameters)  # type: ignore[arg-type]
+    expected = flow_oracle.flow(a.astype(float), b.astype(float), **parameters)
+    flow = irls_flow(a, b, **parameters)
     assert np.abs(expected).max() > 0.05  # or all this would prove little
     error = np.abs(flow - expected)
     assert error.mean() <= 5e-6

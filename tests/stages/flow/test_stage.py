@@ -67,7 +67,7 @@ def test_is_smoothed_masked_flow_of_the_pair() -> None:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_blocks_equal_the_whole(size: int, method: str) -> None:
     frames, mask = video()
-    params = FlowParams(method=method, **FAST)  # type: ignore[arg-type]
+    params = FlowParams(method=method, **FAST)
     expected = whole(frames, mask, params)
     n, pairs = len(frames), len(frames) - 1
     blocks = []
@@ -88,7 +88,7 @@ def test_every_method_finds_the_drift(method: str) -> None:
     frames, mask = video(n=3, height=120, width=160)
     mask[:] = 0
     mask[:, 30:90, 30:130] = 1
-    params = FlowParams(method=method)  # type: ignore[arg-type]
+    params = FlowParams(method=method)
     flow = whole(frames, mask, params)["flow"][0] / 64
     inside = flow[40:80, 40:120]
     motion = np.median(inside, axis=(0, 1))
@@ -103,7 +103,7 @@ def test_threads_of_opencv_do_not_matter(method: str) -> None:
     fields = set()
     for threads in (1, 4):
         cv2.setNumThreads(threads)
-        fields.add(whole(frames, mask, FlowParams(method=method, **FAST))["flow"].tobytes())  # type: ignore[arg-type]
+        fields.add(whole(frames, mask, FlowParams(method=method, **FAST))["flow"].tobytes())
     cv2.setNumThreads(1)
     assert len(fields) == 1
 
@@ -118,7 +118,7 @@ def test_parameters_are_checked() -> None:
     with pytest.raises(ValueError, match="odd"):
         FlowParams(ksize=4)
     with pytest.raises(ValueError, match="method"):
-        FlowParams(method="magic")  # type: ignore[arg-type]
+        FlowParams(method="magic")
     with pytest.raises(ValueError, match="alfa"):
         FlowParams(alfa=1)  # type: ignore[call-arg]
     assert IrlsFlow(48, 64, 3, FlowParams()).levels == IrlsFlow(48, 64, 3).levels
@@ -132,7 +132,7 @@ def decode(path: Path, frames: int) -> tuple[Frames, Fraction]:
         for frame in container.decode(stream):
             rgb = frame.to_ndarray(format="rgb24")
             size = (320, round(rgb.shape[0] * 320 / rgb.shape[1]))
-            out.append(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+            out.append(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
             if len(out) == frames:
                 break
         return np.stack(out), stream.average_rate or Fraction(30)
@@ -147,8 +147,9 @@ def raw_centre(flow: NDArray[np.generic], crop: int = 120) -> NDArray[np.float64
     fastest = np.array(np.unravel_index(speed.argmax(), speed.shape), float)
     mean = np.array([rows.mean(), columns.mean()])
     extent = np.array(speed.shape)
-    inside = [np.maximum(np.minimum(p, extent - crop / 2), crop / 2) for p in (fastest, mean)]
-    return 0.6 * inside[0] + 0.4 * inside[1]
+    low, high = np.full(2, crop / 2), extent - crop / 2
+    inside = [np.maximum(np.minimum(p, high), low) for p in (fastest, mean)]
+    return np.asarray(0.6 * inside[0] + 0.4 * inside[1], float)
 
 
 CLIPS = (

@@ -10,7 +10,7 @@ import os
 import re
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 from fractions import Fraction
 from hashlib import sha256
@@ -357,6 +357,7 @@ def test_two_files_read_in_turn_keep_their_faults_apart(formats: dict[str, Path]
 
 def test_an_abandoned_file_does_not_hear_for_others(formats: dict[str, Path]) -> None:
     pictures = decode(formats["h264.mp4"], Report())
+    assert isinstance(pictures, Generator)
     next(pictures)
     with av.logging.Capture() as heard:
         av.logging.log(av.logging.ERROR, "other", "mine")
@@ -533,7 +534,7 @@ def test_an_unreadable_file(formats: dict[str, Path], nobody: Path) -> None:
 # -- what the container asks for -------------------------------------------------------------
 
 
-def box(data: bytes, name: bytes) -> int:
+def box(data: bytes | bytearray, name: bytes) -> int:
     """Position behind the type of the first MP4 box of that name (ISO/IEC 14496-12)."""
     at = data.index(name)
     return at + 4
@@ -542,7 +543,9 @@ def box(data: bytes, name: bytes) -> int:
 def hide_first(path: Path, frames: int) -> None:
     """Let the edit list start after so many frames of a clip without B-frames, at 30 fps."""
     with av.open(str(path)) as container:
-        ticks = int(Fraction(1, 30) / container.streams.video[0].time_base)
+        base = container.streams.video[0].time_base
+    assert base is not None
+    ticks = int(Fraction(1, 30) / base)
     data = bytearray(path.read_bytes())
     at = box(data, b"elst") + 4 + 4  # version and flags, number of entries
     duration, media_time = struct.unpack_from(">Ii", data, at)
@@ -640,11 +643,11 @@ def test_claims_that_no_timestamp_supports_are_replaced() -> None:
     fps, origin = _frame_rate(Fraction(1000), times)
     assert origin == "timestamps"
     assert float(fps) == pytest.approx(30, rel=1e-3)
-    assert _frame_rate(Fraction(30), times) == (30, "container")
+    assert _frame_rate(Fraction(30), times) == (Fraction(30), "container")
     dropped = [t for k, t in enumerate(times) if k % 5]  # every fifth picture lost: still a 30 fps camera
-    assert _frame_rate(Fraction(30), dropped) == (30, "container")
-    assert _frame_rate(Fraction(0), [0.0]) == (0, "container")
-    assert _frame_rate(Fraction(25), [0.0, np.nan, 0.1]) == (25, "container")
+    assert _frame_rate(Fraction(30), dropped) == (Fraction(30), "container")
+    assert _frame_rate(Fraction(0), [0.0]) == (Fraction(0), "container")
+    assert _frame_rate(Fraction(25), [0.0, np.nan, 0.1]) == (Fraction(25), "container")
 
 
 def test_interlaced_streams_have_their_frame_rate(clip_factory: Factory) -> None:

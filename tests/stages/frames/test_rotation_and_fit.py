@@ -65,7 +65,7 @@ def area(image: Float, width: int, height: int) -> Float:
     def weights(n: int, m: int) -> Float:
         edge, cell = np.arange(m + 1) * n / m, np.arange(n)
         inside = np.minimum(edge[1:, None], cell + 1) - np.maximum(edge[:-1, None], cell)
-        return np.maximum(inside, 0) * m / n
+        return np.asarray(np.maximum(inside, 0) * m / n, float)
 
     rows = np.einsum("ih,hwc->iwc", weights(image.shape[0], height), image)
     return np.asarray(np.einsum("jw,iwc->ijc", weights(image.shape[1], width), rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_rgb(path: Path) -> Image:
-    return np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1])
+    picture = cv2.imread(str(path))
+    assert picture is not None, path
+    return np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
 
 
 @needs_shared
@@ -90,7 +93,7 @@ def test_a_finer_stride_finds_the_same_person() -> None:
 def test_a_larger_picture_of_the_frame() -> None:
     """The original picture goes to the net input of the frame; keypoints are in the frame's pixels."""
     image = read_rgb(reference() / "test_couple__320x180.png")
-    large = cv2.resize(image, (1920, 1080), interpolation=cv2.INTER_CUBIC)
+    large = np.asarray(cv2.resize(image, (1920, 1080), interpolation=cv2.INTER_CUBIC), np.uint8)
     net = PoseNet.load(checkpoint())
     small, direct = net.detect(image), net.detect(large, frame_size=(320, 180))
     assert len(small) == len(direct) == 2
@@ -127,7 +130,10 @@ def test_net_input_has_rgb_planes_in_minus_one_to_one() -> None:
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     net = PoseNet.load(write_checkpoint(tmp_path / "w", "0.50"))
-    for wrong in (np.zeros((90, 160), np.uint8), np.zeros((90, 160, 4), np.uint8), np.zeros((90, 160, 3))):
+    wrongs: list[Any] = [
+        np.zeros((90, 160), np.uint8), np.zeros((90, 160, 4), np.uint8), np.zeros((90, 160, 3)),
+    ]  # fmt: skip
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"RGB picture is \(height, width, 3\) uint8"):
             net.detect(wrong)
     with pytest.raises(ValueError, match=r"9x90 picture at scale 1\.6"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.pose.architecture import HEADS, MODELS, blocks, largest_stride
+from stages.pose.architecture import HEADS, MODELS, Model, OutputStride, blocks, largest_stride
 from stages.pose.network import build, cached_file, load_session
 from stages.pose.weights import Weights, read_checkpoint
 from tests.support.pose import checkpoint, needs_shared, reference, write_checkpoint
@@ -22,7 +23,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def run(weights: Weights, stride: int, image: Floats) -> dict[str, Floats]:
+def run(weights: Weights, stride: OutputStride, image: Floats) -> dict[str, Floats]:
     outputs = load_session(weights, stride).run(list(HEADS), {"image": image})
     return {head: o[0] for head, o in zip(HEADS, outputs, strict=True)}
 
@@ -51,7 +52,7 @@ def conv_same(x: Floats, kernel: Floats, bias: Floats, stride: int, dilation: in
     channels, height, width = x.shape
     padded = np.zeros((channels, height + 2 * dilation, width + 2 * dilation))
     padded[:, dilation : dilation + height, dilation : dilation + width] = x
-    out: NDArray[np.float64] | float = 0.0
+    out: NDArray[np.floating[Any]] = np.zeros(())
     for i in range(3):
         for j in range(3):
             tap = padded[:, i * dilation :, j * dilation :][:, :height:stride, :width:stride]
@@ -63,7 +64,7 @@ def conv_same(x: Floats, kernel: Floats, bias: Floats, stride: int, dilation: in
 
 
 @pytest.mark.parametrize(("model", "stride"), [("0.50", 8), ("0.50", 16), ("0.75", 16), ("1.0", 32)])
-def test_every_layer_written_out(tmp_path: Path, model: str, stride: int) -> None:
+def test_every_layer_written_out(tmp_path: Path, model: Model, stride: OutputStride) -> None:
     weights = read_checkpoint(write_checkpoint(tmp_path / "w", model))
     v = {k.removeprefix("MobilenetV1/"): a for k, a in weights.arrays().items()}
     image = picture(65, 97)
@@ -89,7 +90,9 @@ def test_every_layer_written_out(tmp_path: Path, model: str, stride: int) -> Non
 
 
 @pytest.mark.parametrize(("model", "fine", "coarse"), [("0.75", 8, 16), ("1.0", 8, 16), ("1.0", 16, 32)])
-def test_a_finer_stride_holds_the_coarser_one(tmp_path: Path, model: str, fine: int, coarse: int) -> None:
+def test_a_finer_stride_holds_the_coarser_one(
+    tmp_path: Path, model: Model, fine: OutputStride, coarse: OutputStride
+) -> None:
     """À trous: every second cell of the denser output is the cell of the strided network."""
     weights = read_checkpoint(write_checkpoint(tmp_path / "w", model))
     image = picture(97, 129)

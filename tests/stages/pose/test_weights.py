@@ -17,6 +17,7 @@ import pytest
 
 from stages.base import StageError
 from stages.pose import weights as weights_module
+from stages.pose.architecture import Model
 from stages.pose.pins import PINS, PUBLISHED
 from stages.pose.weights import ENVIRONMENT, cache_folder, read_checkpoint, resolve_weights
 from tests.support.pose import checkpoint, needs_shared, write_checkpoint
@@ -148,7 +149,7 @@ def test_a_cache_that_cannot_be_written(
 
 
 @pytest.mark.parametrize("model", ["0.50", "1.0"])
-def test_a_model_without_pins_is_never_downloaded(storage: Storage, model: str, tmp_path: Path) -> None:
+def test_a_model_without_pins_is_never_downloaded(storage: Storage, model: Model, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="no checksums are pinned") as error:
         resolve_weights(model=model, storage=storage.url)
     assert "--pose-weights" in one_line(error)
