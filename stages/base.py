@@ -15,7 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
@@ -388,24 +387,3 @@ class StageError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
-
-
-def run_whole(stage: Stage[P], params: P, info: VideoInfo, data: Arrays) -> dict[str, Array]:
-    """Run a stage on whole arrays in memory, as one block.
-
-    Parameters
-    ----------
-    stage : Stage
-    params : Params
-    info : VideoInfo
-    data : mapping
-        ``"<stage>.<array>"`` → whole array.
-
-    Returns
-    -------
-    dict of str to array
-        All declared outputs, concatenated along their first axis.
-    """
-    n = info.n_frames - 1 if stage.rows == "pairs" else info.n_frames
-    parts = list(stage.compute(iter([Block(0, n, 0, data)]), params, info))
-    return {s.name: np.concatenate([p[s.name] for p in parts]) for s in stage.outputs}

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from stages.base import Arrays, Block, Params, Result, Stage, VideoInfo, run_whole
+from stages.base import Array, Arrays, Block, P, Params, Result, Stage, VideoInfo
 
 #: partitions are drawn from this seed
 _SEED = 20
@@ -62,6 +62,27 @@ class StageContract:
     def _params(self) -> Params:
         params: Params = self.stage.params() if self.params is None else self.params
         return params
+
+
+def run_whole(stage: Stage[P], params: P, info: VideoInfo, data: Arrays) -> dict[str, Array]:
+    """Run a stage on whole arrays in memory, as one block.
+
+    Parameters
+    ----------
+    stage : Stage
+    params : Params
+    info : VideoInfo
+    data : mapping
+        ``"<stage>.<array>"`` → whole array.
+
+    Returns
+    -------
+    dict of str to array
+        All declared outputs, concatenated along their first axis.
+    """
+    n = info.n_frames - 1 if stage.rows == "pairs" else info.n_frames
+    parts = list(stage.compute(iter([Block(0, n, 0, data)]), params, info))
+    return {s.name: np.concatenate([p[s.name] for p in parts]) for s in stage.outputs}
 
 
 def rows_of(stage: Stage[Any], info: VideoInfo) -> int:

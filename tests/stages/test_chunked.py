@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages.base import Block, Params, Stage, VideoInfo, run_whole
-from stages.contract import assert_same, blocks, check_outputs, joined, rows_of
+from stages.base import Block, Params, Stage, VideoInfo
+from stages.contract import assert_same, blocks, check_outputs, joined, rows_of, run_whole
 from stages.registry import registry
 from tests.conftest import scene
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from stages.base import Block, VideoInfo, run_whole
+from stages.base import Block, VideoInfo
+from stages.contract import run_whole
 from stages.crop import augmentation_reach, crop_origin, cut, window_origin
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams, padding, span

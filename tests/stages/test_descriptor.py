@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import Array, Block, NoParams, VideoInfo, run_whole
+from stages.base import Array, Block, NoParams, VideoInfo
+from stages.contract import run_whole
 from stages.descriptor import JOINTS, STAGE
 from stages.pose import KEYPOINTS
 

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from stages.base import Block, SourceFile, VideoInfo, run_whole
+from stages.base import Block, SourceFile, VideoInfo
+from stages.contract import run_whole
 from stages.foreground import STAGE, ForegroundParams
 from stages.frames import STAGE as FRAMES
 from stages.frames import FramesParams

@@ -28,7 +28,8 @@ import stages.foreground
 import stages.frames.rotation_and_fit
 import stages.roi
 import stages.statistics
-from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo, run_whole
+from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo
+from stages.contract import run_whole
 from stages.registry import registry
 from tests.conftest import encode
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from stages.base import Block, VideoInfo, run_whole
+from stages.base import Block, VideoInfo
+from stages.contract import run_whole
 from stages.roi import STAGE, RoiParams, clamp, hold, kernel, raw_centre, smooth
 
 W, H = 320, 180

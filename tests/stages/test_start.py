@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stages.base import VideoInfo, run_whole
+from stages.base import VideoInfo
+from stages.contract import run_whole
 from stages.start import (
     NO_START,
     STAGE,

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from stages.base import VideoInfo, run_whole
+from stages.base import VideoInfo
+from stages.contract import run_whole
 from stages.flow.quantise import QUANTUM
 from stages.statistics import STAGE, StatisticsParams, summarise
 

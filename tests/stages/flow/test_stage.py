@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.base import Block, StageError, VideoInfo, run_whole
+from stages.base import Block, StageError, VideoInfo
+from stages.contract import run_whole
 from stages.flow import STAGE, FlowParams, IrlsFlow, irls_flow, irls_flow_video, masked_flow, quantise
 from stages.foreground import STAGE as FOREGROUND
 from tests.support.flow import shared, texture

@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from stages.base import Block, StageError, VideoInfo, run_whole
+from stages.base import Block, StageError, VideoInfo
+from stages.contract import run_whole
 from stages.pose import STAGE, PoseNet, PoseParams, read_checkpoint, summarise
 from stages.pose.weights import ENVIRONMENT
 from tests.support.pose import checkpoint, needs_shared, reference, write_checkpoint
