@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -138,21 +138,19 @@ def known_videos(
     found, problems = find_videos(places, nowhere)
     by_place = {path.resolve(): entry for path, entry in entries.items()}
     for source in identify(found, store):
-        entry = by_place.get(source.path.resolve())
-        if entry is not None:
-            source = replace(source, fps=entry.fps, player=entry.player)
+        entry = by_place.get(source.path.resolve(), source)
         if source.problem:
             problems.append(f"{source.name}: {source.problem}")
             continue
         receipt = _frames(store, source.sha256)
         try:
-            info = video_info(receipt) if receipt else _count(source, manifest, progress)
+            info = video_info(receipt) if receipt else _count(source, entry.fps, manifest, progress)
         except StageError as e:
             problems.append(str(e))
             continue
-        fps = Fraction(source.fps).limit_denominator(1001) if source.fps else info.fps
+        fps = Fraction(entry.fps).limit_denominator(1001) if entry.fps else info.fps
         for path in (source.path, *source.also):
-            facts[path.as_posix()] = VideoFacts(info.n_frames, fps, source.sha256[:16], source.player)
+            facts[path.as_posix()] = VideoFacts(info.n_frames, fps, source.sha256[:16], entry.player)
     return facts, problems
 
 
@@ -199,11 +197,13 @@ def _of_store(store: Store | None) -> dict[str, VideoFacts]:
     return facts
 
 
-def _count(source: Source, manifest: Manifest, progress: Callable[[str], None]) -> VideoInfo:
+def _count(
+    source: Source, fps: float | None, manifest: Manifest, progress: Callable[[str], None]
+) -> VideoInfo:
     """Count frames by decoding them, as the frames stage does: no container can be trusted."""
     progress(source.name)
     params = manifest.params(FRAMES)
-    small = params.model_copy(update={"width": 16, "height": 16, "fps": source.fps or params.fps})
+    small = params.model_copy(update={"width": 16, "height": 16, "fps": fps or params.fps})
     n = 0
     attrs: dict[str, Any] = {}
     start = Block(0, 50, 0, {}, SourceFile(source.path.resolve()))

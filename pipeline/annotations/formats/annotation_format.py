@@ -44,6 +44,7 @@ class AnnotationFile:
         self.name = name
         self.data = data
         self.options = options or AnnotationOptions()
+        self._first = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         self._parsed: xml_nodes.Element | json_lines.Node | Refused | None = None
 
     @property
@@ -65,10 +66,6 @@ class AnnotationFile:
     def syntax(self) -> Syntax:
         """Tell the syntax from the first character: ``<`` is XML, ``{`` and ``[`` are JSON."""
         return "xml" if self._first == b"<" else "json" if self._first in (b"{", b"[") else "text"
-
-    @property
-    def _first(self) -> bytes:
-        return self.data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
 
     def text(self, encoding: str = "utf-8") -> str:
         """Decode the file.
