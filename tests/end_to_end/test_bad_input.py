@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -62,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *more: object, **options):
+def run(folder: Path, *more: object, **options: Any) -> Any:
     return ttprep("run", "--stage", "roi", "--store", "store", *more, "videos", cwd=folder, **options)
 
 
@@ -188,7 +189,8 @@ def test_a_store_that_is_not_a_store(folder: Path) -> None:
     "words",
     [
         ("run", "--stage", "flows", "videos"),
-        ("run", "--workers", "0", "videos"),
+        ("run", "--workers", "-1", "videos"),
+        ("run", "--workers", "0", "--report", "r.html", "videos"),
         ("run", "--workers", "1", "--scheduler", "tcp://x:1", "videos"),
         ("run",),
         ("run", "--manifest", "none.yaml", "videos"),

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from typing import Any
 
+import click
 import pytest
 
 from tests.support import ROOT
@@ -10,7 +12,7 @@ from tests.support import ROOT
 README = ROOT / "README.md"
 
 
-def lines(program):
+def lines(program: str) -> list[list[str]]:
     """Command lines of a program in the README's shell blocks, without what goes before them."""
     blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     text = "\n".join(blocks).replace("\\\n", " ")
@@ -18,14 +20,14 @@ def lines(program):
     return [shlex.split(line, comments=True) for line in found]
 
 
-def understood(main, words):
-    command = main.get_command(None, words[0])
+def understood(main: click.Group, words: list[str]) -> dict[str, Any]:
+    command = main.get_command(click.Context(main), words[0])
     assert command is not None, words
     with command.make_context(words[0], list(words[1:])) as context:
         return context.params
 
 
-def test_the_commands_of_ttprep():
+def test_the_commands_of_ttprep() -> None:
     from pipeline.cli.main import main
 
     shown = lines("ttprep")
@@ -34,7 +36,7 @@ def test_the_commands_of_ttprep():
         understood(main, words)
 
 
-def test_the_commands_of_tttrain():
+def test_the_commands_of_tttrain() -> None:
     pytest.importorskip("torch", reason="tttrain needs the extra `train`")
     from tttrain.cli.main import main
 
@@ -44,7 +46,7 @@ def test_the_commands_of_tttrain():
         understood(main, words)
 
 
-def test_the_command_of_each_paper():
+def test_the_command_of_each_paper() -> None:
     pytest.importorskip("torch", reason="tttrain needs the extra `train`")
     from tttrain.cli.main import main
 
@@ -54,7 +56,7 @@ def test_the_command_of_each_paper():
         understood(main, shlex.split(command))
 
 
-def test_its_pictures_and_pages_are_there():
+def test_its_pictures_and_pages_are_there() -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
     assert len(targets) > 10
     missing = [t for t in targets if "://" not in t and not (README.parent / t).exists()]

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(folder: Path, store: str, *more: object):
+def run(folder: Path, store: str, *more: object) -> dict[str, str]:
     done = ttprep("run", "--store", store, *more, "videos", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return stage_files(folder / store)
@@ -142,8 +142,8 @@ def test_interrupted_and_run_again(folder: Path, undisturbed: dict[str, str]) ->
 
 def test_two_runs_on_one_store(folder: Path, undisturbed: dict[str, str]) -> None:
     command = [COMMAND, "run", "--store", "both", "--workers", "1", "videos"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [subprocess.Popen(command, cwd=folder, **quiet) for _ in range(2)]
+    out = subprocess.DEVNULL
+    started = [subprocess.Popen(command, cwd=folder, stdout=out, stderr=out) for _ in range(2)]
     assert [p.wait(120) for p in started] == [0, 0]
     assert stage_files(folder / "both") == undisturbed
     assert not debris(folder / "both")

@@ -2,6 +2,8 @@
 
 import json
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +36,7 @@ CLASSES = ("Serve Backhand Topspin", "Offensive Forehand Loop")
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("learn")
     make_demo(
         folder / "clips", clips=5, strokes_per_clip=12, classes=CLASSES, size=(320, 180), fps=Fraction(30),
@@ -46,14 +48,16 @@ def dataset(tmp_path_factory):
     return folder / "dataset.h5"
 
 
-def call(*args):
+def call(*args: object) -> Any:
     result = CliRunner().invoke(main, [str(a) for a in (*args, "--json")])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
 @pytest.mark.slow
-def test_demo_clips_train_a_network_that_knows_strokes_of_unseen_videos(dataset, tmp_path):
+def test_demo_clips_train_a_network_that_knows_strokes_of_unseen_videos(
+    dataset: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "twin"
     call(
         "fit", dataset, run, "--model", "twin", "--sampling", "frames", "--size", "20x20", "--length", "8",
