@@ -32,7 +32,7 @@ def main() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Processes on this machine, 0: in this process; default: its cores.",
+    help="Processes on this machine; 0: in this process; default: one per core.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, e.g. tcp://host:8786.")
 @click.option("--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report.")
@@ -49,8 +49,6 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
 
     if workers is not None and scheduler:
         raise click.UsageError("--workers is for this machine, --scheduler for a cluster: give one of them")
-    if workers == 0 and report:
-        raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
     if workers == 0 and report:
         raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
     request = make_request(**common, where=Where(workers, scheduler), report=report)

@@ -1,4 +1,4 @@
-"""What ``ttprep gc`` may remove: decided by the current manifest."""
+"""What ``ttprep gc`` may remove: whatever the current manifest does not use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store.gc import Garbage, garbage
 
 
 def unwanted(request: Request, store: Store, console: Console) -> list[Garbage]:
-    """Files of the given videos that the manifest does not use, and leftovers.
+    """List files of the given videos that the manifest does not use, and leftovers.
 
     Parameters
     ----------
