@@ -1,4 +1,4 @@
-"""What runs on a worker: one job makes one file.
+"""What runs on a worker: each job makes one file.
 
 A job opens its inputs, hands the stage its blocks and publishes what comes back. It never raises for
 what a user's data can cause: the :class:`JobResult` says what happened, and the other jobs go on. Jobs are

@@ -1,4 +1,4 @@
-"""Noticing a cluster that has stopped: a run must end, in whatever way, and never wait for ever."""
+"""Noticing a cluster that has stopped: a run must end in some way, and never wait for ever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POLL = 0.05
 
 
 class Watch:
-    """Hands out finished futures, and asks the scheduler where nothing is heard for long.
+    """Hands out finished futures, and asks the scheduler what it does if nothing is heard for long.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ class Watch:
         self._last = time.monotonic()
 
     def heard(self) -> None:
-        """There was news: a job made rows."""
+        """Take note of news: a job made rows."""
         self._last = time.monotonic()
 
     def finished(self, waiting: Any) -> Iterator[Any]:
-        """What a ``distributed.as_completed`` gives, as it comes; more may be added meanwhile.
+        """Yield what a ``distributed.as_completed`` gives, as it comes; more may be added meanwhile.
 
-        Let it fetch the results too: asking a future for its result later waits without limit for a
-        scheduler that hangs or a worker that died with the result.
+        It must fetch the results too (``with_results``): asking a future for its result later would wait
+        without limit for a scheduler that hangs, or for a worker that died with the result.
 
         Raises
         ------

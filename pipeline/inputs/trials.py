@@ -117,7 +117,7 @@ def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
 def _members(
     manifest: Manifest, entry: SourceEntry, home: Path, store_root: Path, found: Found
 ) -> list[tuple[Path, Member]]:
-    """All trials or clips of a source, with their labels."""
+    """Return all trials or clips of a source, with their labels."""
     what = "folder of pictures" if entry.kind == "frames" else "video file"
     if not home.is_dir():
         found.problems.append(f"{home}: no such folder; check the sources in the manifest")
@@ -161,7 +161,7 @@ def _joints(entry: SourceEntry, trial: Path) -> Path | None:
 
 
 def _trials(home: Path, store_root: Path, found: Found) -> list[Path]:
-    """Folders that hold pictures; not one that holds such folders."""
+    """Return the folders that hold pictures, but none that holds such folders."""
     denied: list[OSError] = []
     trials: list[Path] = []
     for folder, names, files in os.walk(home, onerror=denied.append):
@@ -227,7 +227,7 @@ def whole_samples(
         sha256 → start frame, of the videos where it has been looked for.
     view : Taxonomy
     length : int
-        T: frames that are stored of each at least.
+        T: number of frames that are stored of each at least.
 
     Returns
     -------

@@ -189,7 +189,8 @@ def test_a_store_that_is_not_a_store(folder: Path) -> None:
     "words",
     [
         ("run", "--stage", "flows", "videos"),
-        ("run", "--workers", "0", "videos"),
+        ("run", "--workers", "-1", "videos"),
+        ("run", "--workers", "0", "--report", "r.html", "videos"),
         ("run", "--workers", "1", "--scheduler", "tcp://x:1", "videos"),
         ("run",),
         ("run", "--manifest", "none.yaml", "videos"),

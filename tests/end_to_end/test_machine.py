@@ -13,7 +13,9 @@ import json
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401
@@ -24,8 +26,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.errors import UserError
+from pipeline.execution.executor import Handle
+from pipeline.execution.feature_files import Progress
 from pipeline.execution.in_process import InProcess
-from pipeline.execution.jobs import Job
+from pipeline.execution.jobs import Job, JobResult
+from pipeline.inputs.manifest import Manifest
 from store import Store
 from tests.support.projects import (
     CROP,
@@ -37,6 +42,8 @@ from tests.support.projects import (
     write_video,
 )
 
+Span = tuple[int, int]
+
 NAMES = ("one", "two", "three")
 LENGTHS = {"one": 64, "two": 48, "three": 12}
 MOVES = ("Up", "Down", "Across")
@@ -46,7 +53,7 @@ STAGES = ("frames", "foreground", "flow", "roi", "statistics")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _videos(tmp_path_factory):
+def _videos(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Rendered once; the machine copies them in and out."""
     folder = tmp_path_factory.mktemp("rendered")
     for seed, name in enumerate(NAMES):
@@ -54,7 +61,7 @@ def _videos(tmp_path_factory):
     Machine.rendered = folder
 
 
-def stored_rows(begin, end, length, n_frames):
+def stored_rows(begin: int, end: int, length: int, n_frames: int) -> list[int]:
     """The frames that a sample of [begin, end) must hold, by the words of the format's description."""
     if n_frames <= length:
         return [*range(n_frames), *[n_frames - 1] * (length - n_frames)]
@@ -71,15 +78,15 @@ class Killed(InProcess):
         self.after = after
         self.done: list[Job] = []
 
-    def start(self, environment, progress):
-        def dying(stage, rows):
+    def start(self, environment: Mapping[str, str], progress: Progress) -> None:
+        def dying(stage: str, rows: int) -> None:
             progress(stage, rows)
             if len(self.done) >= self.after:
                 raise KeyboardInterrupt
 
         super().start(environment, dying)
 
-    def completed(self):
+    def completed(self) -> Iterator[tuple[Handle, JobResult]]:
         for handle, result in super().completed():
             self.done.append(handle.job)
             yield handle, result
@@ -91,7 +98,7 @@ class Machine(RuleBasedStateMachine):
     rendered: Path
 
     @initialize(moves=st.lists(st.sampled_from(MOVES), min_size=3, max_size=3), run=st.booleans())
-    def begin(self, moves, run):
+    def begin(self, moves: list[str], run: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ttprep-machine-"))
         self.dataset = self.folder / "set.h5"
         # the model: what is there
@@ -99,11 +106,11 @@ class Machine(RuleBasedStateMachine):
         self.actions: dict[str, dict[tuple[int, int], str]] = {}
         self.length, self.view, self.rule = T, "strokes", ("sample", 0)
         # what was ever computed: stage results, whole cuboid files and single samples, by what they hang on
-        self.computed: set[tuple] = set()
-        self.splits: dict[tuple, dict[str, str]] = {}
-        self.exported: tuple | None = None
+        self.computed: set[tuple[Any, ...]] = set()
+        self.splits: dict[tuple[str, int], dict[str, str]] = {}
+        self.exported: str | None = None
         self.sha = {n: hashlib.sha256((self.rendered / f"{n}.mp4").read_bytes()).hexdigest() for n in NAMES}
-        self.newest: dict[tuple[str, int], frozenset] = {}
+        self.newest: dict[tuple[str, int], frozenset[tuple[int, int]]] = {}
         (self.folder / "videos").mkdir()
         self._toggle("one")
         self._toggle("two")
@@ -111,18 +118,18 @@ class Machine(RuleBasedStateMachine):
         self._write("one")
         self._then(run)
 
-    def teardown(self):
+    def teardown(self) -> None:
         if hasattr(self, "folder"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- what users do ---------------------------------------------------------------------
 
     @rule(name=st.sampled_from(NAMES), run=st.booleans())
-    def add_or_remove_video(self, name, run):
+    def add_or_remove_video(self, name: str, run: bool) -> None:
         self._toggle(name)
         self._then(run)
 
-    def _toggle(self, name):
+    def _toggle(self, name: str) -> None:
         path = self.folder / "videos" / f"{name}.mp4"
         if name in self.videos:
             path.unlink()
@@ -136,7 +143,7 @@ class Machine(RuleBasedStateMachine):
         move=st.sampled_from(MOVES),
         run=st.booleans(),
     )
-    def annotate(self, name, span, move, run):
+    def annotate(self, name: str, span: Span, move: str, run: bool) -> None:
         """Add a stroke, or correct the label of one that is there."""
         if span[1] <= LENGTHS[name]:
             self.actions.setdefault(name, {})[span] = move
@@ -148,7 +155,7 @@ class Machine(RuleBasedStateMachine):
         moves=st.lists(st.sampled_from(MOVES), min_size=5, max_size=5),
         run=st.booleans(),
     )
-    def add_annotation_file(self, name, moves, run):
+    def add_annotation_file(self, name: str, moves: list[str], run: bool) -> None:
         spans = [s for s in SPANS if s[1] <= LENGTHS[name]]
         self.actions[name] = dict(zip(spans, moves, strict=False))
         self._write(name)
@@ -156,7 +163,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(self.actions.values()))
     @rule(data=st.data(), run=st.booleans())
-    def remove_stroke(self, data, run):
+    def remove_stroke(self, data: st.DataObject, run: bool) -> None:
         name = data.draw(st.sampled_from(sorted(n for n, a in self.actions.items() if a)))
         span = data.draw(st.sampled_from(sorted(self.actions[name])))
         del self.actions[name][span]
@@ -165,29 +172,29 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.actions)
     @rule(data=st.data(), run=st.booleans())
-    def remove_annotation_file(self, data, run):
+    def remove_annotation_file(self, data: st.DataObject, run: bool) -> None:
         name = data.draw(st.sampled_from(sorted(self.actions)))
         del self.actions[name]
         (self.folder / "annotations" / f"{name}.xml").unlink()
         self._then(run)
 
     @rule(length=st.sampled_from([T, T + 6]), run=st.booleans())
-    def change_length(self, length, run):
+    def change_length(self, length: int, run: bool) -> None:
         self.length = length
         self._then(run)
 
     @rule(view=st.sampled_from(["strokes", "detection", "vertical"]), run=st.booleans())
-    def change_taxonomy(self, view, run):
+    def change_taxonomy(self, view: str, run: bool) -> None:
         self.view = view
         self._then(run)
 
     @rule(by=st.sampled_from(["sample", "video"]), seed=st.sampled_from([0, 1]), run=st.booleans())
-    def change_splits(self, by, seed, run):
+    def change_splits(self, by: str, seed: int, run: bool) -> None:
         self.rule = by, seed
         self._then(run)
 
     @rule(jobs=st.integers(0, 6))
-    def crash_while_running(self, jobs):
+    def crash_while_running(self, jobs: int) -> None:
         """A run that does some jobs and is gone: what it finished counts, nothing else does."""
         if not self.videos:
             return
@@ -200,7 +207,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.exported is not None)
     @rule(block=st.integers(0, 3))
-    def crash_while_exporting(self, block):
+    def crash_while_exporting(self, block: int) -> None:
         """An export that is cut short leaves the old file as it was."""
         before = self.dataset.read_bytes()
         self._run()
@@ -210,7 +217,7 @@ class Machine(RuleBasedStateMachine):
 
             real = module._present
 
-            def cut_short(*words):
+            def cut_short(*words: Any) -> Any:
                 if next(count) >= block:
                     raise KeyboardInterrupt
                 return real(*words)
@@ -225,13 +232,13 @@ class Machine(RuleBasedStateMachine):
             else:
                 self._expect_dataset()
 
-    def _then(self, run):
+    def _then(self, run: bool) -> None:
         # drawn with every change: were it a rule among others, most changes would never be run
         if run:
             self.run_and_export()
 
     @rule()
-    def run_and_export(self):
+    def run_and_export(self) -> None:
         if not self.videos:
             return
         self._run()
@@ -248,7 +255,7 @@ class Machine(RuleBasedStateMachine):
 
     # -- what must hold --------------------------------------------------------------------
 
-    def _run(self):
+    def _run(self) -> None:
         """Run; exactly what is new may be computed, and only new samples are cut."""
         if not self.videos:
             return
@@ -273,14 +280,14 @@ class Machine(RuleBasedStateMachine):
         assert result.overview.sources
         assert run_here(self._manifest()).jobs == []
 
-    def _expect_cut(self, name, rows):
+    def _expect_cut(self, name: str, rows: int) -> None:
         """Frames cut anew: those of samples that the newest file of the same T lacked."""
         before = self.newest.get((name, self.length), frozenset())
         new = [s for s in self._spans(name) if s not in before]
         expected = sum(len(stored_rows(*s, self.length, LENGTHS[name])) for s in new)
         assert rows == expected, f"{name}: {rows} rows cut, {expected} are new"
 
-    def _now_computed(self, name, stage):
+    def _now_computed(self, name: str, stage: str) -> None:
         if stage == "cuboids":
             key = (self.sha[name], stage, self.length, self._spans(name))
             if key not in self.computed:
@@ -289,7 +296,7 @@ class Machine(RuleBasedStateMachine):
         else:
             self.computed.add((self.sha[name], stage))
 
-    def _expect_dataset(self):
+    def _expect_dataset(self) -> None:
         """The file holds the model's samples with their labels, frames and splits."""
         expected = self._samples()
         with h5py.File(self.dataset) as file:
@@ -322,7 +329,7 @@ class Machine(RuleBasedStateMachine):
         assert f"| **all** | {' | '.join(str(sum(s == n for s in now.values())) for n in splits)} |" in card
         self.exported = self._state()
 
-    def _expect_pixels(self, file, name, part, frames):
+    def _expect_pixels(self, file: Any, name: str, part: slice, frames: list[int]) -> None:
         """The square is where the frames have it: its colour says which frame this is."""
         window, rgb = file["cuboids/window"][part], file["cuboids/rgb"][part]
         whole = self._frames(name)
@@ -331,7 +338,7 @@ class Machine(RuleBasedStateMachine):
             x, y = window[row]
             np.testing.assert_array_equal(rgb[row], whole[frames[row]][y : y + height, x : x + width])
 
-    def _frames(self, name):
+    def _frames(self, name: str) -> Any:
         store = Store.open(self.folder / "store")
         receipt = next(r for r in store.receipts(self.sha[name]) if r.stage == "frames")
         from store import FeatureReader
@@ -340,41 +347,41 @@ class Machine(RuleBasedStateMachine):
             return reader.read("rgb")
 
     @invariant()
-    def nothing_half_is_left(self):
+    def nothing_half_is_left(self) -> None:
         if hasattr(self, "folder"):
             assert not list(self.folder.glob("*.tmp-*"))
 
     # -- the model -------------------------------------------------------------------------
 
-    def _class(self, label):
+    def _class(self, label: str) -> str | None:
         if self.view == "detection":
             return "Negative" if label == "Negative" else "Stroke"
         if self.view == "vertical":
             return "Vertical" if label in ("Up", "Down") else None
         return label
 
-    def _samples(self):
+    def _samples(self) -> dict[tuple[str, Span], str]:
         """(video, span) → label, of what has a class."""
-        out = {}
+        out: dict[tuple[str, Span], str] = {}
         for name in self.videos:
             for span, move in self.actions.get(name, {}).items():
                 if self._class(move) is not None:
                     out[name, span] = move
         return out
 
-    def _spans(self, name):
+    def _spans(self, name: str) -> tuple[Span, ...]:
         return tuple(sorted(span for n, span in self._samples() if n == name))
 
-    def _state(self):
+    def _state(self) -> str:
         # the card counts annotations of videos that are not there, too
         files = {n: a for n, a in self.actions.items() if a}
         return repr((sorted(self.videos), sorted(files.items()), self.length, self.view, self.rule))
 
-    def _write(self, name):
+    def _write(self, name: str) -> None:
         actions = [(b, e, move) for (b, e), move in sorted(self.actions[name].items())]
         write_actions(self.folder / "annotations" / f"{name}.xml", actions)
 
-    def _manifest(self):
+    def _manifest(self) -> Manifest:
         by, seed = self.rule
         return manifest_in(
             self.folder,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from pipeline.execution.in_process import SMALL_FRAMES, is_small
 from pipeline.execution.layouts import PART_ROWS
+from pipeline.inputs.manifest import Manifest
+from pipeline.planning.plan import Planned
 from pipeline.planning.request import Request, Where
 from pipeline.planning.survey import survey
 from pipeline.run import run
@@ -16,12 +20,12 @@ from tests.support.command_line import stage_files
 from tests.support.projects import QUIET, manifest_in, project, run_here, write_actions, write_video
 
 
-def plans_of(manifest):
+def plans_of(manifest: Manifest) -> Iterable[list[Planned]]:
     store = Store.open(manifest.folder / "store")
     return survey(Request(manifest, store.root), store, QUIET).plans.values()
 
 
-def test_the_files_are_those_of_a_cluster(tmp_path):
+def test_the_files_are_those_of_a_cluster(tmp_path: Path) -> None:
     """Also where a video is so long that it is made in parts."""
     folder = tmp_path / "p"
     write_video(folder / "videos" / "long.mp4", PART_ROWS * 3 // 2 + 40, 1)
@@ -37,7 +41,7 @@ def test_the_files_are_those_of_a_cluster(tmp_path):
     assert not list((folder / "store").rglob("parts/*.h5"))
 
 
-def test_one_more_annotation_is_small_and_a_new_video_is_not(tmp_path):
+def test_one_more_annotation_is_small_and_a_new_video_is_not(tmp_path: Path) -> None:
     manifest = project(tmp_path, {"a": 64, "b": 40}, {"a": [(2, 12, "Up")]})
     assert is_small(plans_of(manifest))  # nothing at all
     write_actions(tmp_path / "annotations" / "b.xml", [(3, 20, "Down")])
@@ -46,7 +50,7 @@ def test_one_more_annotation_is_small_and_a_new_video_is_not(tmp_path):
     assert not is_small(plans_of(manifest))
 
 
-def test_only_new_samples_count(tmp_path):
+def test_only_new_samples_count(tmp_path: Path) -> None:
     spans = [(n, n + 100) for n in range(10, 1010, 110)]
     actions = [(b, e, "Up") for b, e in spans]
     manifest = project(tmp_path, {"a": 1100}, {"a": actions[:9]})
@@ -58,7 +62,7 @@ def test_only_new_samples_count(tmp_path):
     assert [p.node.stage.name for p in todo] == ["cuboids"]
 
 
-def test_a_failure_costs_what_depends_on_it(tmp_path):
+def test_a_failure_costs_what_depends_on_it(tmp_path: Path) -> None:
     folder = tmp_path / "p"
     write_video(folder / "videos" / "a.mp4", 30)
     (folder / "videos" / "bad.mp4").write_bytes(b"no video" * 99)
@@ -74,7 +78,7 @@ def test_a_failure_costs_what_depends_on_it(tmp_path):
 
 
 @pytest.mark.parametrize("repeat", [1, 2])
-def test_a_second_run_makes_nothing(tmp_path, repeat):
+def test_a_second_run_makes_nothing(tmp_path: Path, repeat: int) -> None:
     manifest = project(tmp_path, {"a": 30}, {"a": [(2, 12, "Up")]})
     for _ in range(repeat):
         jobs = run_here(manifest).jobs

@@ -53,6 +53,12 @@ stages:
 """
 
 
+def read_picture(path: str) -> NDArray[np.uint8]:
+    picture = cv2.imread(path)
+    assert picture is not None, path
+    return np.asarray(picture, np.uint8)
+
+
 def pictures(n: int = N, seed: int = 0, start: int = 6) -> list[NDArray[np.uint8]]:
     """A textured square that stands still, then moves; RGB."""
     rng = np.random.default_rng(seed)
@@ -128,7 +134,7 @@ def test_jpeg_has_the_colours_of_the_picture(tmp_path: Path) -> None:
 
 
 def test_other_shapes_are_fitted_as_videos_are(tmp_path: Path) -> None:
-    frames = [cv2.resize(f, (64, 64)) for f in pictures(4)]
+    frames = [np.asarray(cv2.resize(f, (64, 64)), np.uint8) for f in pictures(4)]
     out = decode_folder(write_trial(tmp_path / "t", frames))
     assert out["attrs"]["fit"] == "pad"
     assert out["attrs"]["picture_x_y_w_h"] == [16, 0, 64, 64]
@@ -172,13 +178,13 @@ def spoil(trial: Path, case: str) -> None:
     elif case == "other size":
         cv2.imwrite(str(victim), np.zeros((48, 96, 3), np.uint8))
     elif case == "other kind":
-        frame = cv2.imread(str(victim))
+        frame = read_picture(str(victim))
         victim.unlink()
         cv2.imwrite(str(trial / "011.jpg"), frame)
     elif case == "cut JPEG":
         victim.unlink()
         for path in pictures_of(trial):
-            cv2.imwrite(str(path.with_suffix(".jpg")), cv2.imread(str(path)))
+            cv2.imwrite(str(path.with_suffix(".jpg")), read_picture(str(path)))
             path.unlink()
         cv2.imwrite(str(trial / "011.jpg"), pictures()[11])
         jpeg = (trial / "011.jpg").read_bytes()
@@ -413,7 +419,7 @@ def exported(folder: Path, name: str = "d.h5") -> dict[str, list[Any]]:
     made = export(manifest, store, overview.sources, overview.plans, folder / name, samples=overview.samples)
     with h5py.File(made.path) as file:
         columns = {name: data[()].tolist() for name, data in file["samples"].items()}
-        samples = {
+        samples: dict[str, list[Any]] = {
             k: [v.decode() if isinstance(v, bytes) else v for v in values] for k, values in columns.items()
         }
         names = [v.decode() for v in file["videos/name"][()]]
@@ -449,7 +455,7 @@ def test_a_change_of_one_trial_touches_that_trial_alone(folder: Path) -> None:
     assert ttprep("plan", cwd=folder).stdout == ""
     trial = folder / "trials" / "p1 t1"
 
-    frame = cv2.imread(str(trial / "005.png"))
+    frame = read_picture(str(trial / "005.png"))
     frame[0, 0] ^= 255
     cv2.imwrite(str(trial / "005.png"), frame)
     plan = as_json(ttprep("plan", "--json", cwd=folder))
@@ -585,8 +591,7 @@ def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> Non
     found = ttprep("preview", "trials/p0 t0", "-o", "start.png", "--start", cwd=folder)
     assert "start: frame " in found.stderr
     for name in ("no start.png", "start.png"):
-        image = cv2.imread(str(folder / name))
-        assert image is not None
+        image = read_picture(str(folder / name))
         assert image.shape[1] == 1200
         assert image.std() > 20
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.support.command_line import FAST, as_json, stage_files, ttprep, write
 SOURCE = Source(Path("a.mp4"), "a.mp4", "ab" * 32)
 
 
-def keys(manifest: Manifest, **more) -> dict[str, str]:
+def keys(manifest: Manifest, **more: Any) -> dict[str, str]:
     names = wanted_stages(manifest, ())
     return {n: node.key for n, node in build(SOURCE, manifest, names, **more).items()}
 
