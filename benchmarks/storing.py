@@ -58,7 +58,7 @@ def main() -> None:
     args = parser.parse_args()
     store = Store.open(args.store)
     videos = {}
-    for path in sorted((store.root / "videos").glob("*/frames-*.h5")):
+    for path in sorted(store.videos_folder.glob("*/frames-*.h5")):
         with FeatureReader(path) as reader:
             n = min(args.frames, len(reader.dataset("rgb")))
             videos[path.parent.name[:6]] = reader.read("rgb", 0, n)

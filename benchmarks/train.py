@@ -26,12 +26,13 @@ import numpy as np
 import torch
 
 from tttrain.data.dataset_file import read_info
+from tttrain.data.loader import EpochBatches, batches, loader
 from tttrain.data.prepare import Preparer
-from tttrain.data.samples import EpochBatches, StrokeDataset, batches, loader
+from tttrain.data.samples import StrokeDataset
 from tttrain.data.view import make_view
 from tttrain.models import InputShape, build, specs
-from tttrain.models.outputs import sum_of_losses
 from tttrain.training.device import autocast, choose_device, choose_precision, place, set_precision
+from tttrain.training.loss import sum_of_losses
 
 #: a step is given up before the machine has less than this left, bytes
 RESERVE = 1.5e9

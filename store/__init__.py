@@ -1,19 +1,20 @@
 """The HDF5 feature store: atomic, checksummed, self-describing files, named by content.
 
-Knows files, arrays and keys; nothing of stages or videos' meaning. See docs/store-format.md.
+The store knows files, arrays and keys, and nothing of what stages or videos mean. See docs/store-format.md.
 """
 
-from store.errors import DamagedError, LockedError, NoStoreError, StoreError
+from store.errors import DamagedError, ForeignError, LockedError, NoStoreError, StoreError
 from store.feature import Column, FeatureReader, FeatureWriter
 from store.layout import Layout
 from store.receipt import Receipt, sha256_file
-from store.store import Slot, Store, writing_file
+from store.store import Slot, Store
 
 __all__ = [
     "Column",
     "DamagedError",
     "FeatureReader",
     "FeatureWriter",
+    "ForeignError",
     "Layout",
     "LockedError",
     "NoStoreError",
@@ -22,5 +23,4 @@ __all__ = [
     "Store",
     "StoreError",
     "sha256_file",
-    "writing_file",
 ]

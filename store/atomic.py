@@ -1,9 +1,9 @@
-"""Publishing files so that a reader sees the old one, the new one, and never a third.
+"""Publish files so that a reader sees the old one or the new one, and never anything else.
 
-temp in the same folder → write → flush → fsync → rename → fsync the folder. HDF5 writes through
-:class:`CheckedFile`, because the library does not survive a full disk: the error surfaces at close, and
-the process then crashes at exit. Here a failed write is remembered, HDF5 is left to close in
-peace, and the error is raised once it is safe.
+The steps: make a temporary file in the same folder, write, flush, fsync, rename, fsync the folder. HDF5
+writes through :class:`CheckedFile`, because the library does not survive a full disk: the error surfaces
+when the file is closed, and the process then crashes at exit. Here a failed write is remembered, HDF5 closes
+in peace, and the error is raised once it is safe.
 """
 
 from __future__ import annotations
@@ -18,34 +18,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TEMP_MARK = ".tmp-"
+from store.errors import ForeignError
+from store.names import TEMP_MARK as TEMP_MARK
+from store.names import parse_temporary
 
 
 def temp_name(path: Path) -> Path:
-    """A name beside ``path`` that says which host and process it belongs to."""
-    host = socket.gethostname().replace("-", "_")
-    return path.with_name(f"{path.name}{TEMP_MARK}{host}-{os.getpid()}-{secrets.token_hex(4)}")
+    """Return a new name beside ``path`` that says which host and process it belongs to."""
+    return path.with_name(f"{path.name}{TEMP_MARK}{_host()}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _host() -> str:
+    return socket.gethostname().replace("-", "_")
 
 
 def temp_owner_alive(path: Path) -> bool:
-    """Whether the process that made a temporary file may still be writing it.
+    """Tell whether the process that made a temporary file may still be writing it.
 
-    A file of another host counts as alive: nothing here can tell.
+    A file of another host counts as alive, since nothing here can tell.
     """
-    try:
-        host, pid, _ = path.name.split(TEMP_MARK)[1].rsplit("-", 2)
-    except (IndexError, ValueError):
+    found = parse_temporary(path.name)
+    if found is None:
         return False
-    if host != socket.gethostname().replace("-", "_"):
-        return True
-    return pid_alive(int(pid))
+    _, host, pid = found
+    return host != _host() or pid_alive(int(pid))
 
 
 def pid_alive(pid: int) -> bool:
-    """Whether a process of this host exists and runs (a zombie does not)."""
+    """Tell whether a process of this host exists and runs (a zombie does not)."""
+    if pid <= 0:  # to kill(), a group of processes
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -64,7 +69,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 class CheckedFile(io.RawIOBase):
-    """A read-write file for HDF5's file-object driver that remembers its first failure.
+    """Serve as HDF5's file object, for reading and writing, and remember the first failure.
 
     After a failed write every later write is dropped and reported as done, so that HDF5 can close its
     side; :attr:`failure` then holds the error and the caller discards the file.
@@ -78,29 +83,29 @@ class CheckedFile(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Always: HDF5 reads back its own metadata."""
+        """Return True: HDF5 reads back its own metadata."""
         return True
 
     def writable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; as :meth:`io.IOBase.seek`."""
+        """Move to a position, as :meth:`io.IOBase.seek` does."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at}.get(whence)
         self._at = (os.fstat(self._fd).st_size if base is None else base) + offset
         return self._at
 
     def tell(self) -> int:
-        """Position in bytes."""
+        """Return the position in bytes."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` from the current position; short at the end of the file."""
+        """Fill ``buffer`` from the current position; return fewer bytes at the end of the file."""
         view = memoryview(buffer).cast("B")
         data = os.pread(self._fd, len(view), self._at)
         view[: len(data)] = data
@@ -108,7 +113,7 @@ class CheckedFile(io.RawIOBase):
         return len(data)
 
     def write(self, data: Any) -> int:
-        """Write all of ``data``; a failure is kept for :meth:`finish`."""
+        """Write all of ``data``; keep a failure for :meth:`finish`."""
         view = memoryview(data).cast("B")
         done = 0
         while self.failure is None and done < len(view):
@@ -130,7 +135,7 @@ class CheckedFile(io.RawIOBase):
         return size
 
     def finish(self) -> None:
-        """Flush to the disk and close; raises what failed on the way."""
+        """Flush to the disk and close; raise what failed on the way."""
         try:
             if self.failure is None:
                 os.fsync(self._fd)
@@ -140,19 +145,76 @@ class CheckedFile(io.RawIOBase):
             raise self.failure
 
     def close(self) -> None:
-        """Close without judging."""
+        """Close without looking for failures."""
         if not self.closed:
             os.close(self._fd)
         super().close()
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name that becomes ``path`` when the block ends well, and vanishes when not.
+def link_target(path: Path) -> Path:
+    """Return the file that ``path`` stands for: itself, or the end of the links that it begins.
 
-    The block must leave a complete, fsynced file under the yielded name.
+    Raises
+    ------
+    OSError
+        The links go round in a circle.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_symlink():
+        return path
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except FileNotFoundError:  # the link is there and its target is not yet
+        return Path(os.path.realpath(path))
+
+
+def make_folder(folder: Path, within: Path) -> None:
+    """Make a folder below ``within`` that is reached through no link.
+
+    Raises
+    ------
+    ForeignError
+        One of the folders on the way is a link.
+    """
+    here = within
+    for name in folder.relative_to(within).parts:
+        here = here / name
+        with contextlib.suppress(FileExistsError):
+            here.mkdir()
+        if here.is_symlink():
+            raise ForeignError(
+                f"{here}: is a link, and nothing is written through links inside a store; put a folder in "
+                "its place, or move the whole store and name its new place with --store"
+            )
+
+
+@contextlib.contextmanager
+def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary name that becomes ``path`` when the block ends well, and vanishes otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is a link and ``within`` is None, the link stays and its target is replaced.
+    within : Path, optional
+        The store that the file belongs to: no link is followed below it.
+
+    Yields
+    ------
+    Path
+        The block must leave a complete, fsynced file under this name.
+
+    Raises
+    ------
+    OSError
+        The disk refused; ``path`` is as it was.
+    ForeignError
+        The way from ``within`` to ``path`` leads through a link.
+    """
+    if within is None:
+        path = link_target(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        make_folder(path.parent, within)
     temp = temp_name(path)
     try:
         yield temp
@@ -163,22 +225,22 @@ def replacing(path: Path) -> Iterator[Path]:
             temp.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Publish ``data`` under ``path`` atomically and durably."""
-    with replacing(path) as temp:
+def write_bytes(path: Path, data: bytes, within: Path | None = None) -> None:
+    """Publish ``data`` under ``path`` atomically and durably; see :func:`replacing`."""
+    with replacing(path, within) as temp:
         out = CheckedFile(temp)
         out.write(data)
         out.finish()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Publish a JSON file atomically."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(path: Path, value: Any, within: Path | None = None) -> None:
+    """Publish a JSON file atomically; see :func:`replacing`."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), within)
 
 
 def read_json(path: Path) -> Any | None:
-    """A JSON file's content, None where it is missing or cannot be read as JSON."""
+    """Return a JSON file's content, None where it is missing or cannot be read as JSON."""
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class StoreError(Exception):
-    """Base; the message says what, why and what to do."""
+    """Base class; the message says what happened, why, and what to do."""
 
 
 class NoStoreError(StoreError):
@@ -17,3 +17,7 @@ class LockedError(StoreError):
 
 class DamagedError(StoreError):
     """A file's bytes are not those that were published."""
+
+
+class ForeignError(StoreError):
+    """Something that ttprep did not make lies where it would have to write."""

@@ -1,4 +1,4 @@
-"""Feature files: one HDF5 file for one stage of one video.
+"""Feature files: one HDF5 file per stage and video.
 
 Written once, front to back, by :class:`FeatureWriter`; read by row ranges through
 :class:`FeatureReader`. The format is specified in docs/store-format.md.
@@ -28,7 +28,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Column:
-    """One dataset to be written: name, dtype, layout and the attributes that explain it."""
+    """Describe a dataset to be written: name, dtype, layout and the attributes that explain it."""
 
     name: str
     dtype: str
@@ -37,7 +37,7 @@ class Column:
 
 
 class FeatureWriter:
-    """Writes one feature file; nothing counts until :meth:`close` has returned.
+    """Write one feature file; nothing counts until :meth:`close` has returned.
 
     Parameters
     ----------
@@ -46,20 +46,16 @@ class FeatureWriter:
     columns : sequence of Column
     attrs : mapping
         Root attributes; dictionaries and lists are stored as JSON text.
-    fmt : str
-        Value of the root attribute ``format``.
     """
 
-    def __init__(
-        self, path: Path, columns: tuple[Column, ...], attrs: Mapping[str, Any], fmt: str = FORMAT
-    ) -> None:
+    def __init__(self, path: Path, columns: tuple[Column, ...], attrs: Mapping[str, Any]) -> None:
         self._raw = CheckedFile(path)
         self._columns = {c.name: c for c in columns}
         self._pending: dict[str, list[NDArray[Any]]] = {c.name: [] for c in columns}
         self._written = dict.fromkeys(self._columns, 0)
         # rdcc_nbytes=0: chunks are written whole, once; a cache would only delay errors
         self._file = h5py.File(self._raw, "w", rdcc_nbytes=0, libver="v110")
-        self._file.attrs["format"] = fmt
+        self._file.attrs["format"] = FORMAT
         self._file.attrs["format_version"] = FORMAT_VERSION
         self.set_attrs(attrs)
 
@@ -70,7 +66,7 @@ class FeatureWriter:
             self._file.attrs[name] = value if plain else json.dumps(value, sort_keys=True)
 
     def append(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Add rows to any of the datasets; whole chunks are written as they fill.
+        """Add rows to any of the datasets; chunks are written as they fill.
 
         Raises
         ------
@@ -120,10 +116,10 @@ class FeatureWriter:
         self._pending[name] = [rows[take:].copy()] if take < held else []
 
     def copy_rows(self, source: FeatureReader, name: str, start: int, stop: int) -> None:
-        """Append rows of another file as they are, compressed chunk by compressed chunk.
+        """Append rows of another file without decompressing them, chunk by chunk.
 
-        Both ``start`` and the rows written so far must lie on a chunk boundary, and the layouts
-        must agree; ``stop`` may cut the last chunk only at the end of the source.
+        Both ``start`` and the number of rows written so far must lie on a chunk boundary, and the layouts
+        must agree. ``stop`` may lie within a chunk only at the end of the source.
         """
         column, theirs = self._columns[name], source.dataset(name)
         mine = self._file[name] if name in self._file else self._create(column, theirs.shape[1:])
@@ -141,7 +137,7 @@ class FeatureWriter:
             raise self._raw.failure
 
     def close(self, attrs: Mapping[str, Any] | None = None) -> dict[str, list[int]]:
-        """Write what is pending, mark the file complete, flush it to the disk.
+        """Write what is pending, mark the file complete, and flush it to the disk.
 
         Returns
         -------
@@ -181,7 +177,7 @@ class FeatureWriter:
 
 
 class FeatureReader:
-    """Reads one feature file by row ranges; opens lazily, picklable, one per process.
+    """Read one feature file by row ranges; opened at first use, picklable, one per process.
 
     Parameters
     ----------
@@ -231,7 +227,7 @@ class FeatureReader:
         return self._file
 
     def dataset(self, name: str) -> h5py.Dataset:
-        """The raw h5py dataset (still encoded)."""
+        """Return the raw h5py dataset (still encoded)."""
         found = self.file.get(name)
         if not isinstance(found, h5py.Dataset):
             raise DamagedError(f"{self.path}: holds no dataset {name!r}")
@@ -239,11 +235,11 @@ class FeatureReader:
 
     @property
     def names(self) -> list[str]:
-        """Names of the datasets."""
+        """The names of the datasets."""
         return [n for n, d in self.file.items() if isinstance(d, h5py.Dataset)]
 
     def attrs(self) -> dict[str, Any]:
-        """Root attributes, JSON ones decoded."""
+        """Return the root attributes; JSON texts are decoded."""
         out: dict[str, Any] = {}
         for name, value in self.file.attrs.items():
             out[name] = value.item() if isinstance(value, np.generic) else value
@@ -255,7 +251,7 @@ class FeatureReader:
         return out
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Rows [start, stop) of a dataset, decoded.
+        """Return rows [start, stop) of a dataset, decoded.
 
         Raises
         ------

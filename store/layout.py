@@ -17,12 +17,12 @@ Encoding = Literal["none", "temporal-delta"]
 
 @dataclass(frozen=True)
 class Layout:
-    """Chunk shape and codec of one dataset.
+    """Describe the chunk shape and codec of one dataset.
 
     Attributes
     ----------
     chunk : tuple of int
-        Elements a chunk; clipped to the array's own shape beyond the first axis.
+        Elements per chunk and axis; clipped to the array's own shape beyond the first axis.
     codec : str
         ``zstd`` (with ``level``), ``lz4``, ``bitshuffle-zstd``, ``bitshuffle-lz4`` or ``raw``.
     level : int
@@ -37,12 +37,12 @@ class Layout:
     encoding: Encoding = "none"
 
     def clipped(self, row_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The chunk shape for rows of ``row_shape``; missing trailing axes are taken whole."""
+        """Return the chunk shape for rows of ``row_shape``; missing trailing axes are taken whole."""
         tail = self.chunk[1:] + row_shape[len(self.chunk) - 1 :]
         return (self.chunk[0], *(max(1, min(c, s)) for c, s in zip(tail, row_shape, strict=True)))
 
     def filters(self) -> dict[str, Any]:
-        """Keyword arguments for ``create_dataset``; every dataset carries a fletcher32 checksum."""
+        """Return keyword arguments for ``create_dataset``; every dataset carries a fletcher32 checksum."""
         options: dict[str, Any] = {"fletcher32": True}
         if self.codec == "zstd":
             options["compression"] = hdf5plugin.Zstd(clevel=self.level)

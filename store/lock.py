@@ -1,61 +1,76 @@
-"""Locks on a store, by pid and host, with a heartbeat.
+"""Locks on a store: small files that name process and host, kept alive by a heartbeat.
 
-Runs only lock *out* ``gc``: two runs on one store do double work at worst, because files are named by
-key and published by rename. A lock whose process is gone, or whose heartbeat is older than two
-minutes (another host), does not count.
+Runs only lock *out* ``gc``. Two runs on one store do double work at worst, because files are named by
+their key and published by rename. Whoever changes a table of splits excludes others who do, and waits for
+them. A lock does not count if its process is gone, or if its heartbeat is older than two minutes (a process
+of another host).
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import random
 import secrets
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from store.atomic import pid_alive, read_json, write_json
+from store.atomic import pid_alive, write_json
 from store.errors import LockedError
+from store.names import LOCKS
+from store.ownership import Entry, is_own, look, read_own
 
 HEARTBEAT_S = 15.0
 STALE_S = 120.0
 
+LockKind = Literal["run", "gc", "splits"]
+_EXCLUDES = {"run": {"gc"}, "gc": {"run", "gc", "splits"}, "splits": {"gc", "splits"}}
+
 
 class StoreLock:
-    """A shared (``run``) or exclusive (``gc``) lock; use as a context manager.
+    """Hold a lock of one kind; use as a context manager.
 
     Parameters
     ----------
-    folder : Path
-        The store's ``locks`` folder.
-    kind : {"run", "gc"}
+    root : Path
+        The store.
+    kind : {"run", "gc", "splits"}
+        ``run``: any number at once, but no ``gc``. ``gc``: alone. ``splits``: one at a time, and no ``gc``.
+    wait : float
+        Seconds to wait for others; 0: none.
 
     Raises
     ------
     LockedError
-        On entry, where a live lock of another process excludes this one.
+        On entry, where a live lock of another holder excludes this one.
+    ForeignError
+        On entry, where the folder of locks is a link.
     """
 
-    def __init__(self, folder: Path, kind: Literal["run", "gc"]) -> None:
-        self.folder, self.kind = folder, kind
-        self.path = folder / f"{kind}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.json"
+    def __init__(self, root: Path, kind: LockKind, wait: float = 0.0) -> None:
+        self.root, self.kind, self.wait = root, kind, wait
+        name = f"{kind}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.json"
+        self.path = root / LOCKS / name
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
-        mine = {"kind": self.kind, "host": socket.gethostname(), "pid": os.getpid()}
-        write_json(self.path, mine)
-        # ours is visible before we look, so of two that start together at least one gives way
-        for other in sorted(self.folder.glob("*.json")):
-            if other == self.path or (holder := self._alive(other)) is None:
-                continue
-            if "gc" in (self.kind, other.name.split("-")[0]):
-                self.path.unlink(missing_ok=True)
+        deadline = time.monotonic() + self.wait
+        while True:
+            holder = self._try()
+            if holder is None:
+                break
+            if time.monotonic() >= deadline:
                 raise LockedError(
-                    f"{self.folder.parent}: in use by ttprep {holder['kind']} "
+                    f"{self.root}: in use by ttprep {holder['kind']} "
                     f"(process {holder['pid']} on {holder['host']}); wait for it to end"
                 )
+            time.sleep(random.uniform(0.005, 0.05))  # of two that gave way to each other one comes first
         threading.Thread(target=self._beat, daemon=True).start()
         return self
 
@@ -63,26 +78,54 @@ class StoreLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self.path.unlink(missing_ok=True)
+        self._withdraw()
+
+    def _try(self) -> dict[str, object] | None:
+        """Take the lock; return None, or who holds it against us."""
+        write_json(
+            self.path, {"kind": self.kind, "host": socket.gethostname(), "pid": os.getpid()}, within=self.root
+        )
+        # ours is visible before we look, so of two that start together at least one gives way
+        for other in self._others():
+            if other.name is not None and other.name.lock in _EXCLUDES[self.kind]:
+                holder = _holder(other)
+                if holder is not None:
+                    self._withdraw()
+                    return holder
+        return None
+
+    def _others(self) -> Iterator[Entry]:
+        for path in sorted(self.path.parent.glob("*.json")):
+            entry = look(path, self.root)
+            if path != self.path and entry is not None and entry.name is not None:
+                yield entry
+
+    def _withdraw(self) -> None:
+        entry = look(self.path, self.root)
+        if entry is not None and is_own(entry):
+            self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
             try:
-                os.utime(self.path)
+                os.utime(self.path, follow_symlinks=False)
             except OSError:
                 return
 
-    @staticmethod
-    def _alive(path: Path) -> dict[str, object] | None:
-        holder = read_json(path)
-        try:
-            age = time.time() - path.stat().st_mtime
-        except OSError:
-            return None
-        if not isinstance(holder, dict) or not {"pid", "host", "kind"} <= holder.keys():
-            return None if age > STALE_S else {"kind": "?", "pid": "?", "host": "?"}
-        dead = holder["host"] == socket.gethostname() and not pid_alive(int(holder["pid"]))
-        if dead or age > STALE_S:
-            path.unlink(missing_ok=True)
-            return None
-        return holder
+
+def _holder(lock: Entry) -> dict[str, object] | None:
+    """Return who holds a lock, None where it does not count; remove one whose holder is gone."""
+    age = time.time() - lock.stat.st_mtime
+    holder: dict[str, object] = {}
+    with contextlib.suppress(OSError, ValueError):
+        if is_own(lock):
+            holder = json.loads(read_own(lock.path) or b"{}")
+    if not holder:
+        # only its name is a lock's: perhaps another file system shows the content later
+        return None if age > STALE_S else {"kind": "?", "pid": "?", "host": "?"}
+    dead = holder.get("host") == socket.gethostname() and not pid_alive(int(str(holder.get("pid", 0))))
+    if dead or age > STALE_S:
+        with contextlib.suppress(FileNotFoundError):
+            lock.path.unlink()
+        return None
+    return holder

@@ -1,9 +1,9 @@
 """Receipts: what makes a feature file count as done.
 
-A file that merely exists proves nothing. Beside each feature file lies a small JSON receipt, published
-after it, with the key, everything the key was made of, and the file's size and sha256. The receipt also
-carries what may differ between two runs (seconds, memory, host), which keeps the feature files
-themselves byte-identical.
+That a file exists proves nothing. Beside each feature file lies a small JSON receipt, published after it,
+with the key, everything the key was made of, and the file's size and sha256. The receipt also holds what
+may differ between two runs (seconds, memory, host), so that the feature files themselves stay identical
+byte by byte.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from store.atomic import read_json, write_json
+from store.atomic import read_json
+from store.names import is_sha256, is_stage, result_stem
 
 _BLOCK = 1 << 22
 
 
 def sha256_file(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """Return the hex digest of a file's bytes."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as f:
         while data := f.read(_BLOCK):
@@ -29,7 +30,7 @@ def sha256_file(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The record of one finished feature file.
+    """Record one finished feature file.
 
     Attributes
     ----------
@@ -58,22 +59,32 @@ class Receipt:
     attrs: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict)
 
-    def write(self, path: Path) -> None:
-        """Publish atomically."""
-        write_json(path, asdict(self))
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as JSON values."""
+        return asdict(self)
 
     @classmethod
     def read(cls, path: Path) -> Receipt | None:
-        """The receipt at ``path``, None where there is none or it is not one."""
+        """Return the receipt at ``path``, None where there is none, or none that belongs to this name."""
         value = read_json(path)
         try:
-            return cls(**value) if isinstance(value, dict) else None
+            receipt = cls(**value) if isinstance(value, dict) else None
         except TypeError:
             return None
+        return receipt if receipt is not None and receipt._fits(path) else None
+
+    def _fits(self, path: Path) -> bool:
+        # the stage and the key become parts of paths: what they say must be what the file's name says
+        return (
+            isinstance(self.stage, str)
+            and is_stage(self.stage)
+            and is_sha256(self.key)
+            and path.stem == result_stem(self.stage, self.key)
+        )
 
 
 def check_file(path: Path, receipt: Receipt, *, read_data: bool) -> str:
-    """Compare a feature file with its receipt.
+    """Compare a feature file with its receipt and return what is wrong.
 
     Parameters
     ----------

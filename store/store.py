@@ -1,46 +1,43 @@
-"""The store: a folder of feature files, one folder a video, named by content.
+"""The store: a folder of feature files, with one folder per video, named by content.
 
-``STORE/videos/<first 16 of the video's sha256>/<stage>-<first 16 of the key>.h5`` with its receipt
-``….json``; a failure leaves ``….failed.json``, a file found damaged gets ``….damaged.json``. A
-renamed video has the same content, so the same folder. Results of other parameters stay beside the
-new ones until ``gc``.
+``STORE/videos/<first 16 digits of the video's sha256>/<stage>-<first 16 digits of the key>.h5`` with its
+receipt ``….json``; a failure leaves ``….failed.json``, a file found damaged gets ``….damaged.json``. A
+renamed video has the same content, and so the same folder. Results of other parameters stay beside the
+new ones until ``gc`` removes them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
+import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from store import names
 from store.atomic import read_json, replacing, write_json
-from store.errors import DamagedError, NoStoreError
-from store.feature import FORMAT, Column, FeatureReader, FeatureWriter
-from store.lock import StoreLock
+from store.errors import DamagedError, NoStoreError, StoreError
+from store.feature import Column, FeatureReader, FeatureWriter
+from store.lock import LockKind, StoreLock
+from store.names import DIGITS, MARKER, result_stem
+from store.ownership import claim, is_own, look, walk
 from store.receipt import Receipt, check_file, sha256_file
 
-MARKER = "ttprep-store.json"
 STORE_VERSION = 1
-
-
-_FOLDERS = ("videos", "locks", "sources")
-
-
-def _only_ours(root: Path) -> bool:
-    # another process may be making the same store at this moment
-    return all(p.name in _FOLDERS or p.name.startswith(MARKER) for p in root.iterdir())
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one result: a video, a stage and a key.
+    """Name the place of one result: a video, a stage and a key.
 
     Attributes
     ----------
     video : str
-        sha256 of the video's bytes; ``dataset`` for results over all videos.
+        sha256 of the video's bytes.
     stage : str
     key : str
         sha256 hex of everything the result depends on.
@@ -52,7 +49,7 @@ class Slot:
 
 
 class Store:
-    """An existing store; see :meth:`create` and :meth:`open`."""
+    """Give access to an existing store; see :meth:`create` and :meth:`open`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()  # workers have other working folders
@@ -81,66 +78,117 @@ class Store:
 
     @classmethod
     def create(cls, root: Path) -> Store:
-        """Open a store, making it first where the folder is missing or empty.
+        """Open a store; make it first where the folder is missing or empty.
 
         Raises
         ------
         NoStoreError
             The folder holds other things, or cannot be made.
         """
-        if (root / MARKER).exists():
+        if os.path.lexists(root / MARKER):
             return cls.open(root)
         try:
-            if root.exists() and (not root.is_dir() or not _only_ours(root)):
-                raise NoStoreError(
-                    f"{root}: is not a ttprep store and not empty; give a new or empty folder with --store"
-                )
+            if root.exists() and not root.is_dir():
+                raise NoStoreError(f"{root}: is a file, not a store; give a folder with --store")
+            if root.exists():
+                strange = _strange(root)
+                # another process may have been making the same store
+                if strange is not None and (root / MARKER).exists():
+                    return cls.open(root)
+                if strange is not None:
+                    raise NoStoreError(
+                        f"{root}: is not a ttprep store and not empty (it holds {names.shown(strange)}); "
+                        "give a new or empty folder with --store"
+                    )
             root.mkdir(parents=True, exist_ok=True)
-            for name in _FOLDERS:
+            for name in names.FOLDERS:
                 (root / name).mkdir(exist_ok=True)
-            write_json(root / MARKER, {"format": "ttprep-store", "version": STORE_VERSION})
+            write_json(root / MARKER, {"format": "ttprep-store", "version": STORE_VERSION}, within=root)
         except OSError as e:
             raise NoStoreError(f"{root}: cannot be made ({e.strerror}); give another with --store") from e
         return cls(root)
 
-    def lock(self, kind: Any) -> StoreLock:
-        """A lock on this store; see :class:`store.lock.StoreLock`."""
-        return StoreLock(self.root / "locks", kind)
+    def lock(self, kind: LockKind, wait: float = 0.0) -> StoreLock:
+        """Return a lock on this store; see :class:`store.lock.StoreLock`."""
+        return StoreLock(self.root, kind, wait)
 
     # -- places -----------------------------------------------------------------------------
 
+    @property
+    def videos_folder(self) -> Path:
+        """The folder of all videos' folders."""
+        return self.root / names.VIDEOS
+
     def folder(self, video: str) -> Path:
-        """The folder of one video's results."""
-        return self.root / "videos" / video[:16]
+        """Return the folder of one video's results.
+
+        Raises
+        ------
+        StoreError
+            ``video`` does not begin with 16 hex digits.
+        """
+        if not names.is_video(video[:DIGITS]):
+            raise StoreError(f"{video!r} is not the sha256 of a video")
+        return self.videos_folder / video[:DIGITS]
 
     def path(self, slot: Slot) -> Path:
-        """Where a result's HDF5 file lies."""
-        return self.folder(slot.video) / f"{slot.stage}-{slot.key[:16]}.h5"
+        """Return the place of a result's HDF5 file."""
+        return self.folder(slot.video) / f"{_stem(slot)}.h5"
 
     def beside(self, slot: Slot, suffix: str) -> Path:
-        """A companion of the result's file: ``.json``, ``.failed.json``, ``.damaged.json``."""
+        """Return a companion of the result's file: ``.json``, ``.failed.json``, ``.damaged.json``."""
         return self.path(slot).with_suffix(suffix)
 
+    def part_path(self, slot: Slot, rows: tuple[int, int]) -> Path:
+        """Return the place of a part of a result, rows [begin, end), until the whole is assembled."""
+        return self.folder(slot.video) / names.PARTS / f"{_stem(slot)}-{rows[0]:08d}.h5"
+
+    def note_path(self, source: Path) -> Path:
+        """Return the place of the note about a source file or folder: named by its resolved path."""
+        place = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:24]
+        return self.root / names.SOURCES / f"{place}.json"
+
+    def splits_path(self, rule: Mapping[str, Any]) -> Path:
+        """Return the place of the table of splits of a rule: named by the rule's JSON text."""
+        text = json.dumps(rule, sort_keys=True)
+        return self.root / names.SPLITS / f"{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}.json"
+
+    # -- listing ----------------------------------------------------------------------------
+
+    def videos(self) -> list[str]:
+        """Return the folder names (16 hex digits) of all videos with results."""
+        return sorted(p.name for p in self.videos_folder.iterdir() if names.is_video(p.name) and p.is_dir())
+
+    def features(self, video: str) -> list[Path]:
+        """Return the feature files of a video, sealed or not."""
+        found = self.folder(video).glob("*.h5")
+        return sorted(p for p in found if (n := names.recognise(p, self.root)) and n.kind == "feature")
+
     def receipts(self, video: str) -> Iterator[Receipt]:
-        """All receipts of a video, newest first."""
+        """Yield all receipts of a video, newest first."""
         files = [p for p in self.folder(video).glob("*.json") if p.name.count(".") == 1]
         found = [r for p in files if (r := Receipt.read(p)) is not None]
         return iter(sorted(found, key=lambda r: -float(r.run.get("finished", 0))))
 
-    def videos(self) -> list[str]:
-        """Folder names (16 hex digits) of all videos with results."""
-        return sorted(p.name for p in (self.root / "videos").iterdir() if p.is_dir())
+    def source_notes(self) -> Iterator[dict[str, Any]]:
+        """Yield the notes on source files: ``path``, ``sha256``, and what shows that they are unchanged."""
+        for path in sorted((self.root / names.SOURCES).glob("*.json")):
+            note = read_json(path)
+            if not isinstance(note, dict) or not isinstance(note.get("path"), str):
+                continue
+            if names.is_sha256(note.get("sha256")):
+                yield note
 
     # -- state ------------------------------------------------------------------------------
 
     def receipt(self, slot: Slot) -> Receipt | None:
-        """The receipt of a result that is there, complete and not known to be damaged.
+        """Return the receipt of a result that is there, complete and not known to be damaged.
 
-        Size and modification time are compared with the receipt's; where the time differs (a copied
+        Size and modification time are compared with the receipt's. Where the time differs (a copied
         store, or a byte changed behind our back) the file is hashed and judged by its content.
         """
         receipt = Receipt.read(self.beside(slot, ".json"))
-        if receipt is None or receipt.key != slot.key or self.beside(slot, ".damaged.json").exists():
+        if receipt is None or receipt.key != slot.key or self.damage(slot):
             return None
         problem = check_file(self.path(slot), receipt, read_data=False)
         if problem:
@@ -153,42 +201,42 @@ class Store:
         now = self.path(slot).stat().st_mtime_ns
         if now != receipt.mtime_ns:
             # hashed just now and found good: remember, so that it is not hashed at every run
-            with contextlib.suppress(OSError):
-                Receipt(**{**vars(receipt), "mtime_ns": now}).write(self.beside(slot, ".json"))
+            with contextlib.suppress(OSError, StoreError):
+                self.publish(self.beside(slot, ".json"), replace(receipt, mtime_ns=now).to_json())
 
     def mark_damaged(self, slot: Slot, reason: str) -> None:
         """Note that a file must not be used; the next run computes it anew."""
-        with contextlib.suppress(OSError):  # a read-only store still gets its verdict reported
-            write_json(self.beside(slot, ".damaged.json"), {"reason": reason})
+        with contextlib.suppress(OSError, StoreError):  # a read-only store still gets its verdict reported
+            self.publish(self.beside(slot, ".damaged.json"), {"reason": reason})
 
     def damage(self, slot: Slot) -> str:
-        """Why a file must not be used, empty where nothing is known against it."""
+        """Return why a file must not be used, empty where nothing is known against it."""
         note = read_json(self.beside(slot, ".damaged.json"))
         return str(note.get("reason", "damaged")) if isinstance(note, dict) else ""
 
     def failure(self, slot: Slot) -> dict[str, Any] | None:
-        """The record of the last failed attempt."""
+        """Return the record of the last failed attempt."""
         note = read_json(self.beside(slot, ".failed.json"))
         return note if isinstance(note, dict) else None
 
     def set_failure(self, slot: Slot, reason: str) -> None:
         """Record a failed attempt, for ``status``."""
-        with contextlib.suppress(OSError):
-            write_json(self.beside(slot, ".failed.json"), {"reason": reason, "at": time.time()})
+        with contextlib.suppress(OSError, StoreError):
+            self.publish(self.beside(slot, ".failed.json"), {"reason": reason, "at": time.time()})
 
     # -- reading and writing ----------------------------------------------------------------
 
     def reader(self, slot: Slot) -> FeatureReader:
-        """A lazy reader of a result."""
+        """Return a reader of a result that opens its file when it is first used."""
         return FeatureReader(self.path(slot))
 
     @contextlib.contextmanager
     def writing(
-        self, slot: Slot, columns: tuple[Column, ...], attrs: Mapping[str, Any], fmt: str = FORMAT
+        self, slot: Slot, columns: tuple[Column, ...], attrs: Mapping[str, Any]
     ) -> Iterator[FeatureWriter]:
-        """A writer for a result; the block must end with ``writer.close()``.
+        """Yield a writer for a result; the block must end with ``writer.close()``.
 
-        When the block ends well the file is reopened, checked and renamed into place; it counts as done
+        When the block ends well the file is reopened, checked and renamed into place. It counts as done
         only after :meth:`seal`. On any error nothing stays.
 
         Raises
@@ -197,9 +245,52 @@ class Store:
             The disk refused.
         DamagedError
             What was written does not read back.
+        ForeignError
+            Something that ttprep did not make lies in the file's place, or the way there is a link.
         """
-        with writing_file(self.path(slot), columns, attrs, fmt) as writer:
+        claim(self.beside(slot, ".json"), self.root)  # now, not when all is computed
+        with self._writing(self.path(slot), columns, attrs) as writer:
             yield writer
+
+    @contextlib.contextmanager
+    def writing_part(
+        self, slot: Slot, rows: tuple[int, int], columns: tuple[Column, ...], attrs: Mapping[str, Any]
+    ) -> Iterator[FeatureWriter]:
+        """Yield a writer for a part of a result, as :meth:`writing` does for the whole."""
+        with self._writing(self.part_path(slot, rows), columns, attrs) as writer:
+            yield writer
+
+    @contextlib.contextmanager
+    def _writing(
+        self, path: Path, columns: tuple[Column, ...], attrs: Mapping[str, Any]
+    ) -> Iterator[FeatureWriter]:
+        claim(path, self.root)
+        with replacing(path, self.root) as temp:
+            writer = FeatureWriter(temp, columns, attrs)
+            try:
+                yield writer
+            finally:
+                writer.abandon()
+            _check_whole(temp, path, columns)
+
+    def publish(self, path: Path, note: Any) -> None:
+        """Write a JSON note of the store atomically.
+
+        Raises
+        ------
+        OSError
+            The disk refused.
+        ForeignError
+            Something that ttprep did not make lies in the note's place, or the way there is a link.
+        """
+        claim(path, self.root)
+        write_json(path, note, within=self.root)
+
+    def discard(self, path: Path) -> None:
+        """Remove a file of the store if it is there and the store's own."""
+        entry = look(path, self.root)
+        if entry is not None and is_own(entry):
+            path.unlink(missing_ok=True)
 
     def seal(
         self,
@@ -225,30 +316,30 @@ class Store:
             attrs=attrs,
             run={**run, "finished": time.time()},
         )
-        receipt.write(self.beside(slot, ".json"))
+        self.publish(self.beside(slot, ".json"), receipt.to_json())
         for suffix in (".damaged.json", ".failed.json"):
-            self.beside(slot, suffix).unlink(missing_ok=True)
+            self.discard(self.beside(slot, suffix))
         return receipt
 
 
-@contextlib.contextmanager
-def writing_file(
-    path: Path, columns: tuple[Column, ...], attrs: Mapping[str, Any], fmt: str = FORMAT
-) -> Iterator[FeatureWriter]:
-    """Write one feature file under ``path`` atomically; the block must end with ``writer.close()``."""
-    with replacing(path) as temp:
-        writer = FeatureWriter(temp, columns, attrs, fmt)
-        try:
-            yield writer
-        finally:
-            writer.abandon()
-        with FeatureReader(temp) as check:
-            for column in columns:
-                data = check.dataset(column.name)
-                chunks = -(-len(data) // data.chunks[0]) if data.chunks else 0
-                for n, c in zip(data.shape[1:], data.chunks[1:], strict=True):
-                    chunks *= -(-n // c)
-                if data.id.get_num_chunks() != chunks:  # a chunk never written would read as zeros
-                    raise DamagedError(
-                        f"{path}: {column.name} has {data.id.get_num_chunks()}/{chunks} chunks"
-                    )
+def _stem(slot: Slot) -> str:
+    if not (names.is_stage(slot.stage) and names.is_sha256(slot.key)):
+        raise StoreError(f"{slot.stage!r} with key {slot.key!r} is no name for a result")
+    return result_stem(slot.stage, slot.key)
+
+
+def _strange(root: Path) -> Path | None:
+    """Return an entry of a folder that no store would hold, None where there is none."""
+    return next((e.path for e in walk(root) if not is_own(e)), None)
+
+
+def _check_whole(temp: Path, path: Path, columns: tuple[Column, ...]) -> None:
+    """Raise where a chunk was never written: it would read as zeros."""
+    with FeatureReader(temp) as check:
+        for column in columns:
+            data = check.dataset(column.name)
+            chunks = -(-len(data) // data.chunks[0]) if data.chunks else 0
+            for n, c in zip(data.shape[1:], data.chunks[1:], strict=True):
+                chunks *= -(-n // c)
+            if data.id.get_num_chunks() != chunks:
+                raise DamagedError(f"{path}: {column.name} has {data.id.get_num_chunks()}/{chunks} chunks")

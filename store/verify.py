@@ -1,4 +1,4 @@
-"""Checking a store against its receipts."""
+"""Check a store against its receipts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from store.store import Slot, Store
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one file.
+    """Hold the verdict on one file.
 
     Attributes
     ----------
@@ -31,38 +31,40 @@ class Finding:
 
 
 def verify(store: Store, *, read_data: bool = False) -> Iterator[Finding]:
-    """Check every feature file; those found damaged are marked, so that the next run makes them anew.
+    """Check every feature file; mark those found damaged, so that the next run makes them anew.
 
     Parameters
     ----------
     store : Store
     read_data : bool
-        Also hash every byte and read every chunk through its checksum; else only existence, size and
-        structure (and the hash where the modification time is not the published one).
+        Also hash every byte and read every chunk through its checksum. Otherwise only existence, size and
+        structure are checked, and the hash where the modification time is not the published one.
 
     Yields
     ------
     Finding
-        One a file.
+        One per file.
     """
-    for folder in sorted((store.root / "videos").iterdir()):
-        for path in sorted(folder.glob("*.h5")):
+    for video in store.videos():
+        for path in store.features(video):
             receipt = Receipt.read(path.with_suffix(".json"))
             if receipt is None:
-                # killed between publishing file and receipt: nobody takes it for done, gc removes it
+                # none at all: killed between publishing file and receipt, nobody takes it for done
+                if path.with_suffix(".json").exists():
+                    yield Finding(path, path.stat().st_size, "its receipt is damaged")
                 continue
             problem = _problem(path, receipt, read_data)
-            slot = Slot(folder.name, receipt.stage, receipt.key)
+            slot = Slot(video, receipt.stage, receipt.key)
             if problem:
                 store.mark_damaged(slot, problem)
             else:
                 problem = store.damage(slot)
             yield Finding(path, receipt.size, problem)
-        for path in sorted(folder.glob("*.json")):
-            receipt = Receipt.read(path) if path.name.count(".") == 1 else None
-            if receipt is not None and not path.with_suffix(".h5").exists():
-                store.mark_damaged(Slot(folder.name, receipt.stage, receipt.key), "the file is missing")
-                yield Finding(path.with_suffix(".h5"), 0, "the file is missing")
+        for receipt in store.receipts(video):
+            slot = Slot(video, receipt.stage, receipt.key)
+            if not store.path(slot).exists():
+                store.mark_damaged(slot, "the file is missing")
+                yield Finding(store.path(slot), 0, "the file is missing")
 
 
 def _problem(path: Path, receipt: Receipt, read_data: bool) -> str:

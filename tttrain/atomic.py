@@ -1,4 +1,8 @@
-"""Files that are either the old or the new version, whatever interrupts the writing."""
+"""Atomic writes: a file is either the old or the new version, whatever interrupts the writing.
+
+The rest of ttprep has a writer like this one. This package has its own because it imports nothing of the
+others: the dataset file is all that ties them together.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import IO, Any
 
 
 def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
-    """Write a file beside its place and move it there once it is safely on the disk.
+    """Write a file beside its place and move it there once it is safely on disk.
 
     Parameters
     ----------
@@ -21,7 +25,7 @@ def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
     Raises
     ------
     OSError
-        The old file is untouched.
+        Writing failed; the old file is untouched.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -55,7 +59,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What was written with :func:`write_json`; None where nothing readable is there."""
+    """Read what :func:`write_json` wrote; None if there is nothing readable."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""Exit codes and the error that the user can mend; the codes are those of ``ttprep``."""
+"""Exit codes (those of ``ttprep``) and the error that a user can mend."""
 
 from __future__ import annotations
 

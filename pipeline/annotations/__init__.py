@@ -1,12 +1,30 @@
-"""Crowd-sourced annotations to samples: reading, cleaning, negatives, taxonomies and splits.
+"""Turn crowd-sourced annotations into samples: read, clean, map labels, add negatives, split.
 
-Everything here is a pure function of bytes, records and parameters (only
-:func:`read_annotations` opens files); ``docs/annotations.md`` describes formats and rules.
+Everything here is a pure function of bytes, records and parameters; only :func:`read_annotations`
+opens files. ``docs/annotations.md`` describes formats and rules. In the order in which they build on
+each other:
+
+==================== ===================================================================================
+``records``          intervals, events, findings, samples
+``options``          what a manifest may say about reading
+``label_mapping``    from an annotator's words to a canonical label, and from there to a class
+``parsing/``         bytes to text, XML and JSON with line numbers; names to videos
+``formats/``         one reader per format, the registry of formats, the contract for other packages
+``consistency``      findings that show when entries are compared
+``reading``          files and folders to one set of records
+``actions``          intervals that mean the same stroke
+``waterfall``        counts after each rule; ``waterfall_picture`` draws them
+``negatives``        gaps in which nobody plays
+``cleaning``         the rules, from intervals to samples
+``splits``           training, validation and test
+==================== ===================================================================================
 """
 
 from __future__ import annotations
 
-from pipeline.annotations.clean import Action, Cleaned, CleaningParams, clean, group_actions
+from pipeline.annotations.actions import Action, group_actions
+from pipeline.annotations.cleaning import Cleaned, CleaningParams, clean
+from pipeline.annotations.label_mapping import STROKES, TAXONOMIES, Taxonomy, canonical
 from pipeline.annotations.negatives import NegativeParams
 from pipeline.annotations.options import (
     AnnotationOptions,
@@ -31,9 +49,8 @@ from pipeline.annotations.records import (
     sample_id,
 )
 from pipeline.annotations.splits import SPLITS, SplitParams, assign_splits, split_counts, split_table
-from pipeline.annotations.taxonomy import STROKES, TAXONOMIES, Taxonomy, canonical
 from pipeline.annotations.waterfall import Step, Waterfall
-from pipeline.annotations.waterfall_picture import draw_waterfall, encode_png
+from pipeline.annotations.waterfall_picture import draw_waterfall
 
 __all__ = [
     "KINDS",
@@ -68,7 +85,6 @@ __all__ = [
     "clean",
     "count_kinds",
     "draw_waterfall",
-    "encode_png",
     "group_actions",
     "merge",
     "read_annotations",

@@ -1,24 +1,23 @@
-"""Negatives: the gaps between consecutive actions ([SSTC] §III-C).
+"""Choose negatives: gaps between consecutive actions, in which nobody plays ([SSTC] §III-C).
 
-Only videos with at least 11 actions count, because the others are mostly annotated in part. A
-negative reaches from 10 frames before the end of one action to 10 frames after the begin of the
-next and is at least T frames long. At most twice the mean class size are taken ([SSTC] §IV-D),
-those of the lowest hash: more gaps than that change nothing for the lower ones.
+Only videos with at least 11 actions are used, because most of the others are only partly annotated.
+A negative begins 10 frames before one action ends, ends 10 frames after the next one begins, and lasts
+at least T frames. At most twice the mean number of actions per label are taken ([SSTC] §IV-D): those
+with the lowest hash, so that a new gap displaces as few of the others as possible.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 
 from pydantic import Field
 
-from pipeline.annotations.records import NEGATIVE, Sample, VideoFacts, identity_of, sample_id
+from pipeline.annotations.intervals import exact, is_same
+from pipeline.annotations.records import NEGATIVE, Sample, VideoFacts, identity_of, rank, sample_id
 from stages.base import Params
 
 
@@ -29,19 +28,21 @@ class NegativeParams(Params):
     ----------
     enabled : bool
     min_actions : int
-        Videos with fewer actions give none.
+        Videos with fewer actions give no negatives.
     overlap : int
-        Frames that a negative shares with either neighbour.
+        Frames that a negative shares with each of its neighbours.
     min_frames : int
         Shortest negative: T, the frames of one network input.
     max_frames : int or None
-        Longer gaps are cut to this many frames about their middle; None: as they are (the paper).
+        Longer gaps are cut to this many frames around their middle; None: they stay whole, as in the
+        paper.
     cap : float or None
-        At most this many times the mean number of actions a label; None: no limit.
+        Largest number of negatives, as a multiple of the mean number of actions per label; None: no
+        limit.
     cleared : tuple of str
-        Ids of negatives that a person has looked at and ruled out, as the authors did.
+        Ids of negatives that a person has looked at and rejected, as the authors did.
     seed : int
-        Which ones the cap leaves.
+        Decides which negatives remain under the cap.
     """
 
     enabled: bool = True
@@ -56,26 +57,10 @@ class NegativeParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class Negatives:
-    """The negatives, and how many gaps were left out for which reason."""
+    """The negatives, and how many gaps were left out for each reason."""
 
     samples: tuple[Sample, ...]
     dropped: dict[str, int]
-
-
-def rank(seed: int, key: str) -> int:
-    """A number that orders keys at random, the same on every machine and for ever.
-
-    Parameters
-    ----------
-    seed : int
-    key : str
-
-    Returns
-    -------
-    int
-        In [0, 2²⁵⁶).
-    """
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{key}".encode()).digest(), "big")
 
 
 def find_negatives(
@@ -85,19 +70,19 @@ def find_negatives(
     params: NegativeParams,
     same_action: float,
 ) -> Negatives:
-    """Gaps between actions, capped.
+    """Choose the gaps between actions that become negatives.
 
     Parameters
     ----------
     strokes : iterable of (video, begin, end)
-        All actions that are no negatives, whether kept or not.
+        All actions that are not negatives, whether kept or not.
     agreed : sequence of Sample
-        The actions whose labels agree: their numbers set the cap, and annotated negatives among them count
-        towards it and take the place of a gap that is the same.
+        The actions whose labels agree. Their numbers set the cap. Annotated negatives among them count
+        towards it and replace a gap that is the same interval.
     videos : mapping of str to VideoFacts
     params : NegativeParams
     same_action : float
-        As in the cleaning.
+        As in the cleaning parameters.
 
     Returns
     -------
@@ -145,21 +130,8 @@ def find_negatives(
     return Negatives(tuple(found), dict(dropped))
 
 
-def is_same(begin: int, end: int, other_begin: int, other_end: int, share: float) -> bool:
-    """Whether two intervals share more than ``share`` of the shorter one."""
-    common = min(end, other_end) - max(begin, other_begin)
-    numerator, denominator = exact(share).as_integer_ratio()
-    return common * denominator > numerator * min(end - begin, other_end - other_begin)
-
-
-@cache
-def exact(value: float) -> Fraction:
-    """The decimal that was written, so that 0.6 s are 72 frames of 120 fps and not 71.99."""
-    return Fraction(str(value))
-
-
 def _gaps(intervals: Iterable[tuple[int, int]], overlap: int) -> Iterable[tuple[int, int]]:
-    """Between consecutive actions, by ``overlap`` frames longer at both ends."""
+    """Yield the gaps between consecutive actions, extended by ``overlap`` frames at both ends."""
     reach: int | None = None
     for begin, end in sorted(intervals):
         if reach is not None:
@@ -175,7 +147,7 @@ def _middle(begin: int, end: int, longest: int | None) -> tuple[int, int]:
 
 
 def _limit(agreed: Sequence[Sample], cap: float | None) -> int | None:
-    """How many more negatives there may be; labels, not classes, so that no view changes it."""
+    """Return how many negatives may be added. Counts labels, not classes, so that no taxonomy changes it."""
     if cap is None:
         return None
     sizes = Counter(sample.label for sample in agreed)

@@ -1,4 +1,4 @@
-"""What a manifest may say about reading annotations."""
+"""Define ``annotation_options``: what a manifest may say about reading annotations."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.base import Params
 
-#: name endings that are cut off before a video's name is compared
+#: endings that are cut off before names of videos are compared
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".wmv", ".ts", ".flv"}
 )
 
 
 class LabelPart(Params):
-    """One part of a label that is composed of several columns (CSV) or attributes (CVAT).
+    """One part of a label that is composed from several columns (CSV) or attributes (CVAT).
 
     Attributes
     ----------
     column : str
-        Column of the CSV, or attribute of the CVAT track; ``label`` is the CVAT track's own label.
+        Column of the CSV table, or attribute of the CVAT track; ``label`` is the track's own label.
     values : dict of str to str, optional
-        Translation, compared without regard to case and outer blanks; an empty translation leaves
-        the part out. Without it the cell stands as it is. Empty cells are left out.
+        Cell → translation, ignoring case and outer blanks; an empty translation leaves the part out.
+        Without ``values`` a cell is used as written. Empty cells are left out.
     """
 
     column: str
     values: dict[str, str] | None = None
 
     def translate(self, cell: str) -> str | None:
-        """The part for a cell; None where there is no translation for it."""
+        """Translate a cell; None if there is no translation for it."""
         cell = cell.strip()
         if self.values is None or not cell:
             return cell
@@ -39,20 +39,22 @@ class LabelPart(Params):
 
 
 def _parts(value: Any) -> Any:
-    """A column name stands for a part without translation, one part for a list of one."""
+    """Accept a column name for a part without translation, and one part for a list of one."""
     items = value if isinstance(value, list | tuple) else [value]
     return [{"column": item} if isinstance(item, str) else item for item in items]
 
 
 class CsvColumns(Params):
-    """Which column holds what. The defaults of ``label``, ``video``, ``annotator`` and ``player``
-    may be absent from a file; a column that the manifest names must be there.
+    """Name the columns of a table.
+
+    A file need not have the default columns ``label``, ``video``, ``annotator`` and ``player``; a column
+    that the manifest names must be there.
 
     Attributes
     ----------
     begin, end : str
     label : tuple of LabelPart
-        Joined with blanks. A part may be given as the bare name of its column.
+        Parts of the label, joined with blanks. A part may be given as the name of its column alone.
     video : str
     annotator : str
     player : str
@@ -72,7 +74,7 @@ class CsvColumns(Params):
 
     @property
     def required(self) -> frozenset[str]:
-        """Columns without which the mapping does not fit a file."""
+        """Return the columns that a file must have to fit the mapping."""
         names = {self.begin, self.end}
         names.update(getattr(self, f) for f in ("video", "annotator", "player") if f in self.model_fields_set)
         if "label" in self.model_fields_set:
@@ -81,21 +83,22 @@ class CsvColumns(Params):
 
 
 class CsvMapping(Params):
-    """How one kind of CSV is read.
+    """Define how one kind of CSV table is read.
 
     Attributes
     ----------
     columns : CsvColumns
     delimiter : str or None
-        None: the one of ``, ; tab |`` with which the header has the mapped columns.
+        None: the first of ``, ; tab |`` with which the header has the mapped columns.
     encoding : str
         ``utf-8`` (with or without byte order mark), ``latin-1`` or ``cp1252``.
     unit : {"frames", "seconds"}
-        Of ``begin`` and ``end``. Seconds become the nearest frame (halves go up).
+        Unit of ``begin`` and ``end``. Seconds are rounded to the nearest frame (halves go up).
     first_frame : int
-        Number of a video's first frame, for frames.
+        Number of a video's first frame, 0 or 1; for ``unit: frames`` only.
     end_inclusive : bool
-        Whether ``end`` is the last frame of the interval rather than the first after it.
+        Whether ``end`` is the last frame of the interval rather than the first frame after it; for
+        ``unit: frames`` only.
     """
 
     columns: CsvColumns = CsvColumns()
@@ -113,21 +116,21 @@ class CsvMapping(Params):
 
 
 class OpenTTGamesOptions(Params):
-    """How events become intervals.
+    """Define how OpenTTGames events become intervals.
 
     Attributes
     ----------
     before, after : float
-        Seconds before and after the event's frame that the stroke is taken to last. The event
-        marks the hit; the default of 0.3 + 0.3 s is the shortest stroke that the siamese paper
-        keeps, because the strokes of a rally follow each other every 0.4 to 0.6 s.
+        Seconds of the stroke before and after the frame of the event, which marks the hit. The default
+        of 0.3 + 0.3 s is the shortest stroke that the siamese paper keeps, because the strokes of a
+        rally follow each other every 0.4 to 0.6 s.
     fps : float
-        Frame rate that is assumed for a video that is not known.
+        Frame rate in 1/s that is assumed for an unknown video.
     strokes : dict of str to str
-        Stroke name → label; ``{hand}`` becomes Forehand or Backhand. A stroke that is not listed
-        is labelled with its hand and its name.
+        Name of a stroke → label; ``{hand}`` becomes Forehand or Backhand. A stroke that is not
+        listed is labelled with its hand and its name.
     events : tuple of str
-        Values, side taken off, that are no stroke.
+        Events, without ``left_`` or ``right_``, that are not strokes. Other events are kept and reported.
     """
 
     before: float = Field(default=0.3, ge=0, le=10)
@@ -161,18 +164,18 @@ class OpenTTGamesOptions(Params):
 
 
 class CvatOptions(Params):
-    """How tracks become intervals.
+    """Define how CVAT tracks become intervals.
 
     Attributes
     ----------
     label : tuple of LabelPart
-        Track label and attributes that make up the label, joined with blanks; a change of it
-        within a track begins a new interval.
+        Track label and attributes that make up the label, joined with blanks. A new interval begins
+        where the label changes within a track.
     player : str
-        Attribute that names the player; empty: none does.
+        Attribute that names the player; empty: no attribute does.
     bridge_outside : bool
-        Take a track from its first to its last visible frame as one interval. By default each
-        visible stretch is one: ``outside`` says that the stroke is over.
+        Whether a track is one interval from its first to its last visible frame. By default each
+        visible stretch is one interval, because ``outside`` means that the stroke is over.
     """
 
     label: tuple[LabelPart, ...] = (LabelPart(column="label"),)
@@ -186,23 +189,26 @@ class CvatOptions(Params):
 
 
 class AnnotationOptions(Params):
-    """All that a manifest may say about reading annotations.
+    """Everything that a manifest may say about reading annotations.
 
     Attributes
     ----------
     csv : tuple of CsvMapping
-        Tried in order; the first whose columns a file has is used, the default mapping last.
+        Column mappings, tried in order; the first whose columns a file has is used. The default mapping
+        is tried last. One mapping may stand without a list.
     openttgames : OpenTTGamesOptions
     cvat : CvatOptions
     labels : dict of str to (str or None)
-        Translation of whole labels, compared in the canonical spelling, in every format; None: the
-        interval is a stroke that nobody named.
+        Label → the label that it means, in every format, compared in the canonical spelling; None: a
+        stroke without a label.
     videos : dict of str to str
-        Pattern of a file's path or name → its video, for files that do not name it themselves.
+        Pattern of a file's path or name → its video, for files that do not name their video.
     annotators : dict of str to str
-        Likewise for who annotated a file.
+        Pattern of a file's path or name → who annotated it, for files that do not say.
+    formats : dict of str to dict
+        Name of a format of another package → its options.
     max_bytes : int
-        Files above this size are refused.
+        Larger files are refused.
     """
 
     csv: tuple[CsvMapping, ...] = ()
@@ -211,6 +217,7 @@ class AnnotationOptions(Params):
     labels: dict[str, str | None] = Field(default_factory=dict)
     videos: dict[str, str] = Field(default_factory=dict)
     annotators: dict[str, str] = Field(default_factory=dict)
+    formats: dict[str, dict[str, Any]] = Field(default_factory=dict)
     max_bytes: int = Field(default=64 << 20, gt=0)
 
     @field_validator("csv", mode="before")

@@ -1,4 +1,4 @@
-"""Annotation files of any known format to one set of intervals and one list of findings."""
+"""Read annotation files of any known format into one set of intervals and one list of findings."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from pipeline.annotations.formats import csv_table as csvtable
-from pipeline.annotations.formats import cvat, mediaeval, openttgames
-from pipeline.annotations.formats import json_lines as jsonlines
-from pipeline.annotations.formats import label_studio as labelstudio
-from pipeline.annotations.formats import xml_nodes as xmlnodes
-from pipeline.annotations.formats.collector import Collector
-from pipeline.annotations.formats.text import BadField, Refused, VideoNames, decode, shown, stem
-from pipeline.annotations.options import AnnotationOptions, CsvMapping
-from pipeline.annotations.overlaps import check
-from pipeline.annotations.records import Annotation, AnnotationSet, Event, Issue, VideoFacts
+from pipeline.annotations.consistency import find_inconsistencies
+from pipeline.annotations.formats.annotation_format import AnnotationFile
+from pipeline.annotations.formats.csv_table import mappings_of
+from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.formats.registry import FormatRegistry, KnownFormat, installed_formats
+from pipeline.annotations.options import AnnotationOptions
+from pipeline.annotations.parsing.text import BadField, Refused, shown
+from pipeline.annotations.parsing.video_names import VideoNames, first_match, stem, video_of_file
+from pipeline.annotations.records import (
+    Annotation,
+    AnnotationSet,
+    Event,
+    Issue,
+    VideoFacts,
+    annotation_order,
+)
+from stages.base import Params
 
-_SUFFIXES = frozenset({".xml", ".json", ".csv", ".tsv"})
+#: endings that :func:`~pipeline.annotations.parsing.video_names.stem` cuts off by itself
+_BUILT_IN = frozenset({".xml", ".json", ".csv", ".tsv"})
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,14 @@ def read_annotations(
     videos: Mapping[str, VideoFacts],
     options: AnnotationOptions | None = None,
 ) -> AnnotationSet:
-    """Read files and folders of annotations; their formats are told from their content.
+    """Read files and folders of annotations; the content of a file tells its format.
 
     Parameters
     ----------
     paths : iterable of path
-        Files, and folders of which every ``.xml``, ``.json``, ``.csv`` and ``.tsv`` is read, and
-        every clip of a classification folder (``…/{train,validation,test}/<class>/<clip>``).
+        Files and folders. In a folder, every file whose ending belongs to a format (``.xml``, ``.json``,
+        ``.csv``, ``.tsv`` and those of installed packages) is read, and every clip of a classification
+        folder (``…/{train,validation,test}/<class>/<clip>``).
     videos : mapping of str to VideoFacts
         The known videos by name (relative path).
     options : AnnotationOptions, optional
@@ -62,36 +70,41 @@ def read_annotations(
     Returns
     -------
     AnnotationSet
-        The same whatever the order of ``paths``.
+        The same for any order of ``paths``.
+
+    Raises
+    ------
+    UserError
+        ``options`` sets something for a format of another package that is not there or does not
+        understand it.
 
     Notes
     -----
-    Never raises for what a file holds: a file that cannot be used is a finding of a kind in
-    :data:`~pipeline.annotations.records.REFUSALS`.
+    Never raises because of what a file holds: a file that cannot be used is a finding of one of the
+    kinds in :data:`~pipeline.annotations.records.REFUSALS`.
     """
-    options = options or AnnotationOptions()
-    names = VideoNames(videos)
+    reader = _Reader(videos, options)
     contents: list[FileContent] = []
     seen: dict[bytes, str] = {}
-    for path in _expand(paths):
+    for path in _expand(paths, reader.formats):
         file = path.as_posix()
-        absolute = PurePosixPath(Path(os.path.abspath(path)).as_posix())
-        label = mediaeval.clip_class(absolute)
+        label = _clip_label(path, reader.formats)
         if label is not None:
-            contents.append(_clip(file, label, videos, names, options))
+            contents.append(reader.read_clip(file, label))
             continue
         try:
-            data = _load(path, options.max_bytes)
+            data = _load(path, reader.options.max_bytes)
         except Refused as error:
             contents.append(_refused(file, error))
             continue
         digest = hashlib.sha256(data).digest()
-        content = _content(data, file, videos, names, options)
+        content = reader.read(data, file)
         if digest in seen:
             twin = Issue(file, 0, "duplicate-file", f"the same bytes as {seen[digest]}")
             content = FileContent(content.annotations, content.events, (*content.issues, twin))
         seen.setdefault(digest, file)
         contents.append(content)
+    contents.append(FileContent(issues=reader.formats.problems))
     return merge(contents, videos)
 
 
@@ -115,18 +128,23 @@ def read_file(
     Returns
     -------
     FileContent
-        To be given to :func:`merge` with those of the other files.
+        Pass it to :func:`merge` with those of the other files.
+
+    Raises
+    ------
+    UserError
+        As :func:`read_annotations`.
     """
-    return _content(data, file, videos, VideoNames(videos), options or AnnotationOptions())
+    return _Reader(videos, options).read(data, file)
 
 
 def merge(contents: Iterable[FileContent], videos: Mapping[str, VideoFacts]) -> AnnotationSet:
-    """Put files together, with the findings that show only between entries.
+    """Merge the contents of files and add the findings that show only when entries are compared.
 
     Parameters
     ----------
     contents : iterable of FileContent
-        One a file; their order does not matter.
+        One per file, in any order.
     videos : mapping of str to VideoFacts
 
     Returns
@@ -137,9 +155,9 @@ def merge(contents: Iterable[FileContent], videos: Mapping[str, VideoFacts]) -> 
     annotations = [a for part in parts for a in part.annotations]
     events = [e for part in parts for e in part.events]
     issues = [i for part in parts for i in part.issues]
-    # a reader that saw more of the file than its intervals has reported some of it already
+    # a reader that sees more of the file than its intervals has reported some findings already
     told = {(i.file, i.line, i.kind) for i in issues}
-    found = check(annotations, events, videos)
+    found = find_inconsistencies(annotations, events, videos)
     issues += [i for i in found if (i.file, i.line, i.kind) not in told]
     return AnnotationSet(
         annotations=tuple(sorted(annotations, key=annotation_order)),
@@ -148,27 +166,120 @@ def merge(contents: Iterable[FileContent], videos: Mapping[str, VideoFacts]) -> 
     )
 
 
-def annotation_order(a: Annotation) -> tuple[str, int, int, str, int, str, str]:
-    """Sort key that does not depend on the order in which files were read."""
-    return a.video, a.begin, a.end, a.file, a.line, a.label or "", a.annotator
+class _Reader:
+    """Reads files one after the other, with the formats, options and videos that all of them share."""
+
+    def __init__(self, videos: Mapping[str, VideoFacts], options: AnnotationOptions | None) -> None:
+        self.videos = videos
+        self.options = options or AnnotationOptions()
+        self.formats = installed_formats()
+        self.own_options: Mapping[str, Params] = self.formats.parse_options(self.options)
+        self.names = VideoNames(videos)
+
+    def read_clip(self, file: str, label: str) -> FileContent:
+        """Record a video whose place in a folder tree is its annotation."""
+        out = self._recorder(file, None)
+        try:
+            key = self.names.find(file) or stem(file)
+        except BadField as error:
+            out.issue(0, error.kind, error.message)
+            key = stem(file)
+        out.add_clip(0, key, label)
+        return _close(out)
+
+    def read(self, data: bytes, file: str) -> FileContent:
+        """Read one file; whatever it holds, the result is records and findings."""
+        issues: list[Issue] = []
+        try:
+            return self._read(AnnotationFile(file, data, self.options), issues)
+        except Refused as error:
+            # what came before the error is not used either: half a file is worse than none
+            return FileContent(issues=(*issues, *_refused(file, error).issues))
+
+    def _recorder(self, file: str, video: str | None, own_options: Params | None = None) -> Recorder:
+        who = first_match(file, self.options.annotators) or ""
+        return Recorder(file, self.options, self.videos, self.names, video, who, own_options)
+
+    def _without_suffix(self, file: str) -> str:
+        """Cut off the ending of a format of another package, so that the file's name finds its video."""
+        suffix = PurePosixPath(file).suffix
+        foreign = suffix.lower() in self.formats.suffixes - _BUILT_IN
+        return file.removesuffix(suffix) if foreign else file
+
+    def _read(self, file: AnnotationFile, issues: list[Issue]) -> FileContent:
+        if len(file.data) > self.options.max_bytes:
+            raise Refused("too-large", f"larger than {self.options.max_bytes} bytes")
+        known = self._format_of(file, issues)
+        name = self._without_suffix(file.name)
+        video, note = video_of_file(file.name, name, self.names, self.options)
+        own = self.own_options.get(known.format.name) if known is not None and known.package else None
+        out = self._recorder(file.name, stem(name) if video is None else video, own)
+        out.issues += issues
+        if known is not None:
+            self._run(known, file, out)
+        if note is not None and out.video_used:
+            out.issue(0, *note)
+        return _close(out)
+
+    def _run(self, known: KnownFormat, file: AnnotationFile, out: Recorder) -> None:
+        try:
+            known.format.read(file, out)
+        except Refused:
+            raise
+        except Exception as error:
+            if not known.package:
+                raise
+            raise Refused("reader-failed", _failure(known, "reading", error)) from error
+
+    def _format_of(self, file: AnnotationFile, issues: list[Issue]) -> KnownFormat | None:
+        """Return the first format that recognises a file; None, and a finding, if it is empty."""
+        if file.is_empty:
+            issues.append(Issue(file.name, 0, "empty", "the file is empty"))
+            return None
+        refusal: Refused | None = None
+        for known in self.formats.formats:
+            if known.format.syntax not in (file.syntax, "text"):
+                continue
+            try:
+                if known.format.recognises(file):
+                    return known
+            except Refused as error:
+                refusal = refusal or error
+            except Exception as error:
+                if not known.package:
+                    raise
+                issues.append(Issue(file.name, 0, "unusable-format", _failure(known, "recognising", error)))
+        if refusal is not None:
+            raise refusal
+        root = file.json
+        if root is not None and not root.members and not root.items:
+            issues.append(Issue(file.name, root.line, "empty", "the file is empty"))
+            return None
+        raise Refused("unknown-format", _unknown(file, self.formats))
 
 
-def _expand(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Each file once, in alphabetical order."""
+def _expand(paths: Iterable[str | os.PathLike[str]], formats: FormatRegistry) -> Iterator[Path]:
+    """Yield each file once, in alphabetical order."""
     files: dict[str, Path] = {}
+    suffixes = formats.suffixes
     for given in paths:
         path = Path(given)
         if path.is_dir():
             for folder, folders, names in os.walk(path):
                 folders.sort()
-                found = (Path(folder, name) for name in names)
-                for inner in found:
-                    absolute = PurePosixPath(Path(os.path.abspath(inner)).as_posix())
-                    if inner.suffix.lower() in _SUFFIXES or mediaeval.clip_class(absolute):
+                for inner in (Path(folder, name) for name in names):
+                    if inner.suffix.lower() in suffixes or _clip_label(inner, formats):
                         files.setdefault(os.path.realpath(inner), inner)
         else:
             files.setdefault(os.path.realpath(path), path)
     yield from sorted(files.values(), key=lambda p: p.as_posix())
+
+
+def _clip_label(path: Path, formats: FormatRegistry) -> str | None:
+    """Return the label of a video that its place in a folder tree annotates; None for other files."""
+    absolute = PurePosixPath(Path(os.path.abspath(path)).as_posix())
+    labels = (k.format.clip_label(absolute) for k in formats.formats if k.format.clip_label is not None)
+    return next((label for label in labels if label is not None), None)
 
 
 def _load(path: Path, limit: int) -> bytes:
@@ -183,7 +294,8 @@ def _load(path: Path, limit: int) -> bytes:
     except ValueError:
         raise Refused("unreadable", "the path has a NUL byte") from None
     if len(data) > limit:
-        raise Refused("too-large", f"larger than {limit} bytes; split it or raise annotations.max_bytes")
+        remedy = "split it or raise annotation_options.max_bytes"
+        raise Refused("too-large", f"larger than {limit} bytes; {remedy}")
     return data
 
 
@@ -191,134 +303,35 @@ def _refused(file: str, error: Refused) -> FileContent:
     return FileContent(issues=(Issue(file, error.line, error.kind, error.message),))
 
 
-def _clip(
-    file: str,
-    label: str,
-    videos: Mapping[str, VideoFacts],
-    names: VideoNames,
-    options: AnnotationOptions,
-) -> FileContent:
-    out = Collector(file, options, videos, names, annotator=_first(file, options.annotators) or "")
-    try:
-        key = names.find(file) or stem(file)
-    except BadField as error:
-        out.issue(0, error.kind, error.message)
-        key = stem(file)
-    out.add_clip(0, key, label)
-    return _close(out)
-
-
-def _close(out: Collector) -> FileContent:
+def _close(out: Recorder) -> FileContent:
     return FileContent(tuple(out.annotations), tuple(out.events), tuple(out.issues))
 
 
-def _content(
-    data: bytes,
-    file: str,
-    videos: Mapping[str, VideoFacts],
-    names: VideoNames,
-    options: AnnotationOptions,
-) -> FileContent:
-    video, note = _file_video(file, names, options)
-    out = Collector(file, options, videos, names, video, _first(file, options.annotators) or "")
-    try:
-        if len(data) > options.max_bytes:
-            raise Refused("too-large", f"larger than {options.max_bytes} bytes")
-        _read(data, out, options)
-    except Refused as error:
-        # what stood before the error is not used either: half a file is worse than none
-        return _refused(file, error)
-    if note is not None and out.video_used:
-        out.issue(0, *note)
-    return _close(out)
-
-
-def _read(data: bytes, out: Collector, options: AnnotationOptions) -> None:
-    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if not start:
-        out.issue(0, "empty", "the file is empty")
-    elif start == b"<":
-        _read_xml(xmlnodes.parse(decode(data)), out)
-    elif start in (b"{", b"["):
-        _read_json(jsonlines.parse(decode(data)), out)
-    else:
-        mappings = (*options.csv, CsvMapping())
-        found = csvtable.find_mapping(data, mappings)
-        if found is None:
-            decode(data)
-            raise Refused("unknown-format", _no_mapping(data, mappings))
-        csvtable.read_csv(data, *found, out)
-
-
-def _read_xml(root: xmlnodes.Element, out: Collector) -> None:
-    if root.tag in ("video", "videos"):
-        if not root.children and "class" not in root.attrs:
-            out.issue(root.line, "empty", "the file has no actions")
-        else:
-            mediaeval.read_xml(root, out)
-    elif root.tag == "annotations":
-        cvat.read_xml(root, out)
-    else:
-        raise Refused(
-            "unknown-format",
-            f"XML with <{root.tag[:40]}> on top; <video> and <videos> (MediaEval) and <annotations> (CVAT)"
-            " are read",
-        )
-
-
-def _read_json(root: jsonlines.Node, out: Collector) -> None:
-    if not root.members and not root.items:
-        out.issue(root.line, "empty", "the file is empty")
-    elif openttgames.is_events(root):
-        openttgames.read_json(root, out)
-    elif labelstudio.is_label_studio(root):
-        labelstudio.read_json(root, out)
-    else:
-        keys = ", ".join(shown(m.key) for m in root.members[:3])
-        what = f"with the keys {keys}, …" if keys else "of another kind"
-        if all({"x", "y"} <= m.node.keys() for m in root.members) and keys:
-            what = "of positions by frame (OpenTTGames ball markup), which is no annotation of strokes"
-        raise Refused("unknown-format", f"JSON {what}; OpenTTGames events and Label Studio exports are read")
-
-
-def _no_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> str:
-    line = data[:4096].decode("utf-8", "replace").splitlines()[0].strip()
-    wanted = " or ".join("+".join(sorted(m.columns.required)) for m in mappings[-3:])
+def _failure(known: KnownFormat, doing: str, error: Exception) -> str:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
     return (
-        f"neither XML nor JSON, and no table with the columns {wanted}; its first line is {shown(line)}."
-        " Give the column names under annotations.csv in the manifest"
+        f"the format {known} failed while {doing} the file ({reason[:200]}); update or uninstall its package"
     )
 
 
-def _first(file: str, patterns: Mapping[str, str]) -> str | None:
-    """The value of the first pattern that fits a path or its last part."""
-    path = PurePosixPath(file)
-    for pattern, value in patterns.items():
-        if fnmatchcase(file, pattern) or fnmatchcase(path.name, pattern):
-            return value
-    return None
-
-
-def _file_video(
-    file: str, names: VideoNames, options: AnnotationOptions
-) -> tuple[str | None, tuple[str, str] | None]:
-    """The video of a file that does not name one, and the finding to report if it is needed."""
-    try:
-        told = _first(file, options.videos)
-        if told is not None:
-            return names.find(told) or told, None
-        video = names.find(file)
-        if video is not None:
-            return video, None
-        words = stem(file).split("_")
-        parts = [PurePosixPath(file).parent.name]
-        for length in range(1, len(words)):
-            parts = ["_".join(words[-length:]), "_".join(words[:length]), *parts]
-        for part in parts:
-            video = names.find(part) if part else None
-            if video is not None:
-                remedy = "if that is wrong, name the video under annotations.videos"
-                return video, ("video-inferred", f"taken to be of {video} for its {shown(part)}; {remedy}")
-    except BadField as error:
-        return None, (error.kind, error.message)
-    return None, None
+def _unknown(file: AnnotationFile, formats: FormatRegistry) -> str:
+    """Say what a file of no known format is, and what would be read."""
+    kinds = [k.format for k in formats.formats if k.format.syntax == file.syntax]
+    read = " and ".join(kind.told_by for kind in kinds)
+    if file.xml is not None:
+        return f"XML with <{file.xml.tag[:40]}> on top; {read} are read"
+    if file.json is not None:
+        keys = ", ".join(shown(m.key) for m in file.json.members[:3])
+        what = f"with the keys {keys}, …" if keys else "of another kind"
+        if all({"x", "y"} <= m.node.keys() for m in file.json.members) and keys:
+            what = "of positions by frame (OpenTTGames ball markup), which is no annotation of strokes"
+        return f"JSON {what}; {read} are read"
+    file.text()  # what is not text is refused as such
+    line = file.data[:4096].decode("utf-8", "replace").splitlines()[0].strip()
+    wanted = " or ".join("+".join(sorted(m.columns.required)) for m in mappings_of(file.options)[-3:])
+    foreign = ", ".join(kind.told_by for kind in kinds if kind.name != "csv")
+    others = f"; also read: {foreign}" if foreign else ""
+    return (
+        f"neither XML nor JSON, and no table with the columns {wanted}; its first line is {shown(line)}."
+        f" Give the column names under annotation_options.csv in the manifest{others}"
+    )

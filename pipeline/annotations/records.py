@@ -1,12 +1,13 @@
-"""What the annotation readers hand out: intervals, point events, facts of videos, and findings.
+"""Define what annotations become: intervals, point events, facts about videos, findings and samples.
 
 Frame convention, for every format: frames count from 0, ``begin`` is the first frame of the
 interval and ``end`` the first frame after it, so ``end - begin`` is the length and ``end`` may
-equal the number of frames of the video. Each reader states how its format maps to this.
+equal the number of frames of the video. Each reader states how its format maps to this convention.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from fractions import Fraction
 NEGATIVE = "Negative"
 
 #: kinds of finding after which nothing of the file was used
-REFUSALS = frozenset({"unreadable", "too-large", "encoding", "hostile", "broken-file", "unknown-format"})
+REFUSALS = frozenset(
+    {"unreadable", "too-large", "encoding", "hostile", "broken-file", "unknown-format", "reader-failed"}
+)
 
 #: every kind of :class:`Issue` and what it means
 KINDS: dict[str, str] = {
@@ -26,6 +29,8 @@ KINDS: dict[str, str] = {
     "hostile": "the file has what no annotation needs: DOCTYPE, entities, NUL bytes, deep nesting",
     "broken-file": "the file is not well-formed",
     "unknown-format": "the content is of no format that is read, or is no annotation",
+    "reader-failed": "the reader of a format from another package failed; nothing of the file was used",
+    "unusable-format": "a format from another package cannot be loaded",
     "duplicate-file": "the same bytes were read under another name too",
     "empty": "the file is of a known format but has nothing in it",
     "malformed": "an entry lacks a field or has one that cannot be understood",
@@ -55,19 +60,19 @@ KINDS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What cleaning must know of a video.
+    """Facts about a video that the cleaning needs.
 
     Attributes
     ----------
     n_frames : int
-        Frames really decoded.
+        Number of frames that can be decoded.
     fps : Fraction
         Frame rate in 1/s.
     content_id : str
-        Identity of the content (a hash), so that renaming a file moves no sample to another split;
-        empty: the name stands in for it.
+        Hash of the content, so that renaming a file moves no sample to another split; if empty, the
+        name is used instead.
     player : str
-        The player of a player-centred video; empty where unknown.
+        The player on whom the video is centred; empty if unknown.
     """
 
     n_frames: int
@@ -78,26 +83,26 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotated interval, as it stood in a file.
+    """One annotated interval, as it was read from a file.
 
     Attributes
     ----------
     video : str
-        Key in the mapping of known videos, or the name as it stood where none fits.
+        Key in the mapping of known videos, or the name as written if no known video matches.
     begin, end : int
-        First frame, first frame after; neither ordered nor inside the video for certain.
+        First frame, first frame after. They may be in the wrong order or outside the video.
     label : str or None
-        Canonical label (see :func:`pipeline.annotations.taxonomy.canonical`); None: a stroke that
-        nobody named.
+        Canonical label (see :func:`pipeline.annotations.label_mapping.canonical`); None: a stroke
+        without a label.
     annotator : str
-        Empty where the file does not tell.
+        Empty if the file does not say.
     file : str
     line : int
         From 1; 0 for a clip whose folder is its annotation.
     player : str
-        Who plays the stroke; empty where the file does not tell.
+        Who plays the stroke; empty if the file does not say.
     clip : bool
-        The video was cut to the interval, which therefore begins at frame 0 by design.
+        Whether the video was cut to the interval, which therefore begins at frame 0 by design.
     """
 
     video: str
@@ -113,7 +118,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens at one frame and is no stroke (a bounce, the ball over the net).
+    """Something that happens at one frame and is not a stroke, such as a bounce.
 
     Attributes
     ----------
@@ -133,13 +138,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Issue:
-    """A finding that a person should see; the data stay as they are.
+    """A finding that a person should see; the data are not changed.
 
     Attributes
     ----------
     file : str
     line : int
-        From 1; 0 where the finding is of the file as a whole.
+        From 1; 0 if the finding concerns the file as a whole.
     kind : str
         One of :data:`KINDS`.
     message : str
@@ -157,7 +162,7 @@ class Issue:
 
 @dataclass(frozen=True)
 class AnnotationSet:
-    """All that was read.
+    """Everything that was read.
 
     Attributes
     ----------
@@ -174,12 +179,12 @@ class AnnotationSet:
     events: tuple[Event, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Number of findings by kind, for the kinds that occur."""
+        """Count the findings of each kind that occurs."""
         return count_kinds(self.issues)
 
 
 def count_kinds(issues: Iterable[Issue]) -> dict[str, int]:
-    """Number of findings by kind, in alphabetical order."""
+    """Count findings by kind, in alphabetical order."""
     return dict(sorted(Counter(issue.kind for issue in issues).items()))
 
 
@@ -190,17 +195,17 @@ class Sample:
     Attributes
     ----------
     id : str
-        ``"<content id or name of the video>:<begin>-<end>"``. The label is no part of it: a
-        corrected label leaves the sample where it is.
+        ``"<content id or name of the video>:<begin>-<end>"``. The label is not part of it, so
+        correcting a label does not move the sample to another split.
     video : str
     begin, end : int
         First frame, first frame after; inside the video.
     label : str or None
-        Canonical label; None: a stroke that nobody named.
+        Canonical label; None: a stroke without a label.
     annotators : tuple of str
-        Sorted; without the unnamed.
+        Sorted; unnamed annotators are left out.
     player : str
-        From the annotations where they agree, else from the video; empty where unknown.
+        From the annotations if they agree, otherwise from the video; empty if unknown.
     """
 
     id: str
@@ -213,17 +218,17 @@ class Sample:
 
     @property
     def source(self) -> str:
-        """Identity of the video, the part of ``id`` before the interval."""
+        """Return the identity of the video: the part of ``id`` before the interval."""
         return self.id.rpartition(":")[0]
 
 
 def sample_id(identity: str, begin: int, end: int) -> str:
-    """Identity of a sample: that of its video and its interval.
+    """Return the identity of a sample, made of that of its video and its interval.
 
     Parameters
     ----------
     identity : str
-        :func:`identity_of` the video.
+        The video's, from :func:`identity_of`.
     begin, end : int
         First frame, first frame after.
     """
@@ -231,5 +236,27 @@ def sample_id(identity: str, begin: int, end: int) -> str:
 
 
 def identity_of(video: str, facts: VideoFacts) -> str:
-    """The content id of a video, its name where it has none."""
+    """Return the content id of a video, or its name if it has none."""
     return facts.content_id or video
+
+
+def annotation_order(a: Annotation) -> tuple[str, int, int, str, int, str, str]:
+    """Return a sort key that does not depend on the order in which files were read."""
+    return a.video, a.begin, a.end, a.file, a.line, a.label or "", a.annotator
+
+
+def rank(seed: int, key: str) -> int:
+    """Return a number that puts keys into a random order, the same on every machine and for ever.
+
+    Parameters
+    ----------
+    seed : int
+    key : str
+        Identity of a sample or of a group of samples.
+
+    Returns
+    -------
+    int
+        In [0, 2²⁵⁶).
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{key}".encode()).digest(), "big")

@@ -1,11 +1,11 @@
-"""Training, validation and test split: 0.7/0.2/0.1, stratified, seeded, and stable.
+"""Split samples into training, validation and test: 0.7/0.2/0.1, stratified, seeded and stable.
 
-Stable means that what is added never moves what is there. A rule that looks at nothing but the
-sample is stable by itself but cannot balance: with ten samples of a class, 35 % of all seeds leave
-none for the test. A rule that looks at the other samples balances but moves them. Any function of
-the present samples alone that never moves one is of the first kind, since it must put each sample
-where it would put it if it were alone. So balance and stability need memory: the table of earlier
-assignments. What is in it stays; what is new goes where its class and the whole lack most.
+Stable means that adding samples never moves those already there. A rule that looks only at the sample
+itself is stable but cannot balance: with ten samples of a class, 35 % of all seeds leave none for
+the test. A rule that looks at the other samples balances but moves them. And a function of the
+present samples that never moves one must be of the first kind, because it has to put each sample
+where it would put it alone. Having both takes memory: a table of earlier assignments. Samples in the
+table stay where they are; new ones go where their label, and the whole, lack most.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.annotations.negatives import exact, is_same, rank
-from pipeline.annotations.records import Sample
+from pipeline.annotations.intervals import exact, is_same
+from pipeline.annotations.records import Sample, rank
 from stages.base import Params
 
 SPLITS = ("train", "validation", "test")
 
-#: weight of the balance of the whole against that of one class: at 1/5 no class is off by more
+#: weight of the balance of the whole relative to that of one label: at 1/5 no label is off by more
 #: than about one sample, and the whole by about three (measured, see docs/annotations.md)
 _WHOLE = Fraction(1, 5)
 
@@ -32,21 +32,21 @@ _SPAN = re.compile(r"(-?\d+)-(-?\d+)", re.ASCII)
 
 
 class SplitParams(Params):
-    """How samples are split; the fractions are those of [SSTC] §IV-D and [3S] §3.1.
+    """Parameters of the split; the fractions are those of [SSTC] §IV-D and [3S] §3.1.
 
     Attributes
     ----------
     train, validation, test : float
         Fractions; they add up to 1.
     by : {"sample", "video", "player"}
-        What is never torn apart: nothing but the sample (the papers), all samples of a video, or
-        all of a player (of the video, where the player is not known).
+        What stays together in one split: each sample by itself (the papers), all samples of a video, or
+        all samples of a player (of the video, if the player is not known).
     method : {"table", "hash"}
-        Where new ones go: where they are lacking, or where their hash falls, which needs no table
-        to be reproducible but balances only in the large.
+        How new samples are placed: where they are lacking, or by their hash alone, which needs no
+        table to be reproducible but balances only large numbers.
     same_action : float
-        A sample that shares more than this part of the shorter with one in the table, being the
-        same action with corrected limits, goes where that went.
+        A sample that shares more than this part of the shorter interval with one in the table is the
+        same action with corrected limits and goes to the same split.
     seed : int
     """
 
@@ -69,7 +69,7 @@ class SplitParams(Params):
 
     @property
     def fractions(self) -> dict[str, Fraction]:
-        """Split → fraction, exact."""
+        """Return the exact fraction of each split."""
         return {s: exact(f) for s, f in zip(SPLITS, (self.train, self.validation, self.test), strict=True)}
 
 
@@ -86,18 +86,18 @@ def assign_splits(
         In any order, with distinct ids.
     params : SplitParams, optional
     previous : mapping of str to str, optional
-        The table of earlier assignments (:func:`split_table`) made with the same parameters.
+        The table of earlier assignments (:func:`split_table`), made with the same parameters.
 
     Returns
     -------
     dict of str to str
         Sample id → ``train``, ``validation`` or ``test``, sorted by id. Without ``previous`` it
-        depends on nothing but the samples and the parameters.
+        depends only on the samples and the parameters.
 
     Raises
     ------
     ValueError
-        Two samples of one id, or a table with other splits.
+        Two samples have the same id, or the table names other splits.
     """
     params = params or SplitParams()
     previous = previous or {}
@@ -125,10 +125,10 @@ def split_table(
     params: SplitParams | None = None,
     previous: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The table to keep for the next time.
+    """Return the table to keep for the next time.
 
-    Samples that are gone stay in it, so that what is deleted and added again comes back to its
-    split. A table belongs to one set of :class:`SplitParams`: under others begin with an empty one.
+    Samples that are gone stay in the table, so that one that is deleted and added again returns to its
+    split. A table belongs to one set of :class:`SplitParams`; with others, begin with an empty table.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def split_table(
 
 
 def split_counts(samples: Iterable[Sample], splits: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Label → split → number of samples; unnamed strokes stand under the empty label."""
+    """Count samples by label and split; strokes without a label have the empty label."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for s in samples:
         counts[s.label or ""][splits[s.id]] += 1
@@ -171,7 +171,7 @@ def _validate(samples: Sequence[Sample], previous: Mapping[str, str]) -> None:
 
 
 def _unit(sample: Sample, by: str) -> str:
-    """What is placed as a whole; groups are marked so that none is taken for a sample's id."""
+    """Return the name of what is placed as a whole; ``@`` marks groups, so that none is taken for an id."""
     if by == "sample":
         return sample.id
     if by == "player" and sample.player:
@@ -186,7 +186,7 @@ def _earlier(
     spans: Mapping[str, Sequence[tuple[int, int, str]]],
     params: SplitParams,
 ) -> str | None:
-    """Where a unit was put before, by its own name, or by what it consists of or grew out of."""
+    """Return the earlier split of a unit: by its name, by its members, or by an interval it grew from."""
     if unit in previous:
         return previous[unit]
     if params.by != "sample":
@@ -203,7 +203,7 @@ def _earlier(
 
 
 def _spans(previous: Mapping[str, str]) -> dict[str, list[tuple[int, int, str]]]:
-    """Identity of a video → its earlier intervals with their splits, in a fixed order."""
+    """Map the identity of a video to its earlier intervals with their splits, in a fixed order."""
     spans: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for key, split in previous.items():
         source, _, span = key.rpartition(":")
@@ -231,8 +231,8 @@ def _fill(
 ) -> None:
     """Put each new unit where its labels, and to a lesser degree the whole, lack most.
 
-    Of the squared distances between the counts and their due shares, summed over the labels of the
-    unit, this is the choice that leaves least.
+    This choice minimises the squared distances between the counts and their due shares, summed over
+    the labels of the unit.
     """
     fractions = params.fractions
     labels: dict[str | None, Counter[str]] = defaultdict(Counter)

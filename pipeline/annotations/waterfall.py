@@ -1,17 +1,15 @@
-"""How many intervals and actions are left after each rule, per class and per annotator."""
+"""Count the intervals and actions that are left after each rule, per class and per annotator."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipeline.annotations.actions import Action
+from pipeline.annotations.label_mapping import Taxonomy
 from pipeline.annotations.records import Annotation
-from pipeline.annotations.taxonomy import Taxonomy
-
-if TYPE_CHECKING:
-    from pipeline.annotations.clean import Action
 
 UNNAMED = "(unnamed)"
 DISAGREE = "(labels disagree)"
@@ -20,7 +18,7 @@ NO_LABEL = "(no label)"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rule.
+    """The counts after one rule.
 
     Attributes
     ----------
@@ -28,14 +26,14 @@ class Step:
     unit : {"annotations", "actions", "negatives"}
         What is counted.
     count : int
-        How many are left.
+        Number left.
     by_class : dict of str to int
-        ``count`` per class; a label that has no class stands under its own name in parentheses.
+        ``count`` per class; a label without a class is listed under its own name in parentheses.
     by_annotator : dict of str to int
-        Annotations of each; for actions, those that each has part in, so the sum may exceed
-        ``count``.
+        Annotations of each annotator; for actions, those in which each has a part, so the sum may
+        exceed ``count``.
     dropped : dict of str to int
-        Reason → how many this rule took away.
+        Reason → number that this rule removed.
     """
 
     name: str
@@ -48,15 +46,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """All rules in the order in which they apply.
+    """The counts after all rules, in the order in which the rules apply.
 
     Attributes
     ----------
     steps : tuple of Step
     taxonomy : str
-        Name of the view whose classes are counted.
+        Name of the taxonomy whose classes are counted.
     params : dict
-        The cleaning's parameters.
+        Parameters of the cleaning.
     """
 
     steps: tuple[Step, ...]
@@ -64,11 +62,11 @@ class Waterfall:
     params: dict[str, Any]
 
     def counts(self) -> dict[str, int]:
-        """Step → how many are left."""
+        """Return the number left after each step."""
         return {step.name: step.count for step in self.steps}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, numbers and strings, in a fixed order."""
+        """Return plain dictionaries, lists, numbers and strings, in a fixed order."""
         return {
             "taxonomy": self.taxonomy,
             "parameters": self.params,
@@ -104,7 +102,7 @@ def annotation_step(
     taxonomy: Taxonomy,
     dropped: dict[str, int] | None = None,
 ) -> Step:
-    """Count annotations."""
+    """Count annotations by class and annotator."""
     classes = Counter(_class(a.label, taxonomy) for a in annotations)
     annotators = Counter(a.annotator or UNNAMED for a in annotations)
     return Step(
@@ -120,7 +118,7 @@ def annotation_step(
 def action_step(
     name: str, actions: Sequence[Action], taxonomy: Taxonomy, dropped: dict[str, int] | None = None
 ) -> Step:
-    """Count actions; one whose labels disagree is in no class."""
+    """Count actions by class and annotator; an action whose labels disagree is in no class."""
     classes = Counter(_class(a.label, taxonomy) if a.agreed else DISAGREE for a in actions)
     annotators = Counter(who for a in actions for who in _who(m.annotator for m in a.members))
     return Step(

@@ -1,33 +1,56 @@
-"""The waterfall of the cleaning as a picture, drawn with OpenCV alone."""
+"""Draw the waterfall of the cleaning as a PNG picture.
+
+matplotlib is imported when a picture is drawn and not before: planning never needs it.
+"""
 
 from __future__ import annotations
 
-import unicodedata
-
-import cv2
-import numpy as np
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.annotations.records import KINDS
 from pipeline.annotations.waterfall import UNNAMED, Step, Waterfall
-from stages.base import Array
 
-_INK = (40, 44, 52)
-_FAINT = (120, 126, 136)
-_COLOURS = {"annotations": (66, 114, 178), "actions": (46, 139, 111), "negatives": (150, 150, 150)}
-_LOST = (226, 188, 170)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-_WIDTH = 1200
-_ROW = 58
-_LEFT = 250
-_BAR = 560
-_CLASS_ROW = 22
-_PEOPLE = 40  #: annotators drawn, those with most annotations
-_MARGIN = 24
+_INK = "#282c34"
+_FAINT = "#6b7280"
+_COLOURS = {"annotations": "#3f6fb0", "actions": "#2e8b6f", "negatives": "#8b8f98"}
+_LOST = "#efd3c4"
+_TRACK = "#f3f4f6"
+
+#: pixels
+WIDTH = 1200
+_MARGIN = 28
+_LEFT = 268
+_BAR = 580
+_NOTE = _LEFT + _BAR + 14
+_STEP_ROW = 60
+_ROW = 24
+_HEADING = 52
+
+#: annotators drawn, those with the most annotations
+_PEOPLE = 40
+_DPI = 100
+
+#: the first draws Latin, Greek and Cyrillic; the others, where installed, names in other scripts
+_FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Malgun Gothic",
+)
 
 
-def draw_waterfall(waterfall: Waterfall) -> Array:
-    """Draw how much is left after each rule, below it the samples of each class, and who annotated.
+def draw_waterfall(waterfall: Waterfall) -> bytes:
+    """Draw what is left after each rule, the samples of each class, and the work of each annotator.
 
     Parameters
     ----------
@@ -35,69 +58,162 @@ def draw_waterfall(waterfall: Waterfall) -> Array:
 
     Returns
     -------
-    array (H, W, 3), uint8
-        RGB; axes row (down), column, channel. W = 1200, H grows with steps, classes and annotators.
+    bytes
+        A PNG file, 1200 pixels wide; its height grows with steps, classes and annotators. The
+        same waterfall gives the same bytes.
     """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import fontManager
+
     classes = _samples_by_class(waterfall)
     people = _annotators(waterfall)
-    top = _MARGIN + 40
-    lists = [(f"Samples by class ({waterfall.taxonomy})", len(classes))]
-    if people:
-        lists.append(("Annotations by annotator: read, and left after the rules on time", len(people)))
-    height = top + _ROW * len(waterfall.steps) + sum(70 + _CLASS_ROW * max(1, n) for _, n in lists)
-    image = np.full((height, _WIDTH, 3), 255, dtype=np.uint8)
-    _text(image, "Annotations to samples", (_MARGIN, _MARGIN + 14), 0.75)
-    largest = max((s.count for s in waterfall.steps), default=0)
-    before: Step | None = None
-    for i, step in enumerate(waterfall.steps):
-        _step(image, top + i * _ROW, step, before, largest)
-        before = step
-    y = top + _ROW * len(waterfall.steps) + _MARGIN
-    _text(image, lists[0][0], (_MARGIN, y + 14), 0.55)
-    _bars(image, y + 34, {name: (count, count) for name, count in classes.items()}, "actions")
-    if people:
-        y += 70 + _CLASS_ROW * max(1, len(classes))
-        _text(image, lists[1][0], (_MARGIN, y + 14), 0.55)
-        _bars(image, y + 34, people, "annotations")
-    return image
+    shown = dict(list(people.items())[:_PEOPLE])
+    height = 2 * _MARGIN + _HEADING + _STEP_ROW * len(waterfall.steps)
+    height += _HEADING + _ROW * max(1, len(classes))
+    height += _HEADING + _ROW * (len(shown) + (len(people) > len(shown))) if people else 0
+    installed = {font.name for font in fontManager.ttflist}
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # a user's settings must not change the picture; a script without a font is drawn as boxes
+        matplotlib.rcdefaults()
+        warnings.filterwarnings("ignore", message=r"Glyph \d+")
+        matplotlib.rcParams["font.family"] = [name for name in _FONTS if name in installed]
+        figure = Figure(figsize=(WIDTH / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+        axes.axis("off")
+        page = _Page(axes, _MARGIN)
+        page.heading("From annotations to samples", {_LOST: "dropped by the rule"}, size=15)
+        largest = max((s.count for s in waterfall.steps), default=0)
+        before: Step | None = None
+        for step in waterfall.steps:
+            page.step(step, before, largest)
+            before = step
+        page.heading(f"Samples per class ({waterfall.taxonomy})", {})
+        page.bars({name: (count, count) for name, count in classes.items()}, _COLOURS["actions"])
+        if people:
+            legend = {_LOST: "read", _COLOURS["annotations"]: "left after the rules for single annotations"}
+            page.heading("Annotations per annotator", legend)
+            page.bars(shown, _COLOURS["annotations"])
+            if len(people) > len(shown):
+                page.text(
+                    f"and {len(people) - len(shown)} more annotators", _MARGIN, page.y + 12, 9.5, _FAINT
+                )
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    return file.getvalue()
 
 
-def encode_png(image: Array) -> bytes:
-    """A picture as the bytes of a PNG file.
+@dataclass
+class _Page:
+    """A page in pixels, filled from top to bottom.
 
-    Parameters
+    Attributes
     ----------
-    image : array (H, W, 3), uint8
-        RGB.
-
-    Returns
-    -------
-    bytes
+    axes : Axes
+        Over the whole figure; x to the right, y down.
+    y : float
+        Where the next row begins.
     """
-    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    if not done:
-        raise RuntimeError("OpenCV cannot encode PNG; install a build of it with PNG support")
-    return bytes(data.tobytes())
 
+    axes: Axes
+    y: float
 
-def _step(image: Array, y: int, step: Step, before: Step | None, largest: int) -> None:
-    _text(image, step.name, (_MARGIN, y + 20), 0.5)
-    _text(image, step.unit, (_MARGIN, y + 38), 0.4, _FAINT)
-    left, width = _LEFT, _length(step.count, largest)
-    # grouping loses nothing, though it leaves fewer actions than there were annotations
-    if before is not None and before.unit == step.unit:
-        cv2.rectangle(image, (left, y + 6), (left + _length(before.count, largest), y + 30), _LOST, -1)
-    if width:
-        cv2.rectangle(image, (left, y + 6), (left + width, y + 30), _COLOURS[step.unit], -1)
-    note = str(step.count)
-    if before is not None and before.unit == step.unit and before.count:
-        note += f"  ({step.count / before.count:.1%} of {before.count})"
-    elif before is not None and step.unit == "actions":
-        note += f"  (from {before.count} {before.unit})"
-    _text(image, note, (left + _BAR + 16, y + 24), 0.5)
-    reasons = ", ".join(f"{count} {_reason(kind)}" for kind, count in step.dropped.items())
-    if reasons:
-        _text(image, f"dropped: {reasons}", (left, y + 47), 0.4, _FAINT)
+    def text(
+        self,
+        text: str,
+        x: float,
+        y: float,
+        size: float,
+        colour: str = _INK,
+        *,
+        room: float = 0,
+        bold: bool = False,
+    ) -> float:
+        """Write a line around the height ``y``, shortened to ``room`` pixels; return its width."""
+        text = " ".join(text.split())
+        room = room or WIDTH - _MARGIN - x
+        # names come from files: a dollar sign in one does not begin a formula
+        artist = self.axes.text(
+            x,
+            y,
+            text,
+            color=colour,
+            fontsize=size,
+            fontweight="bold" if bold else "normal",
+            va="center_baseline",
+            parse_math=False,
+        )
+        fits, too_long = 0, len(text)
+        if artist.get_window_extent().width > room:
+            while too_long - fits > 1:
+                half = (fits + too_long) // 2
+                artist.set_text(text[:half].rstrip() + "…")
+                if artist.get_window_extent().width > room:
+                    too_long = half
+                else:
+                    fits = half
+            artist.set_text(text[:fits].rstrip() + "…")
+        return float(artist.get_window_extent().width)
+
+    def bar(self, y: float, height: float, count: int, largest: int, colour: str) -> None:
+        """Draw a bar whose length is proportional to a count; a count above 0 is always visible."""
+        from matplotlib.patches import Rectangle
+
+        if count:
+            length = max(1.0, _BAR * count / largest)
+            self.axes.add_patch(Rectangle((_LEFT, y), length, height, facecolor=colour, linewidth=0))
+
+    def heading(self, title: str, legend: dict[str, str], size: float = 12) -> None:
+        """Write the title of a section, with the meaning of its colours at the right."""
+        from matplotlib.patches import Rectangle
+
+        y = self.y + 20
+        x = _MARGIN + self.text(title, _MARGIN, y, size, bold=True) + 28
+        for colour, meaning in legend.items():
+            self.axes.add_patch(Rectangle((x, y - 7), 13, 13, facecolor=colour, linewidth=0))
+            x += 20 + self.text(meaning, x + 20, y, 9, _FAINT) + 22
+        self.y += _HEADING - 8
+
+    def step(self, step: Step, before: Step | None, largest: int) -> None:
+        """Draw one rule: what is left, over what there was before it."""
+        comparable = before is not None and before.unit == step.unit
+        self.text(step.name, _MARGIN, self.y + 15, 11, room=_LEFT - _MARGIN - 14)
+        self.text(step.unit, _MARGIN, self.y + 34, 9, _FAINT, room=_LEFT - _MARGIN - 14)
+        self.bar(self.y + 4, 24, largest, largest, _TRACK)
+        # grouping drops nothing, although there are fewer actions than annotations
+        if before is not None and comparable:
+            self.bar(self.y + 4, 24, before.count, largest, _LOST)
+        self.bar(self.y + 4, 24, step.count, largest, _COLOURS[step.unit])
+        width = self.text(str(step.count), _NOTE, self.y + 16, 11, bold=True)
+        note = ""
+        if before is not None and comparable and before.count:
+            note = f"{step.count / before.count:.1%} of {before.count}"
+        elif before is not None and not comparable and step.unit == "actions":
+            note = f"from {before.count} {before.unit}"
+        self.text(note, _NOTE + width + 12, self.y + 16, 9.5, _FAINT)
+        reasons = ", ".join(f"{count} {_reason(kind)}" for kind, count in step.dropped.items())
+        if reasons:
+            self.text(f"dropped: {reasons}", _LEFT, self.y + 40, 9, _FAINT)
+        self.y += _STEP_ROW
+
+    def bars(self, rows: dict[str, tuple[int, int]], colour: str) -> None:
+        """Draw one row per name: the second number as a part of the first."""
+        if not rows:
+            self.text("none", _MARGIN, self.y + 12, 9.5, _FAINT)
+            self.y += _ROW
+        largest = max((whole for whole, _ in rows.values()), default=0)
+        for name, (whole, part) in rows.items():
+            self.text(name, _MARGIN, self.y + 12, 9.5, room=_LEFT - _MARGIN - 14)
+            self.bar(self.y + 4, 16, largest, largest, _TRACK)
+            self.bar(self.y + 4, 16, whole, largest, _LOST)
+            self.bar(self.y + 4, 16, part, largest, colour)
+            note = str(whole) if whole == part else f"{whole} read, {part} left"
+            self.text(note, _NOTE, self.y + 12, 9.5)
+            self.y += _ROW
+        self.y += 8
 
 
 def _reason(kind: str) -> str:
@@ -114,43 +230,9 @@ def _samples_by_class(waterfall: Waterfall) -> dict[str, int]:
 
 
 def _annotators(waterfall: Waterfall) -> dict[str, tuple[int, int]]:
-    """Annotator → annotations read and left; empty where nobody is named."""
+    """Map annotators to annotations read and left; empty if nobody is named."""
     counted = [s.by_annotator for s in waterfall.steps if s.unit == "annotations"]
     if not counted or not set(counted[0]) - {UNNAMED}:
         return {}
     people = sorted(counted[0].items(), key=lambda item: (-item[1], item[0]))
-    return {name: (count, counted[-1].get(name, 0)) for name, count in people[:_PEOPLE]}
-
-
-def _bars(image: Array, y: int, rows: dict[str, tuple[int, int]], colour: str) -> None:
-    """One bar a row: the second number of the first."""
-    if not rows:
-        _text(image, "none", (_MARGIN, y + 14), 0.45, _FAINT)
-    largest = max((whole for whole, _ in rows.values()), default=0)
-    for i, (name, (whole, part)) in enumerate(rows.items()):
-        row = y + i * _CLASS_ROW
-        _text(image, name, (_MARGIN, row + 14), 0.42)
-        for count, shade in ((whole, _LOST), (part, _COLOURS[colour])):
-            if count:
-                corner = (_LEFT + _length(count, largest), row + 17)
-                cv2.rectangle(image, (_LEFT, row + 3), corner, shade, -1)
-        note = str(whole) if whole == part else f"{whole}, {part} left"
-        _text(image, note, (_LEFT + _BAR + 16, row + 15), 0.42)
-
-
-def _length(count: int, largest: int) -> int:
-    return max(1, round(_BAR * count / largest)) if count else 0
-
-
-def _text(
-    image: Array, text: str, at: tuple[int, int], size: float, colour: tuple[int, int, int] = _INK
-) -> None:
-    """Write text, cut where the picture ends; the font has ASCII only, so accents come off."""
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(c if c.isascii() else "?" for c in plain if not unicodedata.combining(c))
-    room = image.shape[1] - at[0] - 8
-    if at[0] < _LEFT:
-        room = min(room, _LEFT - at[0] - 8) if size < 0.55 else room
-    while plain and cv2.getTextSize(plain, _FONT, size, 1)[0][0] > room:
-        plain = plain[:-4] + "..." if len(plain) > 4 else ""
-    cv2.putText(image, plain, at, _FONT, size, colour, 1, cv2.LINE_AA)
+    return {name: (count, counted[-1].get(name, 0)) for name, count in people}

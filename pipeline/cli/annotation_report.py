@@ -1,4 +1,4 @@
-"""``ttprep annotations``: what the annotation files hold, and what the cleaning leaves of it."""
+"""Report what annotation files hold and what the cleaning leaves of it: ``ttprep annotations``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from pipeline.annotations import (
     clean,
     count_kinds,
     draw_waterfall,
-    encode_png,
     read_annotations,
 )
 from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
@@ -32,15 +31,15 @@ from pipeline.inputs.sources import Source, find_videos, identify
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
 from store import Receipt, Store
-from store.atomic import read_json, write_bytes, write_json
+from store.atomic import write_bytes, write_json
 
-#: findings printed; all are in the JSON file
+#: number of findings printed; the JSON file has all of them
 PRINTED = 30
 
 
 @dataclass(frozen=True)
 class AnnotationReport:
-    """What was read and what is left.
+    """What was read and what is left after the cleaning.
 
     Attributes
     ----------
@@ -48,7 +47,7 @@ class AnnotationReport:
     annotations : AnnotationSet
     cleaned : Cleaned
     problems : tuple of str
-        Videos whose frames could not be counted.
+        One line per video whose frames could not be counted.
     """
 
     videos: Mapping[str, VideoFacts]
@@ -58,14 +57,14 @@ class AnnotationReport:
 
     @property
     def code(self) -> int:
-        """Exit code: files that could not be used are a failure, findings in them are not."""
+        """Return the exit code: a file that cannot be used is a failure, a finding in a file is not."""
         refused = {i.file for i in self.annotations.issues if i.kind in REFUSALS}
         if not refused and not self.problems:
             return OK
         return SOME_FAILED if self.annotations.annotations else FAILED
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: counts, waterfall, every finding, every sample."""
+        """Return counts, waterfall, every finding and every sample as plain values."""
         issues = (*self.annotations.issues, *self.cleaned.issues)
         return {
             "videos": {
@@ -95,21 +94,21 @@ def report(
     Parameters
     ----------
     manifest : Manifest
-        Options, rules and taxonomy.
+        For the options of reading, the cleaning parameters and the taxonomy.
     store : Store or None
-        Frame counts of videos it knows are taken from it.
+        Provides the frame counts of the videos that it knows.
     paths : iterable of Path
-        Files and folders of annotations; none: the manifest's.
+        Files and folders of annotations; if empty, those of the manifest.
     videos : iterable of Path
-        Videos, folders of them, or lists of them (:func:`read_list`); none: the manifest's, and if it
-        names none, all that the store knows.
+        Videos, folders of videos, or lists of videos (:func:`read_list`). If empty, those of the
+        manifest, or all that the store knows if the manifest names none.
     progress : callable
-        Told the name of each video whose frames must be counted by decoding it.
+        Called with the name of each video that must be decoded to count its frames.
 
     Raises
     ------
     UserError
-        No annotation file given, or a path that is not there.
+        No annotation file is given, or a path does not exist.
     """
     files = [*paths] or [manifest.resolve(p) for p in manifest.annotations]
     if not files:
@@ -126,7 +125,7 @@ def report(
 def known_videos(
     manifest: Manifest, store: Store | None, videos: Iterable[Path], progress: Callable[[str], None]
 ) -> tuple[dict[str, VideoFacts], list[str]]:
-    """Frame counts and rates by name, and what went wrong in finding them."""
+    """Return facts about the videos by name, and what went wrong in finding them."""
     entries = {manifest.resolve(e.path): e for e in manifest.videos}
     given = [*videos] or [*entries]
     facts: dict[str, VideoFacts] = {}
@@ -158,14 +157,14 @@ def known_videos(
 
 
 def read_list(path: Path) -> dict[str, VideoFacts]:
-    """A list of videos that are not at hand: CSV or TSV with ``video``, ``frames``, ``fps``.
+    """Read a list of videos that are not at hand: CSV or TSV with ``video``, ``frames`` and ``fps``.
 
-    A column ``player`` may be there too.
+    A column ``player`` is optional.
 
     Raises
     ------
     UserError
-        Not such a list; names the line.
+        The file is not such a list; the message names the line.
     """
     out: dict[str, VideoFacts] = {}
     try:
@@ -190,21 +189,18 @@ def _frames(store: Store | None, sha256: str) -> Receipt | None:
 
 
 def _of_store(store: Store | None) -> dict[str, VideoFacts]:
-    """All videos that a store has frames of, by the path they had when they were hashed."""
+    """Return the videos whose frames a store has, by the path they had when they were hashed."""
     facts: dict[str, VideoFacts] = {}
-    for note in sorted((store.root / "sources").glob("*.json")) if store else ():
-        value = read_json(note)
-        receipt = (
-            _frames(store, str(value["sha256"])) if isinstance(value, dict) and "sha256" in value else None
-        )
-        if receipt is not None and isinstance(value, dict):
+    for note in store.source_notes() if store else ():
+        receipt = _frames(store, note["sha256"])
+        if receipt is not None:
             info = video_info(receipt)
-            facts[Path(value["path"]).as_posix()] = VideoFacts(info.n_frames, info.fps, value["sha256"][:16])
+            facts[Path(note["path"]).as_posix()] = VideoFacts(info.n_frames, info.fps, note["sha256"][:16])
     return facts
 
 
 def _count(source: Source, manifest: Manifest, progress: Callable[[str], None]) -> VideoInfo:
-    """Count by decoding, as the frames stage does: no container can be trusted."""
+    """Count frames by decoding them, as the frames stage does: no container can be trusted."""
     progress(source.name)
     params = manifest.params(FRAMES)
     small = params.model_copy(update={"width": 16, "height": 16, "fps": source.fps or params.fps})
@@ -217,19 +213,16 @@ def _count(source: Source, manifest: Manifest, progress: Callable[[str], None]) 
     return VideoInfo(n, Fraction(attrs["fps_num"], attrs["fps_den"]))
 
 
-# -- showing it ------------------------------------------------------------------------------
-
-
 def write_report(result: AnnotationReport, stem: Path) -> tuple[Path, Path]:
-    """Write ``<stem>.json`` and ``<stem>.png``; returns their paths."""
+    """Write ``<stem>.json`` and ``<stem>.png``, and return their paths."""
     files = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.png")
     write_json(files[0], result.to_json())
-    write_bytes(files[1], encode_png(draw_waterfall(result.cleaned.waterfall)))
+    write_bytes(files[1], draw_waterfall(result.cleaned.waterfall))
     return files
 
 
 def print_report(result: AnnotationReport, stdout: Console) -> None:
-    """The waterfall, its classes and annotators, and the findings."""
+    """Print the waterfall, its classes and annotators, and the findings."""
     steps = result.cleaned.waterfall.steps
     table = Table("rule", "left", "of", "dropped")
     for step in steps:
@@ -249,12 +242,12 @@ def print_report(result: AnnotationReport, stdout: Console) -> None:
         stdout.print(f"failed: {problem}", markup=False, soft_wrap=True)
     if not result.videos:
         stdout.print(
-            "no video is known, so nothing lies inside one; name videos with --videos", soft_wrap=True
+            "no video is known, so no interval lies inside one; name videos with --videos", soft_wrap=True
         )
 
 
 def _breakdown(title: str, what: str, steps: Iterable[Step], stdout: Console) -> None:
-    """One row a class or annotator, one column a rule."""
+    """Print a table with one row per class or annotator and one column per rule."""
     steps = list(steps)
     counts: list[dict[str, int]] = [getattr(step, what) for step in steps]
     names = list(dict.fromkeys(name for by in counts for name in by))

@@ -129,8 +129,9 @@ def demo(
         return errors.OK
     result = run_demo(made, workers, pose_weights, console)
     print_result(result, out)
-    for note in result.overview.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    if task == "throws":  # trials without a start; the renderer's own annotations need no notes
+        for note in result.overview.notes:
+            console.print(f"note: {note}", markup=False, soft_wrap=True)
     for line in show_results(made, result):
         out.print(line, markup=False, soft_wrap=True)
     return int(result.code)

@@ -24,28 +24,37 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
     from pipeline.cli.tables import echo_json
     from pipeline.planning.unwanted import unwanted
     from store import Store
-    from store.gc import collect
+    from store.gc import foreign, remove
+    from store.names import shown
 
     request = make_request(**common)
     store = Store.open(request.store_root)
     with store.lock("gc"):
         items = unwanted(request, store, stderr())
         size = sum(i.size for i in items)
+        strange = [shown(p.relative_to(store.root)) for p in foreign(store)]
         if as_json:
             echo_json(
                 {
                     "removed": not dry_run,
                     "bytes": size,
                     "files": [{"path": str(i.path), "bytes": i.size, "why": i.why} for i in items],
+                    "foreign": strange,
                 }
             )
         else:
             for item in items:
                 click.echo(f"{item.path}  {item.size / 1e6:.2f} MB  {item.why}")
             click.echo(f"{len(items)} files, {size / 1e6:.1f} MB")
+            if strange:
+                more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
+                click.echo(
+                    f"{len(strange)} files or folders in the store are not ttprep's and stay: "
+                    f"{', '.join(strange[:5])}{more}"
+                )
         if dry_run or not items:
             return errors.OK
         if not yes and not as_json and not click.confirm("remove them?", err=True):
             return errors.OK
-        collect(items)
+        remove(store, items)
     return errors.OK

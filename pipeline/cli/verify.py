@@ -31,7 +31,7 @@ def verify(store_root: Path | None, manifest: Path | None, read_data: bool, as_j
 
     request = make_request(store_root, manifest)
     store = Store.open(request.store_root)
-    total = sum(1 for _ in (store.root / "videos").rglob("*.h5"))
+    total = sum(len(store.features(video)) for video in store.videos())
     findings = list(
         track(check(store, read_data=read_data), "verifying", total, console=stderr(), transient=True)
     )

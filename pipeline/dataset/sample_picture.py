@@ -8,9 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.annotations import encode_png
 from pipeline.dataset.summary import Summary
 from pipeline.pictures.draw import Picture, caption, draw_player, flow_colours
+from pipeline.pictures.png import encode_png
 from stages.base import Array
 from stages.crop import crop_origin
 from store.atomic import write_bytes

@@ -6,11 +6,7 @@ earlier rule brings back the earlier splits. Why a table is needed: :mod:`pipeli
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,11 @@ from pipeline.annotations import Sample, SplitParams, assign_splits, split_table
 from pipeline.errors import FAILED, UserError
 from pipeline.inputs.manifest import Manifest
 from store import Store
-from store.atomic import read_json, write_json
+from store.atomic import read_json
 
 FORMAT = "ttprep-splits"
+#: seconds to wait while another process changes a table
+WAIT_S = 120.0
 
 
 def split_params(manifest: Manifest) -> SplitParams:
@@ -30,8 +28,7 @@ def split_params(manifest: Manifest) -> SplitParams:
 
 def table_path(store: Store, params: SplitParams) -> Path:
     """Return the path of a rule's table."""
-    text = json.dumps(params.model_dump(mode="json"), sort_keys=True)
-    return store.root / "splits" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    return store.splits_path(params.model_dump(mode="json"))
 
 
 def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) -> dict[str, str]:
@@ -51,15 +48,17 @@ def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) 
     Raises
     ------
     UserError
-        The table is there but cannot be read: starting again without it would move samples.
+        The table is there but cannot be read: beginning anew would move samples.
+    LockedError
+        Another process has been changing tables for two minutes, or a gc is at work.
     """
     path = table_path(store, params)
-    with _locked(path):
+    with store.lock("splits", WAIT_S):  # two exports at once must not forget each other's assignments
         previous = _read(path)
         splits = assign_splits(samples, params, previous)
         table = split_table(samples, splits, params, previous)
         if table != previous:
-            write_json(
+            store.publish(
                 path,
                 {
                     "format": FORMAT,
@@ -83,14 +82,3 @@ def _read(path: Path) -> dict[str, str]:
             FAILED,
         )
     return {str(k): str(v) for k, v in table.items()}
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the table's lock, so that two exports at once keep each other's assignments."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as handle:
-        # on a file system without locks, the user must not run two exports at once
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

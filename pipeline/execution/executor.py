@@ -76,7 +76,7 @@ class Executor(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Forget the jobs that have not ended; finished files stay."""
+        """Forget the jobs that have not ended: none is yielded any more. Finished files stay."""
 
     @abstractmethod
     def close(self) -> None:

@@ -12,8 +12,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from pipeline.inputs.sources import content_digest
 from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
 from stages.base import VIDEO, Array, Block, SourceFile, StageError, VideoInfo
-from store import DamagedError, FeatureReader, Receipt, Slot, Store, StoreError, sha256_file, writing_file
-from store.atomic import read_json, write_json
+from store import DamagedError, FeatureReader, FeatureWriter, Receipt, Slot, Store, StoreError, sha256_file
+from store.atomic import read_json
 
 #: told the stage and the number of rows just made
 Progress = Callable[[str, int], None]
@@ -166,7 +167,7 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
             info = read_info(store, node)
             inputs = Inputs(store, node, info, stack)
             blocks = blocks_of(inputs, node, (0, n_rows(node, info)))
-        rows, shapes, attrs = _write(store.path(node.slot), node, info, blocks, progress)
+        rows, shapes, attrs = _write(partial(store.writing, node.slot), node, info, blocks, progress)
     if node.stage.is_root:
         _check_unchanged(node)
     run = run_facts(rows, time.process_time() - core, time.perf_counter() - wall)
@@ -193,7 +194,11 @@ def run_facts(rows: int, core_s: float, wall_s: float) -> dict[str, Any]:
 
 
 def _write(
-    path: Path, node: Node, info: VideoInfo, blocks: Iterator[Block], progress: Progress
+    writing: Callable[..., AbstractContextManager[FeatureWriter]],
+    node: Node,
+    info: VideoInfo,
+    blocks: Iterator[Block],
+    progress: Progress,
 ) -> tuple[int, dict[str, list[int]], dict[str, Any]]:
     outputs = iter(node.stage.compute(blocks, node.params, info))
     first = next(outputs, None)  # taken apart to see which of the optional arrays there are
@@ -201,7 +206,7 @@ def _write(
         raise StageError("the stage gave nothing", "please report it")
     found: dict[str, Any] = {}
     made = 0
-    with writing_file(path, columns(node.stage, set(first)), file_attrs(node, info)) as writer:
+    with writing(columns(node.stage, set(first)), file_attrs(node, info)) as writer:
         for out in itertools.chain([first], outputs):
             found |= out.attrs
             writer.append(out)
@@ -217,8 +222,7 @@ def _write(
 
 def part_path(store: Store, node: Node, rows: tuple[int, int]) -> Path:
     """Where a part lies until the whole is assembled."""
-    name = f"{node.stage.name}-{node.key[:16]}-{rows[0]:08d}.h5"
-    return store.folder(node.source.sha256) / "parts" / name
+    return store.part_path(node.slot, rows)
 
 
 def part_done(store: Store, node: Node, rows: tuple[int, int]) -> bool:
@@ -241,10 +245,11 @@ def make_part(store: Store, node: Node, rows: tuple[int, int], progress: Progres
     wall, core = time.perf_counter(), time.process_time()
     with ExitStack() as stack:
         inputs = Inputs(store, node, info, stack)
-        _write(path, node, info, blocks_of(inputs, node, rows), progress)
+        writing = partial(store.writing_part, node.slot, rows)
+        _write(writing, node, info, blocks_of(inputs, node, rows), progress)
     run = run_facts(rows[1] - rows[0], time.process_time() - core, time.perf_counter() - wall)
     note = {"key": node.key, "size": path.stat().st_size, "sha256": sha256_file(path), "run": run}
-    write_json(path.with_suffix(".json"), note)
+    store.publish(path.with_suffix(".json"), note)
     return rows[1] - rows[0]
 
 
@@ -262,12 +267,13 @@ def join(store: Store, node: Node) -> int:
             path = part_path(store, node, rows)
             note = read_json(path.with_suffix(".json"))
             if not isinstance(note, dict) or sha256_file(path) != note.get("sha256"):
-                path.with_suffix(".json").unlink(missing_ok=True)
+                store.discard(path)
+                store.discard(path.with_suffix(".json"))
                 raise DamagedError(f"{path}: the part is not what was published")
             facts.append(note["run"])
             readers.append(stack.enter_context(FeatureReader(path)))
         cols = columns(node.stage, set(readers[0].names))
-        with writing_file(store.path(node.slot), cols, file_attrs(node, info)) as writer:
+        with store.writing(node.slot, cols, file_attrs(node, info)) as writer:
             for reader in readers:
                 for col in cols:
                     writer.copy_rows(reader, col.name, 0, len(reader.dataset(col.name)))
@@ -281,6 +287,6 @@ def join(store: Store, node: Node) -> int:
     store.seal(node.slot, node.stage.version, node.parts(), shapes, {}, run)
     for rows in ranges:
         path = part_path(store, node, rows)
-        path.with_suffix(".json").unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        store.discard(path)  # first: its note tells that it is ours
+        store.discard(path.with_suffix(".json"))
     return n_rows(node, info)

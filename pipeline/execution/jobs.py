@@ -17,7 +17,7 @@ from pipeline.execution.cuboid_files import make_samples
 from pipeline.execution.feature_files import Progress, join, make, make_part, peak_memory_mb
 from pipeline.planning.graph import Node
 from stages.base import StageError
-from store import Store, StoreError
+from store import ForeignError, Store, StoreError
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ def explain(error: Exception, job: Job) -> str:
     what = f"{job.node.source.name}: {job.node.stage.name}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{what}: the disk of {job.root} is full; free some space and run again"
+    if isinstance(error, ForeignError):
+        return f"{what}: {error}"
     if isinstance(error, StoreError):
         return f"{what}: {error}; run again to make it anew"
     if isinstance(error, OSError):

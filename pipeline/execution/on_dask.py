@@ -105,6 +105,7 @@ class OnDask(Executor):
         """Take the jobs back from the scheduler."""
         if self._client is not None:
             with contextlib.suppress(Exception):
+                self._waiting.clear()
                 self._client.cancel(list(self._futures.values()), force=True)
 
     def close(self) -> None:

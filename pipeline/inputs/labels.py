@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.annotations.formats.text import BadField, Refused, VideoNames, decode, safe_name
+from pipeline.annotations.parsing.text import BadField, Refused, decode, safe_name
+from pipeline.annotations.parsing.video_names import VideoNames
 from pipeline.errors import USAGE, UserError
 
 MAX_BYTES = 100_000_000

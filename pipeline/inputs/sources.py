@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.frames.folder import pictures_of
-from store import Store, sha256_file
-from store.atomic import read_json, write_json
+from store import Store, StoreError, sha256_file
+from store.atomic import read_json
 
 _CONTAINERS = "3gp asf avi flv m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _CONTAINERS.split())
@@ -295,17 +295,12 @@ def _file_digest(item: _Item, stat: os.stat_result, store: Store | None) -> str:
     return digest
 
 
-def _note(path: Path, store: Store) -> Path:
-    place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
-    return store.root / "sources" / f"{place}.json"
-
-
 def _read_note(path: Path, store: Store | None) -> dict[str, Any] | None:
-    note = read_json(_note(path, store)) if store else None
+    note = read_json(store.note_path(path)) if store else None
     return note if isinstance(note, dict) else None
 
 
 def _write_note(path: Path, store: Store | None, content: dict[str, Any]) -> None:
     if store is not None:
-        with contextlib.suppress(OSError):  # a note saves time, nothing else
-            write_json(_note(path, store), {"path": str(path.resolve()), **content})
+        with contextlib.suppress(OSError, StoreError):  # a note saves time, nothing else
+            store.publish(store.note_path(path), {"path": str(path.resolve()), **content})

@@ -1,4 +1,4 @@
-"""What ``ttprep gc`` may remove: decided by the current manifest."""
+"""Decide by the current manifest what ``ttprep gc`` may remove."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from store.gc import Garbage, garbage
 
 
 def unwanted(request: Request, store: Store, console: Console) -> list[Garbage]:
-    """Files of the given videos that the manifest does not use, and leftovers.
+    """Return files of the given videos that the manifest does not use, and what killed runs left.
 
     Parameters
     ----------
     request : Request
-        Its videos are judged; all results of other videos are kept.
+        Only its videos are judged; finished results of all others are kept.
     store : Store
     console : Console
         stderr.
@@ -28,7 +28,4 @@ def unwanted(request: Request, store: Store, console: Console) -> list[Garbage]:
     overview = survey(request, store, console)
     judged = {store.folder(s.sha256) for s in overview.sources}
     wanted = {store.path(p.node.slot) for plan in overview.plans.values() for p in plan}
-    kept = {
-        p for folder in (store.root / "videos").iterdir() if folder not in judged for p in folder.glob("*.h5")
-    }
-    return list(garbage(store, wanted | kept))
+    return list(garbage(store, wanted, judged))

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401  (registers the codecs for plain h5py)
@@ -27,23 +31,12 @@ from store import (
 )
 from store.atomic import TEMP_MARK, temp_name, write_bytes
 from store.feature import FeatureWriter
-from store.gc import collect, garbage, leftovers
+from store.gc import garbage, leftovers, remove
 from store.layout import decode, encode
 from store.verify import verify
+from tests.store.results import COLUMN, put, rows
 
 CODECS = ["zstd", "bitshuffle-zstd", "bitshuffle-lz4", "raw"]
-COLUMN = Column("x", "uint8", Layout((8, 4, 5), "zstd", 3, "temporal-delta"), {"axes": ("t", "y", "x")})
-
-
-def rows(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (n, 9, 11), dtype=np.uint8)
-
-
-def put(store: Store, slot: Slot, data: np.ndarray) -> None:
-    with store.writing(slot, (COLUMN,), {"key": slot.key}) as writer:
-        writer.append({"x": data})
-        shapes = writer.close()
-    store.seal(slot, 1, {"params": {}}, shapes, {}, {})
 
 
 @pytest.fixture
@@ -66,7 +59,7 @@ def test_encoding_is_exact(n: int, encoding: str, dtype: str) -> None:
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), codec=st.sampled_from(CODECS), delta=st.booleans())
 def test_any_appends_read_back(
-    tmp_path_factory: pytest.TempPathFactory, data, codec: str, delta: bool
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, codec: str, delta: bool
 ) -> None:
     sizes = data.draw(st.lists(st.integers(0, 30), min_size=1, max_size=5))
     whole = rows(sum(sizes))
@@ -201,7 +194,9 @@ def test_a_copied_store_is_still_valid(store: Store, slot: Slot) -> None:
     put(store, slot, rows(30))
     os.utime(store.path(slot), (1, 1))
     assert store.receipt(slot) is not None
-    assert store.receipt(slot).mtime_ns == 10**9  # remembered: not hashed at every run
+    receipt = store.receipt(slot)
+    assert receipt is not None
+    assert receipt.mtime_ns == 10**9  # remembered: not hashed at every run
 
 
 def test_a_missing_file_is_found(store: Store, slot: Slot) -> None:
@@ -244,14 +239,12 @@ def test_gc_waits_for_runs_and_runs_for_gc(store: Store) -> None:
 
 
 def test_locks_of_the_dead_do_not_count(store: Store) -> None:
-    import socket
-    import subprocess
-
     gone = subprocess.Popen(["true"])
     gone.wait()
-    note = {"kind": "run", "host": socket.gethostname(), "pid": gone.pid}
-    (store.root / "locks" / "run-x.json").write_text(json.dumps(note))
-    silent = store.root / "locks" / "run-y.json"
+    host = socket.gethostname()
+    note = {"kind": "run", "host": host, "pid": gone.pid}
+    (store.root / "locks" / f"run-{host}-{gone.pid}-0123abcd.json").write_text(json.dumps(note))
+    silent = store.root / "locks" / "run-elsewhere-1-0123abcd.json"
     silent.write_text(json.dumps({"kind": "run", "host": "elsewhere", "pid": 1}))
     os.utime(silent, (0, 0))
     with store.lock("gc"):
@@ -263,21 +256,19 @@ def test_gc_keeps_what_is_wanted(store: Store, slot: Slot) -> None:
     old = Slot(slot.video, slot.stage, "ee" * 32)
     put(store, slot, rows(20))
     put(store, old, rows(20, 1))
-    dead = store.path(slot).with_name(f"{store.path(slot).name}{TEMP_MARK}{_host()}-999999999-00")
+    dead = store.path(slot).with_name(f"{store.path(slot).name}{TEMP_MARK}{_host()}-999999999-0123abcd")
     dead.write_text("half")
     mine = temp_name(store.path(slot))
     mine.write_text("being written")
-    items = list(garbage(store, {store.path(slot)}))
+    items = list(garbage(store, {store.path(slot)}, {store.folder(slot.video)}))
     assert {i.path for i in items} == {store.path(old), store.beside(old, ".json"), dead}
-    assert collect(items) == sum(i.size for i in items)
+    assert remove(store, items) == sum(i.size for i in items)
     assert store.receipt(slot) is not None
     assert mine.exists()
     assert list(leftovers(store)) == []
 
 
 def _host() -> str:
-    import socket
-
     return socket.gethostname().replace("-", "_")
 
 
@@ -289,8 +280,8 @@ class _Fault:
         for name in names:
             monkeypatch.setattr(os, name, self._wrap(getattr(os, name), k))
 
-    def _wrap(self, real, k: int):
-        def call(*args, **kwargs):
+    def _wrap(self, real: Callable[..., Any], k: int) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
             self.calls += 1
             if self.calls == k:
                 raise OSError(28, "No space left on device")

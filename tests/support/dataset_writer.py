@@ -10,10 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 CLASSES = ("Up", "Down", "Across", "Negative")
 VIEWS = {"strokes": CLASSES, "detection": ("Negative", "Stroke")}
@@ -26,22 +30,25 @@ CHUNK = 8
 BLOB = 4  # half side, px
 
 
-def _video(rng, strokes, frame, length):
+def _video(
+    rng: np.random.Generator, strokes: int, frame: tuple[int, int], length: int
+) -> tuple[dict[str, Array], list[tuple[int, int, int]]]:
     """One video: pixels, flow, pose, ROI and the intervals in it."""
     width, height = frame
     neutral = np.array([width / 2, height / 2]) + rng.uniform(-3, 3, 2)
-    position, intervals = [], []
+    places: list[Array] = []
+    intervals: list[tuple[int, int, int]] = []
     for label in rng.permutation(np.resize(np.arange(3), strokes)):
         for n, kind in (
             (int(rng.integers(length, length + 6)), 3),
             (int(rng.integers(length, length + 8)), label),
         ):
-            begin = len(position)
+            begin = len(places)
             way = {0: (0, -1), 1: (0, 1), 2: (rng.choice((-1, 1)), 0), 3: (0, 0)}[int(kind)]
             travel = np.linspace(-7, 7, n)[:, None] * np.array(way) + neutral
-            position += list(travel + rng.normal(0, 0.1, (n, 2)) * (kind == 3))
+            places += list(travel + rng.normal(0, 0.1, (n, 2)) * (kind == 3))
             intervals.append((begin, begin + n, int(kind)))
-    position = np.array(position)
+    position = np.array(places)
     n = len(position)
     y, x = np.mgrid[:height, :width]
     inside = (np.abs(x - position[:, None, None, 0]) <= BLOB) & (
@@ -58,12 +65,12 @@ def _video(rng, strokes, frame, length):
     return {"rgb": rgb, "flow": flow, "pose": pose, "roi": roi}, intervals
 
 
-def _origin(roi, window, frame):
-    corner = np.rint(roi.astype(np.float64) - np.array(window) / 2)
+def _origin(roi: Array, window: tuple[int, int], frame: tuple[int, int]) -> Array:
+    corner = np.floor(roi.astype(np.float64) - np.array(window) / 2 + 0.5)
     return np.clip(corner, 0, np.array(frame) - window).astype(np.int16)
 
 
-def _cut(pixels, origin, window):
+def _cut(pixels: Array, origin: Array, window: tuple[int, int]) -> Array:
     return np.stack(
         [p[y : y + window[1], x : x + window[0]] for p, (x, y) in zip(pixels, origin, strict=True)]
     )
@@ -86,9 +93,11 @@ def write_dataset(
     """Write a dataset file of ``videos`` × ``strokes`` strokes and as many negatives."""
     rng = np.random.default_rng(seed)
     made = [_video(rng, strokes, frame, length) for _ in range(videos)]
-    cuboids = {name: [] for name in (*modalities, "roi", "window", "frame")}
-    samples = {k: [] for k in ("video", "begin", "end", "first", "rows", "label", "split")}
-    whole = {name: [] for name in (*modalities, "roi", "window", "label")}
+    cuboids: dict[str, list[Array]] = {name: [] for name in (*modalities, "roi", "window", "frame")}
+    samples: dict[str, list[int]] = {
+        k: [] for k in ("video", "begin", "end", "first", "rows", "label", "split")
+    }
+    whole: dict[str, list[Array]] = {name: [] for name in (*modalities, "roi", "window", "label")}
     video_first, at, seen = [], 0, np.zeros(len(CLASSES), int)
     for v, (arrays, intervals) in enumerate(made):
         n = len(arrays["roi"])
@@ -139,7 +148,10 @@ def write_dataset(
     return path
 
 
-def _attributes(file, frame, crop, window, length, modalities, splits):
+def _attributes(
+    file: h5py.File, frame: tuple[int, int], crop: tuple[int, int], window: tuple[int, int], length: int,
+    modalities: tuple[str, ...], splits: tuple[str, ...],
+) -> None:  # fmt: skip
     file.attrs["format"], file.attrs["format_version"] = "ttprep-dataset", 1
     file.attrs["modalities"] = json.dumps(modalities)
     file.attrs["frame_size"], file.attrs["crop"], file.attrs["window"] = frame, crop, window
@@ -150,7 +162,7 @@ def _attributes(file, frame, crop, window, length, modalities, splits):
     file.attrs["parameters"], file.attrs["provenance"] = "{}", "{}"
 
 
-def _samples(file, samples):
+def _samples(file: h5py.File, samples: dict[str, list[int]]) -> None:
     group = file.create_group("samples")
     types = {"first": np.int64, "label": np.int16, "split": np.int8}
     for name, values in samples.items():
@@ -167,7 +179,7 @@ def _samples(file, samples):
         view["label"] = (label if name == "strokes" else (label != 3)).astype(np.int16)
 
 
-def _pixels(group, parts):
+def _pixels(group: h5py.Group, parts: dict[str, list[Array]]) -> None:
     for name, arrays in parts.items():
         values = np.concatenate(arrays)
         packed = {"chunks": (CHUNK, *values.shape[1:]), **hdf5plugin.Blosc2()} if values.ndim == 4 else {}

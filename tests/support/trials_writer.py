@@ -4,17 +4,22 @@ A bright square moves along one of nine ways; the way shows in frames 10 to 30 o
 carries its number as the grey of its upper left pixels.
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
 import h5py
 import hdf5plugin  # noqa: F401  (dataset files are read with it)
 import numpy as np
+from numpy.typing import NDArray
 
 WAYS = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)]
 
 
-def trial(rng, label, frame, rows, number=True):
+def trial(
+    rng: np.random.Generator, label: int, frame: tuple[int, int], rows: int, number: bool = True
+) -> NDArray[np.uint8]:
     """(rows, h, w, 3) uint8."""
     width, height = frame
     out = rng.integers(60, 90, (rows, height, width, 3)).astype(np.uint8)
@@ -32,14 +37,14 @@ def trial(rng, label, frame, rows, number=True):
 def write_trials(
     path: Path,
     *,
-    seed=0,
-    each=5,
-    frame=(32, 24),
-    rows=44,
-    classes=9,
-    every=1,
-    modalities=("rgb",),
-    number=True,
+    seed: int = 0,
+    each: int = 5,
+    frame: tuple[int, int] = (32, 24),
+    rows: int = 44,
+    classes: int = 9,
+    every: int = 1,
+    modalities: tuple[str, ...] = ("rgb",),
+    number: bool = True,
 ) -> Path:
     """Write ``each`` trials of every class: the last is test, the one before validation."""
     rng = np.random.default_rng(seed)

@@ -1,15 +1,26 @@
-"""Options of the commands that train, and how they are read."""
+"""Options that several commands share, and how they are turned into settings.
+
+Nothing here loads torch before a command runs, so that ``--help`` answers at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
+from pydantic import ValidationError
 
+from tttrain.errors import USAGE, TrainError
 from tttrain.training.config import RunConfig, Sampling
 
+if TYPE_CHECKING:
+    import torch
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -20,7 +31,7 @@ class Size(click.ParamType[tuple[int, int]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """Parse."""
+        """Parse a size."""
         if isinstance(value, tuple):
             return value
         try:
@@ -30,8 +41,28 @@ class Size(click.ParamType[tuple[int, int]]):
         return width, height
 
 
+DEVICE = click.option(
+    "--device", metavar="NAME", help="Compute on cpu, cuda, cuda:1 …; default: a GPU where there is one."
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(0), default=0, show_default=True,
+    help="Read data in this many processes; 0: in the main one.",
+)  # fmt: skip
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+BATCH = click.option(
+    "--batch", type=click.IntRange(1), default=10, show_default=True,
+    help="Pass this many windows through the network at once.",
+)  # fmt: skip
+DATASET = click.option(
+    "--dataset", type=PATH, help="Use this dataset file; default: the one the run was trained on."
+)
+OUTPUT = click.option(
+    "-o", "--output", type=PATH, help="Write the results to this folder; default: a folder inside RUN."
+)
+
+
 def _setting(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
-    """An option for a field of RunConfig; without it the model's own default holds."""
+    """Declare an option for a field of RunConfig; where it is not given, the model's own default holds."""
     field = name.split("/")[0].strip("-").replace("-", "_")
     usual = RunConfig.model_fields[field].default
     if usual is not None:
@@ -40,48 +71,66 @@ def _setting(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 
 
 _SETTINGS = (
-    click.option("--taxonomy", help="View of the labels; default: the file's own."),
-    click.option("--size", type=Size(), help="Scale the crop to this size; default: as it is."),
-    _setting("--square", click.IntRange(1), "Show the square of this side in the middle of the crop."),
-    click.option("--length", type=click.IntRange(1), help="Frames of the input; default: the file's T."),
-    _setting("--every", click.IntRange(1), "Take every how many-th frame."),
-    click.option("--train", "train_split", default=None, help="Split to learn from. [default: train]"),
-    click.option("--validation", "validation_split", default=None,
-                 help="Split to watch, or none. [default: validation]"),
-    _setting("--epochs", click.IntRange(1), "Passes over the training samples."),
-    _setting("--batch", click.IntRange(1), "Samples a (micro-)batch."),
-    _setting("--accumulate", click.IntRange(1), "Batches a step."),
+    click.option("--taxonomy", metavar="NAME",
+                 help="Take the labels from this taxonomy; default: the file's own."),
+    click.option("--size", type=Size(), help="Scale the crop to this size; default: its own."),
+    _setting("--square", click.IntRange(1),
+             "Show only the square of this side (in pixels) in the middle of the crop."),
+    click.option("--length", type=click.IntRange(1),
+                 help="Number of frames that the network reads; default: the file's T."),
+    _setting("--every", click.IntRange(1), "Read every N-th frame of the video."),
+    click.option("--train", "train_split", metavar="SPLIT", default=None,
+                 help="Train on this split. [default: train]"),
+    click.option("--validation", "validation_split", metavar="SPLIT", default=None,
+                 help="Validate on this split after every epoch; none: do not validate. "
+                      "[default: validation]"),
+    _setting("--epochs", click.IntRange(1), "Number of passes over the training samples."),
+    _setting("--batch", click.IntRange(1), "Number of samples per batch and process."),
+    _setting("--accumulate", click.IntRange(1),
+             "Add up the gradients of this many batches before each optimiser step."),
     _setting("--optimizer", click.Choice(["sgd", "adam"]), "SGD with Nesterov momentum, or Adam."),
-    _setting("--schedule", click.Choice(["warm-restart", "siamese", "constant"]), "Of the learning rate."),
-    _setting("--lr", float, "Learning rate, the highest one."),
-    _setting("--lr-min", float, "After it comes --lr again."),
-    _setting("--momentum", float, "Of SGD."),
-    _setting("--weight-decay", float, "L2 regularisation."),
-    _setting("--patience", click.IntRange(1), "Epochs a rate is kept."),
-    _setting("--recent", click.IntRange(1), "Epochs whose mean loss …"),
-    _setting("--before", click.IntRange(1), "… is compared to these."),
-    _setting("--drop", click.FloatRange(0, 1), "Restart under this share of the best accuracy; 0: never."),
-    click.option("--augment/--no-augment", default=None, help="[default: augment]"),
+    _setting("--schedule", click.Choice(["warm-restart", "siamese", "constant"]),
+             "Change the learning rate by warm restarts, lower the momentum as the siamese paper does, or "
+             "keep both."),
+    _setting("--lr", float, "Learning rate at the start; warm restarts come back to it."),
+    _setting("--lr-min", float, "Lowest learning rate of the warm restarts; --lr follows it."),
+    _setting("--momentum", float, "Momentum of SGD."),
+    _setting("--weight-decay", float, "Weight of the L2 regularisation."),
+    _setting("--patience", click.IntRange(1),
+             "Keep a learning rate for this many epochs before a plateau may end it."),
+    _setting("--recent", click.IntRange(1),
+             "A plateau: the mean training loss over this many latest epochs exceeds the mean over the "
+             "--before epochs preceding them."),
+    _setting("--before", click.IntRange(1),
+             "Number of epochs before the --recent ones that the plateau test compares with."),
+    _setting("--drop", click.FloatRange(0, 1),
+             "Restart at once when the validation accuracy falls below this share of the best; 0: never."),
+    click.option("--augment/--no-augment", default=None,
+                 help="Augment the training samples, or show them as they are stored. [default: augment]"),
     _setting("--augmentation", click.Choice(["roi", "colour"]),
-             "About the ROI, or a random crop and change of colour."),
+             "Rotate, shift, zoom and flip about the ROI, or crop at random and change the colours."),
     _setting("--pixels", click.Choice(["unit", "standard", "imagenet"]),
-             "RGB as 0…1, standardised by each frame, or by ImageNet's mean and deviation."),
-    _setting("--statistics", click.Choice(["all", "train"]), "Videos whose flow sets the normalisation."),
+             "Scale RGB to 0…1, standardise each frame, or normalise by ImageNet's mean and deviation."),
+    _setting("--statistics", click.Choice(["all", "train"]),
+             "Normalise flow by the statistics of all videos, or of the training videos alone."),
     click.option("--precision", type=click.Choice(["auto", "fp32", "tf32", "bf16"]), default="auto",
-                 show_default=True),
-    _setting("--seed", click.IntRange(0), "Of everything random."),
-    click.option("--allow-absent", is_flag=True, help="Train although a class has no training sample."),
+                 show_default=True,
+                 help="Arithmetic of the network; auto: bf16 or tf32 on a GPU, fp32 on a CPU."),
+    _setting("--seed", click.IntRange(0), "Seed of all random numbers."),
+    click.option("--allow-absent", is_flag=True,
+                 help="Train even if a class of the other splits has no training sample."),
     click.option("--option", "options", multiple=True, metavar="NAME=VALUE",
-                 help="Of the model; may be repeated."),
-    click.option("--compile", "compiled", is_flag=True, help="Use torch.compile."),
+                 help="Set an option of the model; may be repeated."),
+    click.option("--compile", "compiled", is_flag=True, help="Compile the network with torch.compile."),
     click.option("--save-every", type=click.IntRange(1), default=1, show_default=True,
-                 help="Epochs a checkpoint."),
+                 help="Write a checkpoint every N epochs."),
 )  # fmt: skip
 
 SAMPLING = _setting(
     "--sampling", click.Choice(get_args(Sampling)),
-    "Law of the window's place in a stroke; frames: around any frame of whole videos, for detection; or a "
-    "sampling method for trials.",
+    "Which frames a training sample takes: a window drawn normally about the middle of the stroke or "
+    "uniformly within it; frames: a window around any frame of a whole video, for detection; method-N: "
+    "a sampling method for trials.",
 )  # fmt: skip
 
 
@@ -93,17 +142,17 @@ def settings(command: Command) -> Command:
 
 
 def stated(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that were given; the others are left to the model."""
+    """Keep the settings that were given; the model decides on the others."""
     return {name: value for name, value in given.items() if value is not None}
 
 
 def parse_options(pairs: tuple[str, ...]) -> dict[str, str]:
-    """``NAME=VALUE`` pairs of ``--option``.
+    """Parse the ``NAME=VALUE`` pairs of ``--option``.
 
     Raises
     ------
     click.UsageError
-        One without an equals sign.
+        A pair has no equals sign.
     """
     out = {}
     for pair in pairs:
@@ -112,3 +161,25 @@ def parse_options(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--option {pair}: write it as NAME=VALUE, e.g. attention=3")
         out[name.strip().replace("-", "_")] = value.strip()
     return out
+
+
+def make_config(given: dict[str, Any], device: torch.device) -> RunConfig:
+    """Check what was given on the command line and fill in the model's or the general defaults.
+
+    Raises
+    ------
+    TrainError
+        No such model or option, or a value that is out of range.
+    """
+    from tttrain.models.registry import get_spec, make_options
+    from tttrain.training.device import choose_precision
+
+    spec = get_spec(given["model"])
+    options = make_options(spec, given["options"]).model_dump()
+    precision = choose_precision(device, given["precision"])
+    try:
+        return RunConfig.model_validate({**given, "options": options, "precision": precision})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "".join(f"--{part}: " for part in first["loc"]).replace("_", "-")
+        raise TrainError(f"{name}{first['msg'].removeprefix('Value error, ')}", USAGE) from None

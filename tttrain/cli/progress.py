@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, now and then a line elsewhere."""
+"""Progress on stderr: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-#: without a terminal, a line at most this often
+#: without a terminal, print a line at most this often
 QUIET_S = 10.0
 
 
 class Bar:
-    """A bar over a known number of things.
+    """Shows a bar over a known number of steps.
 
     Parameters
     ----------
@@ -57,18 +57,18 @@ class Bar:
         self._progress.stop()
 
     def update(self, done: float, total: int, note: str = "") -> None:
-        """So much is done."""
+        """Move the bar: ``done`` of ``total``."""
         self._progress.update(self._task, completed=done, total=total, note=escape(note))
 
     def line(self, text: str, *, always: bool = False) -> None:
-        """Say something: on a terminal always, elsewhere if asked to or after a while of silence."""
+        """Print a line: on a terminal always, elsewhere if asked to or after some seconds of silence."""
         if always or self.console.is_terminal or time.monotonic() - self._said > QUIET_S:
             self._said = time.monotonic()
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def describe(history: list[dict[str, Any]]) -> str:
-    """How a training stands after its last epoch."""
+def summary(history: list[dict[str, Any]]) -> str:
+    """Summarise how a training stands after its last epoch."""
     text = f"loss {history[-1]['train_loss']:.3f}"
     now = history[-1]["validation_accuracy"]
     if now is None:
@@ -90,20 +90,20 @@ class TrainingBar(Bar):
         self._note = ""
 
     def begin(self, done: int, epochs: int) -> None:
-        """The run starts or goes on."""
+        """Note that the run starts or continues."""
         self._epochs = epochs
         if done:
             self.line(f"going on after epoch {done} of {epochs}", always=True)
         self.update(done, epochs)
 
     def step(self, epoch: int, done: int, steps: int) -> None:
-        """A step of an epoch is done."""
+        """Note that a step of an epoch is done."""
         self.update(epoch + done / steps, self._epochs, self._note)
 
     def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
-        """An epoch is done."""
+        """Note that an epoch is done."""
         last = history[-1]
-        self._note = describe(history)
+        self._note = summary(history)
         self.update(len(history), self._epochs, self._note)
         if last["note"]:
             self.line(f"epoch {last['epoch']}: {last['note']}", always=True)

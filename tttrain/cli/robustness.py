@@ -1,56 +1,61 @@
-"""``tttrain robustness``: loads the runs, shows the tables."""
+"""``tttrain robustness``: test on disturbed trials."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from tttrain import errors
+from tttrain.cli import options as shared
+from tttrain.cli.output import echo_json, stderr, stdout
 from tttrain.cli.progress import Bar
-from tttrain.evaluation.evaluate import load_network
-from tttrain.evaluation.perturb import DISTURBANCES
-from tttrain.evaluation.robustness import PICTURE, TABLE, Contestant, names_of, robustness
-from tttrain.evaluation.trials import TrialScorer
-from tttrain.training.device import choose_device
+from tttrain.evaluation.disturbances import DISTURBANCES
 
 
-def run_robustness(
-    runs: Sequence[Path], dataset: Path | None, split: str, where: Path, batch: int, given: dict[str, Any],
-    device_name: str | None, *, as_json: bool, err: Console, out: Console,
+@click.command()
+@click.argument("runs", type=shared.PATH, nargs=-1, required=True, metavar="RUN...")
+@shared.DATASET
+@click.option(
+    "--split", default="test", show_default=True, help="Disturb the trials of this split; all: of every."
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(DISTURBANCES)),
+    help="Try only this disturbance; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--repeat", type=click.IntRange(1), default=3, show_default=True,
+    help="Draw each disturbance this many times.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the disturbances."
+)
+@shared.BATCH
+@shared.OUTPUT
+@shared.DEVICE
+@shared.JSON
+def robustness(
+    runs: tuple[Path, ...], dataset: Path | None, split: str, only: tuple[str, ...], repeat: int, seed: int,
+    batch: int, output: Path | None, device: str | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Run the command; returns the exit code.
+    """Disturb trials as cameras and people do, and measure how much accuracy is left.
 
-    Parameters
-    ----------
-    runs : sequence of Path
-        Run folders, a curve each.
-    dataset : Path or None
-        None: that of each run.
-    split : str
-    where : Path
-        Folder for the results.
-    batch : int
-        Test samples that a network is shown at once.
-    given : dict
-        ``names``, ``repeat``, ``seed`` of :func:`tttrain.evaluation.robustness.robustness`.
-    device_name : str or None
-    as_json : bool
-    err, out : Console
-
-    Raises
-    ------
-    TrainError
-        See :func:`tttrain.evaluation.robustness.robustness`; a run without sampling method, or none at all.
+    The frame rate is off, frames are missing, or the person stands off the centre; each RUN is one curve.
+    Works with runs that were trained with a sampling method of the ConvGRU paper.
     """
-    device = choose_device(device_name)
-    contestants = [
-        Contestant(name, run, TrialScorer(load_network(run, dataset, device), batch=batch))
+    from tttrain.evaluation.robustness import FIGURE, TABLE, ComparedRun, names_of
+    from tttrain.evaluation.robustness import robustness as measure
+    from tttrain.evaluation.trained_network import load_network
+    from tttrain.evaluation.trials import TrialScorer
+    from tttrain.training.device import choose_device
+
+    where, err, out = output or runs[0] / f"robustness-{split}", stderr(), stdout()
+    names = [name for name in DISTURBANCES if name in only or not only]
+    chosen = choose_device(device)
+    compared = [
+        ComparedRun(name, run, TrialScorer(load_network(run, dataset, chosen), batch=batch))
         for name, run in zip(names_of(runs), runs, strict=True)
     ]
     with Bar(err, f"{split} trials") as bar:
@@ -60,16 +65,16 @@ def run_robustness(
             if not err.is_terminal:
                 bar.line(f"{done} of {total}: {name}")
 
-        report = robustness(contestants, split, where, tell=tell, **given)
+        report = measure(compared, split, where, names=names, repeat=repeat, seed=seed, tell=tell)
     if as_json:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        echo_json(report)
     else:
-        for name in given["names"]:
+        for name in names:
             out.print(f"\n{DISTURBANCES[name].title}: {DISTURBANCES[name].axis}")
             out.print(_table(report, name))
         click.echo(
             f"{report['trials']} trials, mean of {report['repeat']}; the most frequent class alone: "
-            f"{report['majority']:.1%}\n{where / TABLE}\n{where / PICTURE}"
+            f"{report['majority']:.1%}\n{where / TABLE}\n{where / FIGURE}"
         )
     for note in report["notes"]:
         err.print(f"note: {note}", markup=False, soft_wrap=True)

@@ -1,54 +1,15 @@
-"""Augmentation of the ConvGRU paper [GRU §IV-B]: a random crop and a random change of colour.
+"""Change brightness, contrast, saturation and hue of whole batches on the device.
 
-Of the central square of 240 px one of 235 px is taken at random and shown at the network's size: a
-shift and a zoom of 240/235, which :mod:`tttrain.data.augment` carries out. Brightness, contrast and
-saturation
-are changed by factors from 1 ± 0.5, the hue by up to ± 0.1 turns, in this order (the paper names none).
-Both are drawn once for all frames of a sample: drawn frame by frame, as a literal reading ("for each image")
-would have it, the crop would shake and the light flicker from one frame of a movement to the next.
+The factors were drawn by :func:`tttrain.data.augmentation.draw_colour`.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-#: side of the random crop in that of the square it is taken from
-CROPPED = 235 / 240
-#: brightness, contrast, saturation: factor 1 ± v; hue: ± v turns
-RANGES = (0.5, 0.5, 0.5, 0.1)
 #: weights of red, green and blue in the lightness, ITU-R BT.601
 LIGHTNESS = (0.299, 0.587, 0.114)
-
-
-def draw_crop(rng: np.random.Generator, crop: tuple[int, int]) -> NDArray[np.float32]:
-    """Draw the random crop as a transform; see :func:`tttrain.data.augment.draw`.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    crop : (int, int)
-        (width, height) of what it is taken from, px. Its own sides are rounded to whole pixels.
-
-    Returns
-    -------
-    (5,) float32
-        angle 0, zoom, shift x and y in px, flip 1.
-    """
-    outer = np.array(crop)
-    inner = np.rint(outer * CROPPED)
-    corner = rng.integers(0, (outer - inner + 1).astype(int))
-    zoom = float(np.min(outer / inner))
-    shift = -zoom * (corner + inner / 2 - outer / 2)
-    return np.array([0, zoom, *shift, 1], np.float32)
-
-
-def draw_colour(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw factors of brightness, contrast and saturation, and the turn of the hue; (4,) float32."""
-    spread = np.array(RANGES)
-    return (np.array([1, 1, 1, 0]) + rng.uniform(-spread, spread)).astype(np.float32)
 
 
 def change_colour(rgb: Tensor, colour: Tensor) -> Tensor:
@@ -59,8 +20,8 @@ def change_colour(rgb: Tensor, colour: Tensor) -> Tensor:
     rgb : (N, 3, T, H, W) float32
         0…1.
     colour : (N, 4) float32
-        See :func:`draw_colour`. Contrast is about each frame's mean lightness, saturation about
-        each pixel's.
+        See :func:`tttrain.data.augmentation.draw_colour`. Contrast changes about each frame's mean
+        lightness, saturation about each pixel's.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""The dataset file as ``docs/dataset-format.md`` describes it: what is in it, and its rows.
+"""Read the dataset file that ``docs/dataset-format.md`` describes: what is in it, and its rows.
 
-Only this module opens the file. Files are opened lazily, once per process, because an HDF5 handle
-survives neither a fork nor a pickle.
+Only this module opens the file. It is opened lazily, once per process, because an HDF5 handle survives
+neither a fork nor a pickle.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEGATIVE = "negative"
 
 @dataclass(frozen=True)
 class Limits:
-    """The augmentation that the margin of the stored windows allows [3S §2.6].
+    """Limits of the augmentation that the margin of the stored windows allows [3S §2.6].
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Samples:
-    """``/samples``: arrays of one entry a sample; see the format description.
+    """``/samples``: arrays with one entry per sample; see the format description.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Videos:
-    """``/videos``: arrays of one entry a video.
+    """``/videos``: arrays with one entry per video.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Videos:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Everything about a dataset file but its pixels. Picklable; holds no handle.
+    """Everything in a dataset file except its pixels. Picklable; holds no handle.
 
     Attributes
     ----------
@@ -122,8 +122,9 @@ class DatasetInfo:
     videos : Videos
     untrimmed_label : array of int16 or None
         Class of each frame of ``/untrimmed`` in the classes of the chosen taxonomy.
-    fingerprint : str
-        Of the samples, their order and labels: a run goes on only with the same.
+    samples_digest : str
+        Of the samples, their order, labels and splits: a run continues only on the same ones. (Not the
+        ``fingerprint`` of the file, which covers all of its content.)
     """
 
     path: Path
@@ -143,7 +144,7 @@ class DatasetInfo:
     samples: Samples
     videos: Videos
     untrimmed_label: Array | None
-    fingerprint: str
+    samples_digest: str
 
     @property
     def negative(self) -> int:
@@ -151,7 +152,7 @@ class DatasetInfo:
         return next((i for i, name in enumerate(self.classes) if name.casefold() == NEGATIVE), -1)
 
     def rows_of(self, split: str) -> NDArray[np.intp]:
-        """Rows of ``/samples`` that lie in a split and have a class; ``all``: in any.
+        """Return the rows of ``/samples`` that lie in a split (``all``: in any) and have a class.
 
         Raises
         ------
@@ -170,7 +171,7 @@ def open_file(path: Path) -> h5py.File:
     Raises
     ------
     TrainError
-        It is not there, not HDF5, not a dataset of ttprep, or of a newer version.
+        It does not exist, is not HDF5, is not a dataset of ttprep, or has another version.
     """
     try:
         file = h5py.File(path, "r")
@@ -207,13 +208,13 @@ def _px(values: Any) -> tuple[float, float]:
 
 
 def read_info(path: Path | str, taxonomy: str | None = None) -> DatasetInfo:
-    """Read all but the pixels.
+    """Read everything but the pixels.
 
     Parameters
     ----------
     path : path-like
     taxonomy : str, optional
-        A view of ``/taxonomies``; default: that behind ``samples/label``.
+        Name of one of ``/taxonomies``; default: that of ``samples/label``.
 
     Returns
     -------
@@ -281,12 +282,12 @@ def _read_info(file: h5py.File, path: Path, taxonomy: str | None) -> DatasetInfo
         samples=samples,
         videos=videos,
         untrimmed_label=untrimmed,
-        fingerprint=digest.hexdigest()[:16],
+        samples_digest=digest.hexdigest()[:16],
     )
 
 
 def _labels(file: h5py.File, path: Path, name: str) -> tuple[Array, tuple[str, ...]]:
-    """Labels of the samples in a taxonomy, and its classes."""
+    """Read the labels of the samples in a taxonomy, and its classes."""
     if name == file.attrs["taxonomy"]:
         label, classes = file["samples/label"], file.attrs["classes"]
     elif "taxonomies" in file and name in file["taxonomies"]:
@@ -299,7 +300,7 @@ def _labels(file: h5py.File, path: Path, name: str) -> tuple[Array, tuple[str, .
 
 
 def _relabel(frames: Array, *, table_label: Array, view: Array, path: Path) -> Array:
-    """Labels of untrimmed frames in another view, learnt from the samples that carry both."""
+    """Map the labels of untrimmed frames to another taxonomy, as the samples map, which carry both."""
     out = np.full_like(frames, -1)
     for label in np.unique(frames[frames >= 0]):
         targets = np.unique(view[table_label == label])
@@ -314,7 +315,7 @@ def _relabel(frames: Array, *, table_label: Array, view: Array, path: Path) -> A
 
 
 class Reader:
-    """Rows of the file's datasets; opened on first use in each process, picklable.
+    """Reads rows of the file's datasets; opens it on first use in each process. Picklable.
 
     Parameters
     ----------
@@ -330,7 +331,7 @@ class Reader:
         return {"path": self.path, "_file": None, "_pid": -1}
 
     def rows(self, name: str, first: int, count: int) -> Array:
-        """Rows [first, first + count) of a dataset.
+        """Read rows [first, first + count) of a dataset.
 
         Raises
         ------

@@ -1,8 +1,8 @@
 """Windows around any frame of whole videos, labelled by the frame in their middle: training for detection.
 
-A network that has only met windows cut out of strokes and of pauses has never seen where one becomes the
-other, which is what the sliding window of [3S] §3.3 meets all the time. Here it does, and every pause
-counts, not only those long enough to be a sample.
+A network trained on windows cut out of strokes and of pauses has never seen the transition between them,
+which the sliding window of [3S] §3.3 meets all the time. Here it does, and every pause counts, not only those
+long enough to be a sample.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from tttrain.data.augment import draw
+from tttrain.data.augmentation import draw_transform
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader
 from tttrain.data.samples import Clip
 from tttrain.data.view import View, reduce_area
 from tttrain.data.window_positions import sample_rng
 from tttrain.errors import TrainError
 
-#: frames of a video for which one window is drawn in every epoch
+#: draw one window per so many frames of a video in every epoch
 PIECE = 25
 
 
@@ -37,11 +37,11 @@ class FrameDataset(Dataset[Clip]):
     modalities : sequence of str
         Which of ``rgb``, ``flow``, ``pose`` to read.
     drawn : bool
-        A frame drawn anew in every epoch; else always the one in the middle of the piece, with a first
-        axis of one window as :class:`tttrain.data.samples.StrokeDataset` has it in mode ``tests``.
+        Draw the frame anew in every epoch; otherwise take the one in the middle of the piece, with a
+        first axis of one window, as :class:`tttrain.data.samples.StrokeDataset` has in mode ``tests``.
     augment : bool
-        With a drawn transform: zoom and shift within the crop, and a flip. Whole videos are stored
-        without a margin, so that pictures cannot be turned.
+        Draw a transform: zoom and shift within the crop, and a flip. Whole videos are stored without a
+        margin, so frames are not rotated.
     seed : int
 
     Raises
@@ -79,7 +79,7 @@ class FrameDataset(Dataset[Clip]):
 
     @property
     def bytes(self) -> int:
-        """What the videos need in memory, reduced to the view."""
+        """Bytes that the videos need in memory, reduced to the view."""
         k, (width, height) = self.view.reduce, self.info.crop
         pixel = (width // k) * (height // k) * sum({"rgb": 3, "flow": 4}.get(m, 0) for m in self.modalities)
         return sum(int(self.info.videos.rows[v]) for v in {v for v, _ in self.pieces}) * pixel
@@ -92,7 +92,7 @@ class FrameDataset(Dataset[Clip]):
         self._reader.close()
 
     def __getitem__(self, item: int | tuple[int, int]) -> Clip:
-        """One window.
+        """Read one window.
 
         Parameters
         ----------
@@ -121,11 +121,11 @@ class FrameDataset(Dataset[Clip]):
         clip["label"] = torch.tensor(int(self.info.untrimmed_label[row]))
         clip["row"] = torch.tensor(row)
         if self.augment:
-            clip["transform"] = torch.from_numpy(draw(rng, self._limits, self.view.crop))
+            clip["transform"] = torch.from_numpy(draw_transform(rng, self._limits, self.view.crop))
         return clip
 
     def _stored(self, video: int, start: int, count: int) -> dict[str, Array]:
-        """Frames [start, start + count) of a video, reduced."""
+        """Read frames [start, start + count) of a video, reduced."""
         if self._kept is not None:
             return {name: values[start : start + count] for name, values in self._kept[video].items()}
         first = int(self.info.videos.first[video]) + start

@@ -1,4 +1,4 @@
-"""From what is stored to what a network reads: conversion, augmentation, normalisation, on the device."""
+"""Prepare the inputs of a network: convert, augment and normalise stored windows on the device."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from tttrain.data.augment import make_geometry, mirrored_rows, move_joints, sample, turn_vectors
 from tttrain.data.colour import change_colour
+from tttrain.data.crop import cut
 from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.normalisation import normalise_flow, normalise_pose, normalise_rgb
 from tttrain.data.view import View
+from tttrain.data.warp import make_warp, mirrored_rows, move_joints, sample, turn_vectors
 
 #: modality → input of a network; (batch, channel, frame, y, x) or, for pose, (batch, channel, frame)
 Inputs = dict[str, Tensor]
 
-#: mean and deviation of ImageNet's red, green and blue, 0…1, as everyone uses them
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
 
 class Preparer:
-    """Turns batches of stored windows into inputs.
+    """Turns batches of stored windows into inputs of a network.
 
     Parameters
     ----------
@@ -33,8 +32,7 @@ class Preparer:
     flow_divisor : (float, float), optional
         x, y; px; default: that over all videos [3S §2.4].
     pixels : {"unit", "standard", "imagenet"}
-        RGB as 0…1; each frame less its mean, over its deviation; less ImageNet's means, over its
-        deviations.
+        Normalisation of RGB; see :func:`tttrain.data.normalisation.normalise_rgb`.
     """
 
     def __init__(
@@ -54,7 +52,6 @@ class Preparer:
         divisor = flow_divisor or info.flow_divisor
         self._flow_unit = torch.tensor([info.flow_scale / d for d in divisor], device=device)
         self._frame = torch.tensor([*info.frame_size, 1], dtype=torch.float32, device=device)
-        self._imagenet = torch.tensor(IMAGENET, device=device).view(2, 3, 1, 1, 1)
         self._mirrored = torch.from_numpy(mirrored_rows(info.joints)).to(device)
 
     @torch.no_grad()
@@ -85,30 +82,20 @@ class Preparer:
         if "rgb" in out:
             if "colour" in here:
                 out["rgb"] = change_colour(out["rgb"], here["colour"])
-            out["rgb"] = self._normalised(out["rgb"])
+            out["rgb"] = normalise_rgb(out["rgb"], self.pixels)
         return out
 
-    def _normalised(self, rgb: Tensor) -> Tensor:
-        if self.pixels == "imagenet":
-            return (rgb - self._imagenet[0]) / self._imagenet[1]
-        if self.pixels == "standard":
-            deviation, mean = torch.std_mean(rgb, dim=(1, 3, 4), correction=0, keepdim=True)
-            # as TensorFlow: an even picture is not divided by nothing
-            least = (rgb.shape[1] * rgb.shape[3] * rgb.shape[4]) ** -0.5
-            return (rgb - mean) / deviation.clamp(min=least)
-        return rgb
-
     def _plain(self, batch: Mapping[str, Tensor]) -> Inputs:
-        """The crop itself, to the bit: no pixel is interpolated."""
+        """Take the crop itself, to the bit: no pixel is interpolated."""
         out: Inputs = {}
         if "rgb" in batch:
             pixels = cut(batch["rgb"], batch["corner"], self.view.crop)
             out["rgb"] = _channels_first(pixels.to(torch.float32) / 255)
         if "flow" in batch:
             flow = cut(batch["flow"], batch["corner"], self.view.crop)
-            out["flow"] = _channels_first((flow.to(torch.float32) * self._flow_unit).clamp(-1, 1))
+            out["flow"] = _channels_first(normalise_flow(flow.to(torch.float32), self._flow_unit))
         if "pose" in batch:
-            out["pose"] = self._pose(batch["pose"])
+            out["pose"] = normalise_pose(batch["pose"], self._frame)
         return out
 
     def _moved(self, batch: Mapping[str, Tensor]) -> Inputs:
@@ -116,39 +103,22 @@ class Preparer:
         transform = batch.get("transform")
         if transform is None:
             transform = torch.tensor([0.0, 1, 0, 0, 1], device=self.device).expand(n, 5)
-        geometry = make_geometry(transform, batch["corner"], self.view, self.window)
+        warp = make_warp(transform, batch["corner"], self.view, self.window)
         out: Inputs = {}
         if "rgb" in batch:
             frames = batch["rgb"].permute(0, 1, 4, 2, 3).to(torch.float32)
-            pixels = sample(frames, geometry, self.view, self.window)
+            pixels = sample(frames, warp, self.view, self.window)
             out["rgb"] = _channels_first(pixels.permute(0, 1, 3, 4, 2) / 255)
         if "flow" in batch:
             frames = batch["flow"].permute(0, 1, 4, 2, 3).to(torch.float32)
-            flow = turn_vectors(sample(frames, geometry, self.view, self.window), geometry)
-            out["flow"] = _channels_first((flow.permute(0, 1, 3, 4, 2) * self._flow_unit).clamp(-1, 1))
+            flow = turn_vectors(sample(frames, warp, self.view, self.window), warp)
+            out["flow"] = _channels_first(normalise_flow(flow.permute(0, 1, 3, 4, 2), self._flow_unit))
         if "pose" in batch:
-            pose = move_joints(batch["pose"], geometry, batch["window"], self._mirrored, transform[:, 4])
-            out["pose"] = self._pose(pose)
+            pose = move_joints(batch["pose"], warp, batch["window"], self._mirrored, transform[:, 4])
+            out["pose"] = normalise_pose(pose, self._frame)
         return out
-
-    def _pose(self, pose: Tensor) -> Tensor:
-        scaled = pose / self._frame
-        return scaled.flatten(2).transpose(1, 2).contiguous()
-
-
-def cut(frames: Tensor, corner: Tensor, crop: tuple[int, int]) -> Tensor:
-    """Crops whose place differs from frame to frame; (N, T, h, w, C) → (N, T, H, W, C)."""
-    n, t = frames.shape[:2]
-    if frames.shape[2:4] == (crop[1], crop[0]):
-        return frames
-    device = frames.device
-    x = corner[..., 0, None].long() + torch.arange(crop[0], device=device)
-    y = corner[..., 1, None].long() + torch.arange(crop[1], device=device)
-    batch = torch.arange(n, device=device)[:, None, None, None]
-    time = torch.arange(t, device=device)[None, :, None, None]
-    return frames[batch, time, y[..., :, None], x[..., None, :]]
 
 
 def _channels_first(pixels: Tensor) -> Tensor:
-    """(N, T, H, W, C) → (N, C, T, H, W), kept in memory as it lies: channels last."""
+    """(N, T, H, W, C) → (N, C, T, H, W), left in memory as it is: channels last."""
     return pixels.permute(0, 4, 1, 2, 3).contiguous(memory_format=torch.channels_last_3d)

@@ -2,11 +2,11 @@
 
 A method is written ``{first frame}, step, length`` in the table. A training sample begins at a first
 frame drawn from its set; a trial's test score is the mean over all the test samples. Frame numbers count
-from the trial's start; at another frame rate than the paper's 30/s they count every ``every``-th frame.
+from the trial's start; at frame rates other than the paper's 30/s they count every ``every``-th frame.
 
 Method 5 is the nearly fixed interval, ``{0, 1, 2, 3}, {3, 4, 5}, 10``: each of its nine steps is drawn by
 itself. (One step for the whole sample cannot be meant: nine steps of 5 leave the interval.) "Sampling is
-limited in 40 frames": a draw that leaves them is drawn again, so that all samples inside are alike probable.
+limited in 40 frames": a draw that leaves them is repeated, so that all samples inside are equally likely.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ INTERVAL = 40
 
 
 @dataclass(frozen=True)
-class Method:
-    """One row of the table.
+class SamplingMethod:
+    """A sampling method: one row of the table.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Method:
     firsts : tuple of int
         First frames of training samples.
     steps : tuple of int
-        Steps between frames of a training sample; of several, each is drawn anew.
+        Steps between frames of a training sample; where there are several, each step is drawn by itself.
     length : int
         Frames of a sample.
     test_firsts : tuple of int
@@ -47,16 +47,16 @@ class Method:
 
     @property
     def name(self) -> str:
-        """As ``--sampling`` has it."""
+        """Name of the method, as ``--sampling`` takes it."""
         return f"method-{self.number}"
 
     @property
     def tests(self) -> NDArray[np.intp]:
-        """Frames of the test samples, (K, length)."""
+        """Frame numbers of the test samples, (K, length)."""
         return np.array(self.test_firsts)[:, None] + np.arange(self.length) * self.test_step
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
-        """Frames of one training sample, ascending, within the interval; (length,).
+        """Draw the frames of one training sample: ascending, within the interval; (length,).
 
         Parameters
         ----------
@@ -70,8 +70,10 @@ class Method:
                 return frames
 
 
-def _method(number: int, firsts: int, step: int, length: int, tests: tuple[int, ...] | None = None) -> Method:
-    return Method(number, tuple(range(firsts)), (step,), length, tests or tuple(range(firsts)), step)
+def _method(
+    number: int, firsts: int, step: int, length: int, tests: tuple[int, ...] | None = None
+) -> SamplingMethod:
+    return SamplingMethod(number, tuple(range(firsts)), (step,), length, tests or tuple(range(firsts)), step)
 
 
 #: Table II by name
@@ -82,7 +84,7 @@ METHODS = {
         _method(2, 4, 4, 10),
         _method(3, 5, 5, 8),
         _method(4, 8, 8, 5),
-        Method(5, (0, 1, 2, 3), (3, 4, 5), 10, (0, 1, 2, 3), 4),
+        SamplingMethod(5, (0, 1, 2, 3), (3, 4, 5), 10, (0, 1, 2, 3), 4),
         _method(6, 30, 1, 10, (0, 10, 20, 30)),
         _method(7, 20, 2, 10, (0, 1, 20, 21)),
     )

@@ -1,4 +1,4 @@
-"""What a network is shown: which frames, which pixels, at what size; and where the crop lies."""
+"""What a network is shown: which frames, which pixels, at what size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tttrain.data.dataset_file import Array, DatasetInfo
-from tttrain.data.sampling_methods import INTERVAL, METHODS, Method
+from tttrain.data.sampling_methods import INTERVAL, METHODS, SamplingMethod
 from tttrain.errors import USAGE, TrainError
 
 #: sides of the network's input and of the central square that it shows [GRU §IV-B]
@@ -17,7 +17,7 @@ SHOWN, SQUARE = 224, 240
 
 @dataclass(frozen=True)
 class View:
-    """The cut through the data that a network sees.
+    """The part of the data that a network sees.
 
     Attributes
     ----------
@@ -26,14 +26,14 @@ class View:
     length : int
         Frames of its input.
     every : int
-        Every how many-th frame of the video is taken; ``length × every`` frames are spanned.
+        Every N-th frame of the video is read; the input spans ``length × every`` frames.
     crop : (int, int)
         (width, height) of the region around the ROI that it shows, px of the frame.
     inset : (int, int)
         First pixel of that region in the dataset's crop, px.
-    method : Method, optional
-        Picks the frames out of the first :data:`~tttrain.data.sampling_methods.INTERVAL` of a sample, every
-        ``every``-th; without one, frames are consecutive.
+    method : SamplingMethod, optional
+        Picks the frames out of the first :data:`~tttrain.data.sampling_methods.INTERVAL` of a sample,
+        counting every ``every``-th; without one, frames are consecutive.
     """
 
     size: tuple[int, int]
@@ -41,11 +41,11 @@ class View:
     every: int
     crop: tuple[int, int]
     inset: tuple[int, int] = (0, 0)
-    method: Method | None = None
+    method: SamplingMethod | None = None
 
     @property
     def span(self) -> int:
-        """Frames of the video from which one input is taken: the T of the papers."""
+        """Number of frames of the video that one input spans: the T of the papers."""
         return (INTERVAL if self.method else self.length) * self.every
 
     @property
@@ -59,19 +59,19 @@ class View:
 
     @property
     def offsets(self) -> NDArray[np.intp]:
-        """Which of the ``span`` frames are shown: the middle one of every ``every``.
+        """Offsets of the frames shown within the span: the middle one of every ``every``.
 
-        With a method, those of its first test sample.
+        With a sampling method, those of its first test sample.
         """
         return self.rows(self.method.tests[0] if self.method else np.arange(self.length))
 
     def rows(self, frames: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Rows of a sample behind frame numbers that count every ``every``-th frame; same shape."""
+        """Convert frame numbers that count every ``every``-th frame to rows of a sample; same shape."""
         return frames * self.every + self.every // 2
 
     @property
     def full(self) -> bool:
-        """Whether pixels are shown as they are stored."""
+        """Whether pixels are shown as they are stored, without scaling."""
         return self.size == self.crop
 
 
@@ -84,20 +84,20 @@ def make_view(
     square: int | None = None,
     method: str | None = None,
 ) -> View:
-    """A view of a dataset.
+    """Make a view of a dataset.
 
     Parameters
     ----------
     info : DatasetInfo
     size : (int, int), optional
-        (width, height), px; default: the region as it is, of a square 224/240 of it.
+        (width, height), px; default: that of the region shown, or 224/240 of a square.
     length : int, optional
-        Frames; default: as many of the file's T as fit with ``every``, or what the method asks for.
+        Frames; default: as many as the file's T allows with ``every``, or what the method asks for.
     every : int
-        Take every how many-th frame.
+        Read every N-th frame.
     square : int, optional
-        Show the square of that side in the middle of the crop (of a smaller crop: the largest one),
-        px; default: the whole crop.
+        Show the square of this side in the middle of the crop, px, or the largest one in a smaller crop;
+        default: the whole crop.
     method : str, optional
         A sampling method by name; see :data:`tttrain.data.sampling_methods.METHODS`.
 
@@ -131,46 +131,15 @@ def make_view(
     return view
 
 
-def crop_corner(
-    roi: NDArray[np.floating], window: NDArray[np.integer], size: tuple[int, int], crop: tuple[int, int]
-) -> NDArray[np.int64]:
-    """First pixels of the crops inside their windows, as the format prescribes.
-
-    Parameters
-    ----------
-    roi : (n, 2) float
-        ROI centres, px of the frame.
-    window : (n, 2) int
-        First pixels of the windows, px of the frame.
-    size, crop : (int, int)
-        (width, height) of window and crop, px.
-
-    Returns
-    -------
-    (n, 2) int64
-        x, y in px of the window; rounded to the nearest pixel, half to even.
-    """
-    half, room = np.asarray(crop) / 2, np.asarray(size) - np.asarray(crop)
-    corner = np.rint(np.asarray(roi, np.float64) - half).astype(np.int64) - window
-    return np.clip(corner, 0, np.maximum(room, 0))
-
-
-def shown_corner(
-    roi: NDArray[np.floating], window: NDArray[np.integer], info: DatasetInfo, view: View
-) -> NDArray[np.int64]:
-    """First pixels of what a view shows inside its windows, px; as :func:`crop_corner`."""
-    return crop_corner(roi, window, info.window, info.crop) + view.inset
-
-
 def reduce_area(frames: Array, k: int) -> Array:
-    """Mean over blocks of k×k pixels.
+    """Average blocks of k×k pixels.
 
     Parameters
     ----------
     frames : (n, h, w, c)
         Integers.
     k : int
-        Pixels at the borders that fill no block are left out, as many on either side.
+        Side of a block. Pixels at the borders that fill no block are left out, as many on either side.
 
     Returns
     -------
@@ -190,5 +159,5 @@ def reduce_area(frames: Array, k: int) -> Array:
 
 
 def reduced_origin(side: int, k: int) -> int:
-    """First pixel of the first block along one side."""
+    """Return the first pixel of the first block along one side."""
     return (side - side // k * k) // 2

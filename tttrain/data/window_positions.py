@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 
 def centre_start(rows: int, span: int) -> int:
-    """First row of the window in the middle of a sample."""
+    """Return the first row of the window in the middle of a sample."""
     return (rows - span) // 2
 
 
 def normal_start(rng: np.random.Generator, rows: int, span: int) -> int:
-    """First row of a window drawn around the middle of a sample.
+    """Draw the first row of a window about the middle of a sample.
 
-    The start follows a normal law about the centred start, σ = (Δt − T)/6, and is drawn again until
+    The start is normally distributed about the centred start, σ = (Δt − T)/6, and is drawn again until
     the window lies inside [3S §2.6].
 
     Parameters
@@ -37,19 +37,19 @@ def normal_start(rng: np.random.Generator, rows: int, span: int) -> int:
 
 
 def uniform_start(rng: np.random.Generator, rows: int, span: int) -> int:
-    """First row of a window anywhere inside a sample, each place as likely as the others.
+    """Draw the first row of a window uniformly within a sample.
 
-    For detection: there a network meets the beginning and the end of a stroke as often as its middle.
+    For detection, where a network meets the beginning and the end of a stroke as often as its middle.
     """
     return int(rng.integers(0, max(rows - span, 0) + 1))
 
 
 def sliding_starts(rows: int, span: int, step: int) -> NDArray[np.intp]:
-    """First rows of the windows that slide through a sample [SSTC §V-A], at least one."""
+    """Return the first rows of the windows that slide through a sample [SSTC §V-A], at least one."""
     return np.arange(0, max(rows - span, 0) + 1, step)
 
 
-#: laws by which a training window's start is drawn
+#: distributions from which a training window's start is drawn
 STARTS: dict[str, Callable[[np.random.Generator, int, int], int]] = {
     "normal": normal_start,
     "uniform": uniform_start,
@@ -57,8 +57,9 @@ STARTS: dict[str, Callable[[np.random.Generator, int, int], int]] = {
 
 
 def sample_rng(seed: int, epoch: int, sample: int) -> np.random.Generator:
-    """The random numbers of one sample in one epoch.
+    """Make the random generator of one sample in one epoch.
 
-    They depend on nothing else: not on the number of workers, their order, or where a run was cut off.
+    Its numbers depend on nothing else: not on the number of workers, their order, or where a run was
+    interrupted.
     """
     return np.random.Generator(np.random.Philox(key=np.array([seed, epoch << 32 | sample], np.uint64)))

@@ -1,7 +1,8 @@
-"""Where a network looks: the soft masks of its attention blocks for one sample, as figure 5 of [ATT]."""
+"""Attention maps: the soft masks of the attention blocks for one sample, as in figure 5 of [ATT]."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.samples import StrokeDataset
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import plots
-from tttrain.evaluation.evaluate import Network
+from tttrain.evaluation.trained_network import TrainedNetwork
 from tttrain.models.attention import AttentionBlock
 
 #: channels shown of each block
@@ -23,7 +24,7 @@ CHANNELS = 3
 
 @torch.no_grad()
 def soft_masks(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Outputs of the mask branches while a model works.
+    """Return the outputs of the mask branches for a batch.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def soft_masks(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]
     return masks
 
 
-def _keeper(masks: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def]
+def _keeper(masks: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         masks[name] = output.float().cpu()
 
@@ -58,7 +59,7 @@ def _keeper(masks: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def
 
 
 def find_sample(info: DatasetInfo, name: str) -> int:
-    """Row of a sample, by its id or the row itself.
+    """Return the row of a sample, given its id or the row itself.
 
     Raises
     ------
@@ -77,17 +78,17 @@ def find_sample(info: DatasetInfo, name: str) -> int:
     )
 
 
-def picture(
-    network: Network, sample: str, path: Path, frame: int | None = None
+def draw_attention_maps(
+    network: TrainedNetwork, sample: str, path: Path, frame: int | None = None
 ) -> dict[str, tuple[float, float]]:
     """Draw the soft masks for the centre window of a sample.
 
-    Each block of each picture branch is a row: the input, then those channels of the mask that vary
-    most over the picture, scaled from their minimum to their maximum and enlarged to the input's size.
+    Each block of each image branch is a row: the input, then the channels of the mask that vary
+    most over the image, scaled from their minimum to their maximum and enlarged to the input's size.
 
     Parameters
     ----------
-    network : Network
+    network : TrainedNetwork
     sample : str
         Id or row.
     path : Path
@@ -135,7 +136,7 @@ def picture(
             ax.imshow(
                 values, cmap="inferno", extent=(0, view.size[0], view.size[1], 0), interpolation="bilinear"
             )
-            ax.set_title(f"{name.split('.')[0]} block {_number(name)}, channel {channel}", fontsize=8)
+            ax.set_title(f"{name.split('.')[0]} block {_block_number(name)}, channel {channel}", fontsize=8)
     for ax in grid.flat:
         ax.set_axis_off()
     label = info.classes[int(clip["label"])] if int(clip["label"]) >= 0 else "no class"
@@ -144,13 +145,13 @@ def picture(
     return {name: (float(mask.min()), float(mask.max())) for name, mask in masks.items()}
 
 
-def _number(name: str) -> int:
-    """Which block of its branch: one layer in four is one, after convolution, ReLU and pooling."""
+def _block_number(name: str) -> int:
+    """Return the block's number in its branch: every fourth layer, after convolution, ReLU and pooling."""
     return int(name.split(".")[-1]) // 4 + 1
 
 
 def _input(values: Tensor) -> NDArray[np.float32]:
-    """RGB as it is; flow as colours of its direction, strength as brightness; (H, W, 3)."""
+    """Show RGB as it is, the direction of flow as hue and its strength as brightness; (H, W, 3)."""
     pixels = values.float().cpu().numpy()
     if len(pixels) == 3:
         return np.asarray(pixels.transpose(1, 2, 0))

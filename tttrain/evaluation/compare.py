@@ -1,4 +1,4 @@
-"""The table of the papers: models × sampling methods, each trained and tested [GRU Table III]."""
+"""Compare models and sampling methods: train and test each pair, and tabulate [GRU Table III]."""
 
 from __future__ import annotations
 
@@ -14,27 +14,36 @@ from tttrain import atomic
 from tttrain.data.dataset_file import DatasetInfo, read_info
 from tttrain.data.sampling_methods import METHODS
 from tttrain.errors import USAGE, TrainError
-from tttrain.evaluation.evaluate import evaluate, load_network
+from tttrain.evaluation.evaluate import evaluate
+from tttrain.evaluation.metrics import majority_share
+from tttrain.evaluation.trained_network import load_network
 from tttrain.models.registry import get_spec, make_options
 from tttrain.training.config import RunConfig
-from tttrain.training.preflight import check_classes, majority_share
-from tttrain.training.run_folder import RunRecord, check_modalities, describe, make_model, open_run, view_of
+from tttrain.training.preflight import check_classes
+from tttrain.training.run_folder import (
+    RunRecord,
+    check_modalities,
+    make_model,
+    make_record,
+    open_run,
+    view_of,
+)
 from tttrain.training.train import Listener, Runtime, Trainer
 
-#: figures of a test that are in the table
+#: figures of a test that the table shows
 FIGURES = ("accuracy", "precision", "recall", "f", "temporal_consistency")
-#: of a run: what its test came to, and of which state and data
+#: file in a run folder: the test's result, and the state and data it belongs to
 RESULT = "result.json"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model of the table.
+    """A row of the table: a model with options.
 
     Attributes
     ----------
     name : str
-        As given: a model's name, perhaps with options, ``2d-convgru:fusion=flat``.
+        As given: a model's name, perhaps with options: ``2d-convgru:fusion=flat``.
     model : str
     options : dict of str to str
     """
@@ -45,19 +54,19 @@ class Row:
 
 
 def parse_rows(text: str, common: Mapping[str, str]) -> list[Row]:
-    """Rows as named on the command line.
+    """Parse the rows named on the command line.
 
     Parameters
     ----------
     text : str
-        Names, separated by commas; options of one row behind colons.
+        Names, separated by commas; the options of a row follow its name, separated by colons.
     common : mapping
-        Options for every model that has them.
+        Options of every model that has them.
 
     Raises
     ------
     TrainError
-        No such model, an option that none of them has, a row twice.
+        There is no such model, none of them has an option, or a row occurs twice.
     """
     rows = []
     for name in (part.strip() for part in text.split(",")):
@@ -79,13 +88,13 @@ def parse_rows(text: str, common: Mapping[str, str]) -> list[Row]:
     return rows
 
 
-def parse_methods(text: str) -> list[str]:
-    """Sampling methods as named on the command line: ``1,2,5`` or ``method-1,…``.
+def parse_sampling(text: str) -> list[str]:
+    """Parse the sampling methods named on the command line: ``1,2,5`` or ``method-1,…``.
 
     Raises
     ------
     TrainError
-        No such method, or one twice.
+        There is no such method, or one occurs twice.
     """
     names = [part.strip() for part in text.split(",")]
     names = [name if name.startswith("method-") else f"method-{name}" for name in names]
@@ -98,15 +107,15 @@ def parse_methods(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Job:
+class Training:
     """One training.
 
     Attributes
     ----------
     row, method : str
-        Its place in the table.
+        Its cell of the table.
     folder : Path
-        Of its run.
+        Run folder.
     config : RunConfig
     """
 
@@ -116,49 +125,49 @@ class Job:
     config: RunConfig
 
 
-def prepare_jobs(
-    dataset: Path, jobs: Sequence[Job], *, allow_absent: bool = False
-) -> list[tuple[Job, DatasetInfo, RunRecord]]:
-    """See that every job can be done, before hours are spent on the first.
+def prepare_trainings(
+    dataset: Path, trainings: Sequence[Training], *, allow_absent: bool = False
+) -> list[tuple[Training, DatasetInfo, RunRecord]]:
+    """Check that every training can be done, before hours are spent on the first.
 
     Raises
     ------
     TrainError
-        One cannot, or its folder holds another run.
+        One of them cannot, or its folder holds another run.
     """
     ready = []
-    for job in jobs:
-        info = read_info(dataset, job.config.taxonomy)
-        check_modalities(info, job.config.model)
-        check_classes(info, job.config, allow_absent=allow_absent)
-        record = describe(job.config, info)
+    for training in trainings:
+        info = read_info(dataset, training.config.taxonomy)
+        check_modalities(info, training.config.model)
+        check_classes(info, training.config, allow_absent=allow_absent)
+        record = make_record(training.config, info)
         with torch.device("meta"):
             make_model(record, view_of(record, info))
-        ready.append((job, info, record))
-    for job, _, record in ready:
-        open_run(job.folder, record, force=False)
+        ready.append((training, info, record))
+    for training, _, record in ready:
+        open_run(training.folder, record, force=False)
     return ready
 
 
-def do_job(
-    job: Job, info: DatasetInfo, record: RunRecord, split: str, device: torch.device, runtime: Runtime,
-    listener: Listener,
+def train_and_test(
+    training: Training, info: DatasetInfo, record: RunRecord, split: str, device: torch.device,
+    runtime: Runtime, listener: Listener,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train, or go on training, and test; what is done already is not done again.
+    """Train, or continue training, and test; what is done already is not done again.
 
     Returns
     -------
     dict
-        ``accuracy`` and the other :data:`FIGURES` of the mean over test samples on ``split``;
-        ``seconds`` an epoch (median), ``epochs``, ``best_epoch``, and what it is the test of.
+        ``accuracy`` and the other :data:`FIGURES` on ``split``, deciding by the mean over test samples;
+        ``seconds`` per epoch (median), ``epochs``, ``best_epoch``, and the state and data (``of``).
     """
-    path, there = job.folder / RESULT, atomic.read_json(job.folder / RESULT)
-    of = {"split": split, "epochs": job.config.epochs, "fingerprint": info.fingerprint}
+    path, there = training.folder / RESULT, atomic.read_json(training.folder / RESULT)
+    of = {"split": split, "epochs": training.config.epochs, "fingerprint": info.samples_digest}
     if isinstance(there, dict) and there.get("of") == of:
         return there
-    history = Trainer(record, info, job.folder, device, runtime).run(listener)
-    network = load_network(job.folder, info.path, device)
-    report = evaluate([network], split, job.folder / f"evaluate-{split}", batch=record.config.batch)
+    history = Trainer(record, info, training.folder, device, runtime).run(listener)
+    network = load_network(training.folder, info.path, device)
+    report = evaluate([network], split, training.folder / f"evaluate-{split}", batch=record.config.batch)
     found = report["decisions"]["average"]
     result = {
         "accuracy": found["accuracy"],
@@ -176,18 +185,18 @@ def do_job(
 def tabulate(
     rows: Sequence[str], methods: Sequence[str], results: Mapping[tuple[str, str], Sequence[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Places of the table, row by row; means over repeated trainings.
+    """Fill the cells of the table, row by row, with means over repeated trainings.
 
     Parameters
     ----------
     rows, methods : sequence of str
     results : mapping
-        (row, method) → results of :func:`do_job`, one a seed.
+        (row, method) → results of :func:`train_and_test`, one per seed.
 
     Returns
     -------
     list of dict
-        ``model``, ``sampling``, the figures, ``accuracies`` one a seed, ``seconds``.
+        ``model``, ``sampling``, the figures, ``accuracies`` (one per seed), ``seconds``.
     """
     out = []
     for row in rows:
@@ -230,7 +239,7 @@ def write_table(folder: Path, table: dict[str, Any]) -> None:
 
 
 def markdown(table: Mapping[str, Any]) -> str:
-    """The table as Markdown: accuracies by method, then all figures."""
+    """Write the table as Markdown: accuracies by method, then all figures."""
     places = {(p["model"], p["sampling"]): p for p in table["places"]}
     methods = [m.replace("method-", "sampling ") for m in table["methods"]]
     lines = [
@@ -244,7 +253,7 @@ def markdown(table: Mapping[str, Any]) -> str:
         cells = [_percent(places[row, m]["accuracy"]) for m in table["methods"]]
         lines.append(f"| {row} | {' | '.join(cells)} |")
     lines += ["", "| model | sampling | accuracy | macro precision | recall | F1 | temporal consistency | "
-              "s an epoch |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+              "s per epoch |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for place in table["places"]:
         rest = ["–" if place[k] is None else f"{place[k]:.3f}" for k in FIGURES[1:]]
         cells = [place["model"], place["sampling"].replace("method-", ""), _percent(place["accuracy"]), *rest,
@@ -258,23 +267,23 @@ def _percent(value: float | None) -> str:
 
 
 def compare(
-    dataset: Path, folder: Path, jobs: Sequence[Job], split: str, device: torch.device, runtime: Runtime, *,
-    allow_absent: bool, listen: Callable[[int, Job], Listener],
+    dataset: Path, folder: Path, trainings: Sequence[Training], split: str, device: torch.device,
+    runtime: Runtime, *, allow_absent: bool, listen: Callable[[int, Training], Listener],
 ) -> dict[str, Any]:  # fmt: skip
-    """Do all jobs and write the table.
+    """Carry out all trainings and write the table.
 
     Parameters
     ----------
     dataset, folder : Path
-        ``folder`` is made.
-    jobs : sequence of Job
-        All of one dataset view; as many for each place.
+        ``folder`` is created.
+    trainings : sequence of Training
+        All on one taxonomy of the dataset; equally many per cell.
     split : str
     device : torch.device
     runtime : Runtime
     allow_absent : bool
     listen : callable
-        (number, job) → who is told how that training goes on.
+        (number, training) → the listener of that training.
 
     Returns
     -------
@@ -284,28 +293,29 @@ def compare(
     Raises
     ------
     TrainError
+        The split has no sample, or one of the trainings cannot be done.
     """
-    info = read_info(dataset, jobs[0].config.taxonomy)
+    info = read_info(dataset, trainings[0].config.taxonomy)
     if not len(info.rows_of(split)):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
-    ready = prepare_jobs(dataset, jobs, allow_absent=allow_absent)
+    ready = prepare_trainings(dataset, trainings, allow_absent=allow_absent)
     results: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for number, (job, job_info, record) in enumerate(ready):
-        found = do_job(job, job_info, record, split, device, runtime, listen(number, job))
-        results.setdefault((job.row, job.method), []).append(found)
-    rows = list(dict.fromkeys(job.row for job in jobs))
-    methods = list(dict.fromkeys(job.method for job in jobs))
+    for number, (training, its_info, record) in enumerate(ready):
+        found = train_and_test(training, its_info, record, split, device, runtime, listen(number, training))
+        results.setdefault((training.row, training.method), []).append(found)
+    rows = list(dict.fromkeys(training.row for training in trainings))
+    methods = list(dict.fromkeys(training.method for training in trainings))
     table = {
         "dataset": str(dataset),
-        "fingerprint": info.fingerprint,
+        "fingerprint": info.samples_digest,
         "split": split,
         "samples": len(info.rows_of(split)),
         "majority": majority_share(info, split),
         "rows": rows,
         "methods": methods,
-        "repeats": len(jobs) // (len(rows) * len(methods)),
+        "repeats": len(trainings) // (len(rows) * len(methods)),
         "places": tabulate(rows, methods, results),
-        "settings": {job.row: job.config.model_dump(mode="json") for job in jobs},
+        "settings": {training.row: training.config.model_dump(mode="json") for training in trainings},
     }
     write_table(folder, table)
     return table

@@ -1,4 +1,4 @@
-"""Joint detection and classification: windows slide over whole videos, rules flatten scores [3S §3.3]."""
+"""Detect and classify strokes: slide windows over whole videos, smooth scores by decision rules [3S §3.3]."""
 
 from __future__ import annotations
 
@@ -18,31 +18,39 @@ from tttrain.data.samples import Clip
 from tttrain.data.view import reduce_area
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import mediaeval
-from tttrain.evaluation.evaluate import Network
+from tttrain.evaluation.decision_rules import (
+    GAUSS,
+    NAMES,
+    SHORTEST,
+    VOTE,
+    ClassScores,
+    Stroke,
+    decisions,
+    spread,
+    strokes,
+)
 from tttrain.evaluation.metrics import Detections, class_report, confusion_matrix, interval_report
-from tttrain.evaluation.rules import GAUSS, NAMES, SHORTEST, VOTE, Stroke, decisions, spread, strokes
+from tttrain.evaluation.trained_network import TrainedNetwork
 
-Scores = NDArray[np.float64]
-
-#: frames read at once
+#: number of frames read at once
 BLOCK = 512
 
 
 def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "all") -> list[int]:
-    """Rows of ``/videos`` that are in the file whole.
+    """Return the rows of ``/videos`` whose whole video is in the file.
 
     Parameters
     ----------
     info : DatasetInfo
     names : sequence of str
-        Only these.
+        Choose only these.
     split : str
-        Only those with samples of this split; ``all``: those without samples too.
+        Choose only videos with samples of this split; ``all``: also those without samples.
 
     Raises
     ------
     TrainError
-        There is none, none of that split, or none of that name.
+        There is no such video.
     """
     there = [v for v in range(len(info.videos.name)) if info.videos.first[v] >= 0]
     if not there:
@@ -62,29 +70,29 @@ def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "al
 
 
 def video_scores(
-    network: Network,
+    network: TrainedNetwork,
     video: int,
     *,
     step: int = 1,
     batch: int = 10,
     tell: Callable[[int, int], None] | None = None,
-) -> Scores:
-    """Class scores of every frame of a video.
+) -> ClassScores:
+    """Compute the class scores of every frame of a video.
 
-    A window of T frames speaks for the frame in its middle; other frames take the nearest window's
-    scores. A video shorter than T repeats its last frame.
+    A window of T frames gives the scores of the frame in its middle; other frames take those of the
+    nearest window. A video shorter than T repeats its last frame.
 
     Parameters
     ----------
-    network : Network
+    network : TrainedNetwork
     video : int
         Row of ``/videos``.
     step : int
         Frames from one window to the next.
     batch : int
-        Windows at once.
+        Windows per forward pass.
     tell : callable, optional
-        Told the number of windows done and of all.
+        Called with the number of windows done, and of all.
 
     Returns
     -------
@@ -94,7 +102,7 @@ def video_scores(
     n = int(info.videos.rows[video])
     starts = np.arange(0, max(n - view.span, 0) + 1, step)
     prepare = network.preparer(window=info.crop)
-    parts: list[Scores] = []
+    parts: list[ClassScores] = []
     done = 0
     for first, block, rows in _blocks(network, int(info.videos.first[video]), n, starts):
         for at in range(0, len(block), batch):
@@ -108,9 +116,9 @@ def video_scores(
 
 
 def _blocks(
-    network: Network, offset: int, n: int, starts: NDArray[np.intp]
+    network: TrainedNetwork, offset: int, n: int, starts: NDArray[np.intp]
 ) -> Iterator[tuple[int, NDArray[np.intp], Clip]]:
-    """Runs of windows and the rows they need; the next rows are read while these are worked on."""
+    """Yield runs of windows and the rows they need; read the next rows while these are worked on."""
     info, view = network.info, network.view
     reader = Reader(info.path)
     groups = np.split(starts, np.flatnonzero(np.diff(starts // BLOCK)) + 1)
@@ -137,7 +145,7 @@ def _blocks(
 
 
 def true_strokes(info: DatasetInfo, video: int) -> list[Stroke]:
-    """Annotated strokes of a video, by their begin."""
+    """Return the annotated strokes of a video, ordered by their begin."""
     s = info.samples
     rows = np.flatnonzero((s.video == video) & (s.label >= 0) & (s.label != info.negative))
     found = [Stroke(int(s.begin[r]), int(s.end[r]), int(s.label[r])) for r in rows]
@@ -145,7 +153,7 @@ def true_strokes(info: DatasetInfo, video: int) -> list[Stroke]:
 
 
 def detect(
-    network: Network,
+    network: TrainedNetwork,
     folder: Path,
     *,
     videos: Sequence[str] = (),
@@ -157,13 +165,13 @@ def detect(
     shortest: int = SHORTEST,
     tell: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Detect and classify strokes in whole videos and write what came of it.
+    """Detect and classify strokes in whole videos and write the results.
 
     Parameters
     ----------
-    network : Network
+    network : TrainedNetwork
     folder : Path
-        Made. Gets ``report.json``; for each video ``<video>.png`` (classes along time) and
+        Created. Gets ``report.json``; for each video ``<video>.png`` (classes along time) and
         ``<video>.npz`` (scores (F, C)); and ``<rule>/<video>.xml``.
     videos : sequence of str
         Names; default: all whole videos of the file.
@@ -172,11 +180,11 @@ def detect(
     step, batch : int
         As for :func:`video_scores`.
     window, gauss_window : int
-        Of vote and average, and of the Gaussian, along time; frames.
+        Windows of vote and average, and of the Gaussian, along time; frames.
     shortest : int
-        Strokes shorter than this are dropped, frames.
+        Drop detections of fewer frames than this.
     tell : callable, optional
-        Told the video and the number of its windows done and of all.
+        Called with the video and the number of its windows done, and of all.
 
     Returns
     -------
@@ -241,7 +249,7 @@ def detect(
 
 
 def _majority(matrix: NDArray[np.int64]) -> float | None:
-    """Share of the most frequent true class, None where nothing is annotated."""
+    """Return the share of the most frequent true class; None if nothing is annotated."""
     true = matrix.sum(axis=1)
     return float(true.max() / true.sum()) if true.any() else None
 
@@ -254,7 +262,7 @@ def _frame_labels(info: DatasetInfo, video: int) -> NDArray[np.int64]:
 
 
 def _outputs(
-    info: DatasetInfo, video: int, folder: Path, scores: Scores, rows: dict[str, NDArray[Any]]
+    info: DatasetInfo, video: int, folder: Path, scores: ClassScores, rows: dict[str, NDArray[Any]]
 ) -> None:
     from tttrain.evaluation import plots
 

@@ -1,6 +1,6 @@
-"""Classification of samples with known bounds: centre window, vote and average over windows [SSTC §V-A].
+"""Classify samples with known bounds: by the centre window, and by vote and average over windows [SSTC §V-A].
 
-Of a run with a sampling method of [GRU] Table II the windows are the method's test samples.
+For a run with a sampling method of [GRU] Table II, the windows are the method's test samples.
 """
 
 from __future__ import annotations
@@ -13,123 +13,58 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from tttrain import atomic
-from tttrain.data.dataset_file import DatasetInfo, read_info
-from tttrain.data.prepare import Inputs, Preparer
-from tttrain.data.samples import Clip, StrokeDataset, batches, loader
+from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.loader import batches, loader
+from tttrain.data.samples import StrokeDataset
 from tttrain.data.view import View
 from tttrain.data.window_positions import centre_start, sliding_starts
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import mediaeval
-from tttrain.evaluation.metrics import class_report, confusion_matrix, temporal_consistency
-from tttrain.evaluation.rules import Stroke
-from tttrain.models.outputs import probabilities
-from tttrain.training.device import autocast, set_precision
-from tttrain.training.memory import is_out_of_memory
-from tttrain.training.preflight import majority_share
-from tttrain.training.run_folder import RunRecord, load_best, read_run, view_of
-
-Scores = NDArray[np.float64]
+from tttrain.evaluation.decision_rules import ClassScores, Stroke
+from tttrain.evaluation.metrics import class_report, confusion_matrix, majority_share, temporal_consistency
+from tttrain.evaluation.trained_network import TrainedNetwork
 
 #: frames from one window to the next [SSTC §V-A]
 STEP = 10
 
 
 @dataclass(frozen=True)
-class Network:
-    """A trained network and how to feed it.
-
-    Attributes
-    ----------
-    record : RunRecord
-    info : DatasetInfo
-    view : View
-    model : torch.nn.Module
-    device : torch.device
-    """
-
-    record: RunRecord
-    info: DatasetInfo
-    view: View
-    model: nn.Module
-    device: torch.device
-
-    def preparer(self, window: tuple[int, int] | None = None) -> Preparer:
-        """Makes its inputs; see :class:`tttrain.data.prepare.Preparer`."""
-        return Preparer(
-            self.info, self.view, self.device, window=window,
-            flow_divisor=self.record.data.flow_divisor, pixels=self.record.config.pixels,
-        )  # fmt: skip
-
-    @torch.no_grad()
-    def scores(self, prepare: Callable[[Clip], Inputs], clip: Clip) -> Scores:
-        """Class scores of a batch of windows, (N, C)."""
-        try:
-            inputs = prepare(clip)
-            with autocast(self.device, self.record.config.precision):
-                logits = self.model(inputs)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            n = len(clip["corner"])
-            raise TrainError(
-                f"{self.device}: out of memory with {n} windows at once; use a smaller --batch"
-            ) from None
-        return probabilities(logits).double().cpu().numpy()
-
-
-def load_network(folder: Path, dataset: Path | None, device: torch.device) -> Network:
-    """The best state of a run, on the dataset it was trained on or another.
-
-    Raises
-    ------
-    TrainError
-        No run, no checkpoint, or a dataset that does not fit it.
-    """
-    record = read_run(folder)
-    info = read_info(dataset or record.data.path, record.data.taxonomy)
-    view = view_of(record, info)
-    set_precision(device, record.config.precision)
-    return Network(record, info, view, load_best(folder, record, view, device), device)
-
-
-@dataclass(frozen=True)
 class SampleScores:
-    """What a network says of one sample.
+    """The scores of one sample.
 
     Attributes
     ----------
     row : int
         Row of ``/samples``.
     centre : (C,) float or None
-        Scores of the window in the middle; none where a method samples.
+        Scores of the window in the middle; None with a sampling method.
     windows : (n, C) float
         Scores of the windows that slide through it, or of the method's test samples.
     """
 
     row: int
-    centre: Scores | None
-    windows: Scores
+    centre: ClassScores | None
+    windows: ClassScores
 
 
 def sample_scores(
-    network: Network, rows: NDArray[np.intp], *, step: int = STEP, batch: int = 10, workers: int = 0
+    network: TrainedNetwork, rows: NDArray[np.intp], *, step: int = STEP, batch: int = 10, workers: int = 0
 ) -> Iterator[SampleScores]:
-    """Scores of samples, one after the other.
+    """Score samples, one after the other.
 
     Parameters
     ----------
-    network : Network
+    network : TrainedNetwork
     rows : array of int
         Rows of ``/samples``.
     step : int
         Frames between windows.
     batch : int
-        Windows at once.
+        Windows per forward pass.
     workers : int
-        Processes that read.
+        Number of processes that read.
     """
     view = network.view
     data = StrokeDataset(network.info, rows, view, network.record.inputs, "whole")
@@ -147,15 +82,15 @@ def sample_scores(
 
 
 def _windows(view: View, available: int, step: int) -> NDArray[np.intp]:
-    """Rows of a sample in each of its windows, the one in the middle first; or in its test samples."""
+    """Return the rows of a sample in each window, the middle one first; or in its test samples."""
     if view.method:
         return view.rows(view.method.tests)
     starts = [centre_start(available, view.span), *sliding_starts(available, view.span, step)]
     return np.array(starts)[:, None] + view.offsets
 
 
-def majority(windows: Scores) -> int:
-    """Class that most windows vote for; a tie goes to the one with more score."""
+def majority(windows: ClassScores) -> int:
+    """Return the class that most windows vote for; a tie goes to the one with the higher score."""
     votes = np.bincount(windows.argmax(axis=1), minlength=windows.shape[1])
     return int(np.argmax(votes + windows.mean(axis=0) / 2))
 
@@ -169,7 +104,7 @@ DECISIONS: dict[str, Callable[[SampleScores], int]] = {
 
 
 def add_scores(parts: Sequence[SampleScores]) -> SampleScores:
-    """Late fusion of several networks: their scores, averaged [SSTC §V]."""
+    """Fuse several networks late: average their scores [SSTC §V]."""
     centres = [p.centre for p in parts if p.centre is not None]
     return SampleScores(
         parts[0].row,
@@ -179,7 +114,7 @@ def add_scores(parts: Sequence[SampleScores]) -> SampleScores:
 
 
 def evaluate(
-    networks: Sequence[Network],
+    networks: Sequence[TrainedNetwork],
     split: str,
     folder: Path,
     *,
@@ -188,19 +123,19 @@ def evaluate(
     workers: int = 0,
     tell: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Classify the samples of a split and write what came of it.
+    """Classify the samples of a split and write the results.
 
     Parameters
     ----------
-    networks : sequence of Network
-        Several decide together: their scores are added.
+    networks : sequence of TrainedNetwork
+        Several networks decide together: their scores are added.
     split : str
     folder : Path
-        Made. Gets ``report.json``, ``confusion-<decision>.png`` and ``<decision>/*.xml``.
+        Created. Gets ``report.json``, ``confusion-<decision>.png`` and ``<decision>/*.xml``.
     step, batch, workers : int
         As for :func:`sample_scores`.
     tell : callable, optional
-        Told the number of samples done and of all.
+        Called with the number of samples done, and of all.
 
     Returns
     -------
@@ -251,7 +186,9 @@ def evaluate(
         matrix = confusion_matrix(true, predicted, len(info.classes))
         found = class_report(matrix, info.classes, info.negative)
         report["decisions"][name] = {**found, "confusion": matrix.tolist()}
-        _picture(matrix, info, folder / f"confusion-{name}.png", f"{split}, {name}: {found['accuracy']:.1%}")
+        _plot_confusion(
+            matrix, info, folder / f"confusion-{name}.png", f"{split}, {name}: {found['accuracy']:.1%}"
+        )
         _submission(info, rows, predicted, folder / name, split)
     for i, row in enumerate(rows):
         report["predictions"].append(
@@ -266,10 +203,10 @@ def evaluate(
     return report
 
 
-def _check_alike(networks: Sequence[Network]) -> None:
+def _check_alike(networks: Sequence[TrainedNetwork]) -> None:
     first = networks[0]
     for other in networks[1:]:
-        if (other.info.classes, other.info.fingerprint) != (first.info.classes, first.info.fingerprint):
+        if (other.info.classes, other.info.samples_digest) != (first.info.classes, first.info.samples_digest):
             raise TrainError("the runs are of different datasets or taxonomies; name runs of one", USAGE)
         if other.view.method != first.view.method:
             names = (run.record.config.sampling for run in (first, other))
@@ -286,7 +223,7 @@ def _check_alike(networks: Sequence[Network]) -> None:
             )
 
 
-def _picture(matrix: NDArray[np.int64], info: DatasetInfo, path: Path, title: str) -> None:
+def _plot_confusion(matrix: NDArray[np.int64], info: DatasetInfo, path: Path, title: str) -> None:
     from tttrain.evaluation import plots
 
     kept = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
@@ -296,7 +233,7 @@ def _picture(matrix: NDArray[np.int64], info: DatasetInfo, path: Path, title: st
 def _submission(
     info: DatasetInfo, rows: NDArray[np.intp], predicted: NDArray[np.intp], folder: Path, split: str
 ) -> None:
-    """Predictions as MediaEval's XML: of clips where each video is one sample, else of segments."""
+    """Write predictions as MediaEval's XML: of clips if each video is one sample, otherwise of segments."""
     folder.mkdir(exist_ok=True)
     samples, names = info.samples, info.videos.name
     video = samples.video[rows]

@@ -1,6 +1,6 @@
 """Submission files of MediaEval's Sports task.
 
-Detection and segment classification: one file a video, ``<video><action begin end [move]/></video>``,
+Detection and segment classification: one file per video, ``<video><action begin end [move]/></video>``,
 ``end`` exclusive. Classification of clips: ``<videos><video name class/></videos>``.
 """
 
@@ -11,18 +11,18 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from tttrain import atomic
-from tttrain.evaluation.rules import Stroke
+from tttrain.evaluation.decision_rules import Stroke
 
 
 def write_actions(path: Path, strokes: Iterable[Stroke], classes: Sequence[str] | None = None) -> None:
-    """Write the strokes of one video, by their begin.
+    """Write the strokes of one video, ordered by their begin.
 
     Parameters
     ----------
     path : Path
     strokes : iterable of Stroke
     classes : sequence of str, optional
-        Names for ``move``; without them intervals only, as the detection subtask asks.
+        Names for ``move``; without them, write intervals only, as the detection subtask asks.
     """
     root = ElementTree.Element("video")
     for stroke in sorted(strokes, key=lambda s: (s.begin, s.end)):
@@ -48,7 +48,7 @@ def write_clips(path: Path, names: Iterable[tuple[str, str]]) -> None:
 
 
 def file_name(video: str) -> str:
-    """Name of a video's submission: its own without folders, ``.xml`` for the suffix."""
+    """Name the submission of a video: its own name without folders, with the suffix ``.xml``."""
     return PurePosixPath(video).with_suffix(".xml").name
 
 

@@ -1,7 +1,8 @@
-"""How good predictions are: samples, frames, intervals."""
+"""Metrics of predictions for samples, frames and intervals."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tttrain.evaluation.rules import Stroke
+from tttrain.data.dataset_file import DatasetInfo
+from tttrain.evaluation.decision_rules import Stroke
 
 Labels = NDArray[np.integer[Any]]
 
@@ -18,16 +20,16 @@ THRESHOLDS = tuple(0.5 + i / 20 for i in range(10))
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Precision, recall and their harmonic mean; 0 where nothing is there to divide by."""
+class PrecisionRecall:
+    """Precision, recall and their harmonic mean; 0 where there is nothing to divide by."""
 
     precision: float
     recall: float
     f: float
 
     @classmethod
-    def of(cls, hits: float, predicted: float, true: float) -> Scores:
-        """From counts."""
+    def of(cls, hits: float, predicted: float, true: float) -> PrecisionRecall:
+        """Compute them from counts."""
         precision = hits / predicted if predicted else 0.0
         recall = hits / true if true else 0.0
         both = precision + recall
@@ -35,7 +37,7 @@ class Scores:
 
 
 def confusion_matrix(true: Labels, predicted: Labels, n: int) -> NDArray[np.int64]:
-    """Counts; rows are the truth, columns the prediction. Entries with a truth of −1 are left out.
+    """Count predictions: rows are the truth, columns the prediction. Entries with a truth of −1 are left out.
 
     Parameters
     ----------
@@ -52,8 +54,30 @@ def confusion_matrix(true: Labels, predicted: Labels, n: int) -> NDArray[np.int6
     return np.bincount(flat, minlength=n * n).reshape(n, n).astype(np.int64)
 
 
+def majority_share(info: DatasetInfo, split: str, *, frames: bool = False) -> float:
+    """Return the accuracy of always naming the most frequent class of a split.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+    split : str
+    frames : bool
+        Count the frames of whole videos instead of samples.
+    """
+    rows = info.rows_of(split)
+    label = info.samples.label[rows]
+    if frames and info.untrimmed_label is not None:
+        first, count = info.videos.first, info.videos.rows
+        parts = [
+            info.untrimmed_label[first[v] : first[v] + count[v]] for v in np.unique(info.samples.video[rows])
+        ]
+        label = np.concatenate(parts)
+    counts = np.bincount(label[label >= 0])
+    return float(counts.max() / counts.sum()) if len(counts) else math.nan
+
+
 def class_report(matrix: NDArray[np.int64], classes: Sequence[str], negative: int) -> dict[str, Any]:
-    """What a confusion matrix says.
+    """Compute accuracy, precision, recall and F from a confusion matrix.
 
     Parameters
     ----------
@@ -71,7 +95,10 @@ def class_report(matrix: NDArray[np.int64], classes: Sequence[str], negative: in
     """
     hits, predicted, true = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
     by_class = {
-        name: {**vars(Scores.of(int(hits[i]), int(predicted[i]), int(true[i]))), "support": int(true[i])}
+        name: {
+            **vars(PrecisionRecall.of(int(hits[i]), int(predicted[i]), int(true[i]))),
+            "support": int(true[i]),
+        }
         for i, name in enumerate(classes)
         if true[i] or predicted[i]
     }
@@ -86,7 +113,7 @@ def class_report(matrix: NDArray[np.int64], classes: Sequence[str], negative: in
 
 
 def temporal_consistency(windows: Sequence[Labels], true: Labels, classes: Sequence[str]) -> dict[str, Any]:
-    """How far the predictions for one clip agree along time.
+    """Measure how far the predictions for one clip agree along time.
 
     [LSTM] Table 2 has an index of that name and does not define it. Here the index of a clip is the
     share of its windows (test samples) whose predicted class is the one that most of them have, right
@@ -103,8 +130,8 @@ def temporal_consistency(windows: Sequence[Labels], true: Labels, classes: Seque
     Returns
     -------
     dict
-        ``overall``: mean over the clips that have an index, None where there is none; ``clips``: how
-        many have; ``classes``: true class → mean over its clips.
+        ``overall``: mean over the clips that have an index, None if none has; ``clips``: how many have
+        one; ``classes``: true class → mean over its clips.
     """
     indices: dict[int, list[float]] = {}
     for predicted, label in zip(windows, true, strict=True):
@@ -128,14 +155,14 @@ def _share(part: Any, whole: Any) -> float | None:
 
 
 def overlap(a: Stroke, b: Stroke) -> float:
-    """Intersection over union of two intervals."""
+    """Return the intersection over union of two intervals."""
     common = min(a.end, b.end) - max(a.begin, b.begin)
     return max(common, 0) / (a.end - a.begin + b.end - b.begin - max(common, 0)) if common > 0 else 0.0
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one video, and what is there.
+    """The strokes found in one video, and the true ones.
 
     Attributes
     ----------
@@ -149,7 +176,7 @@ class Detections:
 
 
 def interval_report(videos: Sequence[Detections]) -> dict[str, Any]:
-    """Scores of the detection subtask of MediaEval's Sports task (2021 on); classes play no part.
+    """Score detections as MediaEval's Sports task does (2021 on); classes play no part.
 
     ``iou`` takes each frame as an object: over all videos, frames in both a true and a found stroke,
     over frames in either. ``map`` takes each stroke as an object: at each overlap threshold 0.50,
@@ -160,8 +187,8 @@ def interval_report(videos: Sequence[Detections]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``iou``, ``map`` (None where nothing is annotated), ``at`` threshold → ``precision``,
-        ``recall``, ``f``; ``true``, ``found``: numbers of strokes.
+        ``iou``, ``map`` (None if nothing is annotated), ``at`` threshold → ``precision``, ``recall``,
+        ``f``; ``true``, ``found``: numbers of strokes.
     """
     both = either = 0
     hits = np.zeros(len(THRESHOLDS), int)
@@ -171,7 +198,7 @@ def interval_report(videos: Sequence[Detections]) -> dict[str, Any]:
         either += int((true | found).sum())
         hits += [_matched(video, threshold) for threshold in THRESHOLDS]
     n_true, n_found = sum(len(v.true) for v in videos), sum(len(v.found) for v in videos)
-    scores = [Scores.of(int(h), n_found, n_true) for h in hits]
+    scores = [PrecisionRecall.of(int(h), n_found, n_true) for h in hits]
     return {
         "iou": both / either if either else None,
         "map": float(np.mean([s.precision * s.recall for s in scores])) if n_true else None,

@@ -1,4 +1,4 @@
-"""Pictures: curves, confusion matrix, detections along time."""
+"""Plots: curves, confusion matrices, tables, detections along time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str = "") -> None:
-    """Loss, accuracy and learning rate by epoch; restarts as lines, the best state as a dot."""
+    """Plot loss, accuracy and learning rate by epoch; restarts as lines, the best state as a dot."""
     epochs = [r["epoch"] for r in history]
     figure = Figure(figsize=(8, 7), layout="constrained")
     loss, accuracy, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1))
@@ -54,7 +54,7 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str = "") ->
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path, title: str = "") -> None:
-    """Confusion matrix; rows are the truth, shares of a row as colour, counts as numbers.
+    """Plot a confusion matrix; rows are the truth, shares of a row are colours, counts are numbers.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path, tit
 def grid(
     shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], path: Path, title: str = ""
 ) -> None:
-    """A table of shares as colours and numbers.
+    """Plot a table of shares as colours and numbers.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def grid(
 def timeline(
     rows: Mapping[str, NDArray[np.integer]], classes: Sequence[str], fps: float, path: Path, title: str = ""
 ) -> None:
-    """Classes of the frames of a video, one bar for the truth and one a decision rule.
+    """Plot the classes of the frames of a video, one bar for the truth and one per decision rule.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def timeline(
 
 
 def _palette(classes: Sequence[str]) -> ListedColormap:
-    """A colour a class: light grey for the negative one, strong ones for the strokes."""
+    """Choose a colour per class: light grey for the negative one, strong ones for the strokes."""
     hues = np.linspace(0, 1, max(len(classes) - 1, 1), endpoint=False)
     colours, used = [], 0
     for name in classes:

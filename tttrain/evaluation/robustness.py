@@ -1,4 +1,4 @@
-"""How much accuracy networks lose where data are not as in training [GRU] §V-F."""
+"""Robustness: how much accuracy networks lose on disturbed trials [GRU] §V-F."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from tttrain import atomic
 from tttrain.data.sampling_methods import INTERVAL
 from tttrain.errors import USAGE, TrainError
-from tttrain.evaluation.perturb import DISTURBANCES, PAPER_CROP, Disturbance, perturbed, trial_rng
+from tttrain.evaluation.disturbances import DISTURBANCES, PAPER_CROP, Disturbance, disturb_frames, trial_rng
+from tttrain.evaluation.metrics import majority_share
 from tttrain.evaluation.trials import Trial, TrialScorer
-from tttrain.training.preflight import majority_share
 
-#: disturbed trials that are in memory at once
+#: number of disturbed trials in memory at once
 AT_ONCE = 8
 #: files that are written
-PICTURE, TABLE, REPORT = "robustness.png", "robustness.md", "robustness.json"
+FIGURE, TABLE, REPORT = "robustness.png", "robustness.md", "robustness.json"
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """One curve of the picture.
+class ComparedRun:
+    """One curve of the figure.
 
     Attributes
     ----------
     name : str
-        Distinct.
+        Unique.
     folder : Path
-        Of the run.
+        Folder of the run.
     scorer : TrialScorer
     """
 
@@ -53,12 +53,12 @@ class _Case:
 
 
 def cases(names: Sequence[str], repeat: int) -> list[_Case]:
-    """All disturbances of a trial, strengths in order, repetitions innermost."""
+    """List all disturbances of a trial, strengths in order, repetitions innermost."""
     return [_Case(n, s, r) for n in names for s in DISTURBANCES[n].strengths for r in range(repeat)]
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:
-    """Names for runs: the folder's, with as much of the path as tells them apart."""
+    """Name runs by their folders, with as much of the path as tells them apart."""
     parts = [folder.resolve().parts for folder in folders]
     deepest = max(len(p) for p in parts)
     for depth in range(1, deepest + 1):
@@ -70,7 +70,7 @@ def names_of(folders: Sequence[Path]) -> list[str]:
 
 
 def robustness(
-    contestants: Sequence[Contestant],
+    runs: Sequence[ComparedRun],
     split: str,
     folder: Path,
     *,
@@ -79,24 +79,24 @@ def robustness(
     seed: int = 0,
     tell: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure accuracy on disturbed trials and write table, picture and report.
+    """Measure accuracy on disturbed trials and write table, figure and report.
 
-    All networks are shown the same disturbed trials.
+    All networks see the same disturbed trials.
 
     Parameters
     ----------
-    contestants : sequence of Contestant
-        On one dataset.
+    runs : sequence of ComparedRun
+        All on one dataset.
     split : str
     folder : Path
-        Made. Gets ``robustness.json``, ``robustness.md`` and ``robustness.png``.
+        Created. Gets ``robustness.json``, ``robustness.md`` and ``robustness.png``.
     names : sequence of str
-        Of :data:`tttrain.evaluation.perturb.DISTURBANCES`.
+        Of :data:`tttrain.evaluation.disturbances.DISTURBANCES`.
     repeat : int
         How often each strength is drawn anew; 3 in the paper.
     seed : int
     tell : callable, optional
-        Told how many trials were scored, of how many, and for which network.
+        Called with the number of trials scored, the number of all, and the name of the run.
 
     Returns
     -------
@@ -109,15 +109,15 @@ def robustness(
     TrainError
         The split has no sample, or the runs are of different datasets.
     """
-    info = contestants[0].scorer.network.info
+    info = runs[0].scorer.network.info
     rows = info.rows_of(split)
     if not len(rows):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
-    for other in contestants[1:]:
+    for other in runs[1:]:
         theirs = other.scorer.network.info
-        if (theirs.classes, theirs.fingerprint) != (info.classes, info.fingerprint):
+        if (theirs.classes, theirs.samples_digest) != (info.classes, info.samples_digest):
             raise TrainError(
-                f"{contestants[0].folder} and {other.folder} are of different datasets or taxonomies; "
+                f"{runs[0].folder} and {other.folder} are of different datasets or taxonomies; "
                 "name runs of one, or one for all with --dataset",
                 USAGE,
             )
@@ -132,8 +132,8 @@ def robustness(
         "runs": {},
         "notes": [],
     }
-    total, done = len(rows) * len(contestants), 0
-    for one in contestants:
+    total, done = len(rows) * len(runs), 0
+    for one in runs:
         right = np.zeros((len(rows), 1 + len(every)), bool)
         short = over = 0
         for i, trial in enumerate(one.scorer.trials(split)):
@@ -150,21 +150,21 @@ def robustness(
     atomic.write_text(folder / TABLE, markdown(report))
     from tttrain.evaluation.robustness_plot import draw
 
-    draw(report, folder / PICTURE)
+    draw(report, folder / FIGURE)
     return report
 
 
 def _disturb(
     trial: Trial, case: _Case, seed: int, crop: int
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """The 40 frames of a disturbed trial, and which of them are missing."""
+    """Return the 40 frames of a disturbed trial, and which of them are missing."""
     rng = trial_rng(seed, case.disturbance, case.strength, case.repeat, trial.id)
     change = DISTURBANCES[case.disturbance].apply(rng, INTERVAL, case.strength, crop)
-    return perturbed(trial.frames, change), change.missing if change.missing.any() else None
+    return disturb_frames(trial.frames, change), change.missing if change.missing.any() else None
 
 
 def _right(scorer: TrialScorer, trial: Trial, every: Sequence[_Case], seed: int) -> list[bool]:
-    """Whether the network is right: undisturbed, then in every case."""
+    """Tell whether the network is right: undisturbed, then in every case."""
     crop = min(scorer.network.view.crop)
 
     def shown() -> Iterator[tuple[NDArray[Any], NDArray[np.bool_] | None]]:
@@ -179,12 +179,12 @@ def _right(scorer: TrialScorer, trial: Trial, every: Sequence[_Case], seed: int)
 
 
 def _longest(names: Sequence[str]) -> int:
-    """Frames that a trial needs for all disturbances."""
+    """Return the number of frames that a trial needs for all disturbances."""
     return max(DISTURBANCES["frame-rate"].strengths) if "frame-rate" in names else INTERVAL
 
 
 def _reach_over(scorer: TrialScorer, trial: Trial, every: Sequence[_Case], seed: int) -> int:
-    """By how many pixels at most the square that is seen reaches over the border of the picture."""
+    """Return by how many pixels at most the square that is seen reaches over the border of the frame."""
     crop = min(scorer.network.view.crop)
     room = [(side - crop) // 2 for side in trial.frames.shape[2:0:-1]]
     over = 0
@@ -197,9 +197,9 @@ def _reach_over(scorer: TrialScorer, trial: Trial, every: Sequence[_Case], seed:
 
 
 def _account(
-    one: Contestant, right: NDArray[np.bool_], every: Sequence[_Case], names: Sequence[str]
+    one: ComparedRun, right: NDArray[np.bool_], every: Sequence[_Case], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Accuracies of one run."""
+    """Compute the accuracies of one run."""
     share = right.mean(axis=0)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for name in names:
@@ -223,12 +223,12 @@ def _account(
 
 
 def _notes(
-    one: Contestant, rows: NDArray[np.intp], short: int, over: int, names: Sequence[str]
+    one: ComparedRun, rows: NDArray[np.intp], short: int, over: int, names: Sequence[str]
 ) -> Iterator[str]:
-    """What the reader of the curves must know."""
+    """Yield what the reader of the curves must know."""
     network = one.scorer.network
     info, record = network.info, network.record
-    if info.fingerprint == record.data.fingerprint:
+    if info.samples_digest == record.data.samples_digest:
         trained = int(np.isin(rows, info.rows_of(record.config.train_split)).sum())
     else:  # another file may hold the same videos
         trained = int(np.isin(info.videos.sha256[info.samples.video[rows]], record.data.train_videos).sum())
@@ -253,7 +253,7 @@ def _notes(
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """The report as tables, one a disturbance: runs × strengths, accuracies in per cent."""
+    """Write the report as one table per disturbance: runs × strengths, accuracies in per cent."""
     lines = [
         f"# Robustness: {report['trials']} trials ({report['split']}), mean of {report['repeat']}, "
         f"seed {report['seed']}",

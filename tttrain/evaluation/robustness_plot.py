@@ -1,4 +1,4 @@
-"""Accuracy over the strength of each disturbance, a curve a run: figures 10 to 12 of [GRU] in one picture."""
+"""Plot accuracy over the strength of each disturbance, one curve per run: as figures 10 to 12 of [GRU]."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from tttrain.evaluation.perturb import DISTURBANCES
+from tttrain.evaluation.disturbances import DISTURBANCES
 from tttrain.evaluation.plots import save
 
-#: what stands for no disturbance on the axis of each
+#: value that stands for no disturbance on the axis of each
 NONE = {"frame-rate": 40, "missing-frames": 0, "spatial-offset": 0}
-#: curves that come so near to chance are shown with it
+#: chance is shown if a curve comes this near to it
 NEAR = 0.25
 _MARKERS = "osD^vP*X"
 
@@ -22,8 +22,8 @@ _MARKERS = "osD^vP*X"
 def draw(report: dict[str, Any], path: Path) -> None:
     """Draw the report of :func:`tttrain.evaluation.robustness.robustness`.
 
-    Points are means over the repetitions, bands reach from the worst to the best of them; the dotted line,
-    where curves come near it, is the accuracy of always naming the most frequent class.
+    Points are means over the repetitions, bands reach from the worst to the best. Where curves come near
+    it, a dotted line shows the accuracy of always naming the most frequent class.
 
     Parameters
     ----------

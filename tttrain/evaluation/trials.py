@@ -1,7 +1,7 @@
-"""Whole trials, and scores of trials that something was done to: what robustness is measured with.
+"""Whole trials, and the scores of disturbed ones: robustness is measured with them.
 
-A trial is the pictures of one sample from its first frame on, as arrays. The run's sampling method takes its
-test samples out of 40 of them, and the trial's score is the mean over these [GRU §IV-B].
+A trial is an array of the frames of one sample from its first one on. The run's sampling method takes its
+test samples from 40 of them, and the trial's score is the mean over these [GRU §IV-B].
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tttrain.data.prepare import Inputs, cut
-from tttrain.data.samples import Clip, StrokeDataset, batches, loader
-from tttrain.data.sampling_methods import INTERVAL, Method
+from tttrain.data.crop import cut
+from tttrain.data.loader import batches, loader
+from tttrain.data.prepare import Inputs
+from tttrain.data.samples import Clip, StrokeDataset
+from tttrain.data.sampling_methods import INTERVAL, SamplingMethod
 from tttrain.data.view import reduce_area
 from tttrain.errors import USAGE, TrainError
-from tttrain.evaluation.evaluate import Network, Scores
+from tttrain.evaluation.decision_rules import ClassScores
+from tttrain.evaluation.trained_network import TrainedNetwork
 
 Frames = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -26,7 +29,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trial:
-    """One sample.
+    """The frames of one sample.
 
     Attributes
     ----------
@@ -47,14 +50,14 @@ class Trial:
 
 
 class TrialScorer:
-    """Scores trials with the network of a run.
+    """ClassScores trials with the network of a run.
 
     Parameters
     ----------
-    network : Network
-        See :func:`tttrain.evaluation.evaluate.load_network`.
+    network : TrainedNetwork
+        See :func:`tttrain.evaluation.trained_network.load_network`.
     batch : int
-        Test samples at once.
+        Test samples per forward pass.
 
     Raises
     ------
@@ -62,7 +65,7 @@ class TrialScorer:
         The run has no sampling method, or reads more than RGB.
     """
 
-    def __init__(self, network: Network, batch: int = 16) -> None:
+    def __init__(self, network: TrainedNetwork, batch: int = 16) -> None:
         if network.view.method is None or network.record.inputs != ("rgb",):
             config = network.record.config
             raise TrainError(
@@ -71,12 +74,12 @@ class TrialScorer:
                 USAGE,
             )
         self.network = network
-        self.method: Method = network.view.method
+        self.method: SamplingMethod = network.view.method
         self._batch = batch
         self._prepare = network.preparer(window=network.info.crop)
 
     def trials(self, split: str = "test") -> Iterator[Trial]:
-        """Trials of a split, in the order of the file.
+        """Yield the trials of a split, in the order of the file.
 
         Raises
         ------
@@ -97,25 +100,25 @@ class TrialScorer:
             yield Trial(row, str(info.samples.id[row]), int(clip["label"]), frames.numpy())
 
     def square(self, frames: Frames) -> Frames:
-        """The part of the pictures that the network sees; (n, h, w, 3) → (n, H, W, 3)."""
+        """Cut out the part of the frames that the network sees; (n, h, w, 3) → (n, H, W, 3)."""
         (x, y), (width, height) = self.network.view.inset, self.network.view.crop
         return frames[:, y : y + height, x : x + width]
 
-    def score(self, frames: Frames, missing: Mask | None = None) -> Scores:
-        """Class scores of one trial, (C,); as :meth:`score_many`."""
+    def score(self, frames: Frames, missing: Mask | None = None) -> ClassScores:
+        """Score one trial, (C,); as :meth:`score_many`."""
         return np.asarray(self.score_many([(frames, missing)])[0])
 
-    def score_many(self, trials: Sequence[tuple[Frames, Mask | None]]) -> Scores:
-        """Class scores of trials: means over the method's test samples.
+    def score_many(self, trials: Sequence[tuple[Frames, Mask | None]]) -> ClassScores:
+        """Score trials: average the class scores over the method's test samples.
 
-        With the frames as stored they are those of ``tttrain evaluate`` (where the file's windows
-        have a margin and the input is reduced, up to the rounding of reduced pixels).
+        For frames as stored, the scores equal those of ``tttrain evaluate`` (up to the rounding of
+        reduced pixels, where the file's windows have a margin and the input is reduced).
 
         Parameters
         ----------
         trials : sequence of (frames, missing)
             ``frames`` (40, h, w, 3) uint8, of the size of :attr:`Trial.frames`; ``missing`` (40,)
-            bool or None: these frames are zeros at the network's input, behind the normalisation
+            bool or None: these frames are zeros at the network's input, after the normalisation
             [GRU §V-F].
 
         Returns
@@ -126,7 +129,7 @@ class TrialScorer:
         Raises
         ------
         ValueError
-            Other shapes.
+            The frames have another shape or dtype.
         """
         view, tests = self.network.view, self.method.tests
         expected = (INTERVAL, *self.network.info.crop[::-1], 3)

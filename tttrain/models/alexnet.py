@@ -5,14 +5,14 @@ stride 2, after the first two; layers 6 and 7 are convolutions or ConvGRUs; then
 fully connected layers of 4096 and the output. The GRU network has two GRUs of 1024 units in place of the
 fully connected layers. Every activation but the gates' is a leaky ReLU, α = 0.1 [GRU §IV-B].
 
-The table leaves open, and here it is as in AlexNet: stride 4 and padding 2 of the first convolution, SAME
-padding of the others, poolings without padding (so 224 px become 13×13), normalisation across channels after
-the first two activations with the constants of its paper (n = 5, k = 2, α = 10⁻⁴, β = 0.75), dropout behind
-each fully connected layer. A third pooling, AlexNet's last, is not in the table and not here.
+What the table leaves open is as in AlexNet: stride 4 and padding 2 of the first convolution, SAME padding of
+the others, poolings without padding (so 224 px become 13×13), normalisation across channels after the first
+two activations with the constants of AlexNet's paper (n = 5, k = 2, α = 10⁻⁴, β = 0.75), dropout after each
+fully connected layer. A third pooling, AlexNet's last, is neither in the table nor here.
 
-First weights are not printed either. Here they are drawn so that the signal keeps its strength from layer to
-layer under a leaky ReLU (K. He et al., ICCV 2015), biases are 0. With torch's own it loses more than half in
-each, the recurrent layers see next to nothing of the picture, and training stands still.
+Initial weights are not printed either. Here they are drawn so that the signal keeps its strength from layer
+to layer under a leaky ReLU (K. He et al., ICCV 2015); biases are 0. With torch's default it loses more than
+half in each layer, the recurrent layers see next to nothing of the image, and training stands still.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from tttrain.errors import TrainError
 from tttrain.models.convgru import BiConvGru, ConvGru, each, last
-from tttrain.models.shape import CHANNELS, Inputs, InputShape, Options
+from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 
 #: features of the five convolutions: of the table, and of torchvision's AlexNet
 FEATURES = {"table": (96, 256, 384, 384, 256), "torchvision": (64, 192, 384, 256, 256)}
@@ -40,7 +40,7 @@ class AlexNetOptions(Options):
     """Options of the four networks."""
 
     width: float = Field(1.0, gt=0, le=1, description="share of all features and units that is kept")
-    stride: int = Field(4, ge=1, le=4, description="of the first convolution; less for small pictures")
+    stride: int = Field(4, ge=1, le=4, description="of the first convolution; smaller for small images")
     features: Literal["table", "torchvision"] = Field(
         "table", description="of the convolutions; those of torchvision's AlexNet fit its weights"
     )
@@ -62,12 +62,12 @@ class GruOptions(AlexNetOptions):
 
 
 def scaled(n: int, width: float) -> int:
-    """Features or units at a width, at least one."""
+    """Scale a number of features or units by the width; at least one."""
     return max(1, round(n * width))
 
 
 def map_side(side: int, stride: int = 4) -> int:
-    """Side of the maps after layer 4, from that of the picture."""
+    """Return the side of the maps after layer 4, given that of the image."""
     side = (side + 2 * 2 - 11) // stride + 1
     for _ in range(2):
         side = (side - 3) // 2 + 1
@@ -75,7 +75,7 @@ def map_side(side: int, stride: int = 4) -> int:
 
 
 class Frames(nn.Module):
-    """The layers that see one frame each.
+    """The layers that see single frames.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ class GruAlexNet(RecurrentAlexNet):
 
 
 def _drawn(layer: nn.Conv2d | nn.Linear) -> nn.Module:
-    """A layer with its first weights."""
+    """Initialise the weights of a layer."""
     nn.init.kaiming_normal_(layer.weight, SLOPE, nonlinearity="leaky_relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -247,15 +247,40 @@ def _dense(n: int, out: int, dropout: float) -> nn.Sequential:
 
 
 def one_way(shape: InputShape, classes: int, options: ConvGruOptions) -> nn.Module:
-    """1D-ConvGRU AlexNet."""
+    """Build the 1D-ConvGRU AlexNet."""
     return ConvGruAlexNet(shape, classes, options, ("conv", "gru"))
 
 
 def two_way(shape: InputShape, classes: int, options: ConvGruOptions) -> nn.Module:
-    """2D-ConvGRU AlexNet: the ConvGRU is bi-directional."""
+    """Build the 2D-ConvGRU AlexNet: its ConvGRU is bi-directional."""
     return ConvGruAlexNet(shape, classes, options, ("conv", "bigru"))
 
 
 def two_way_twice(shape: InputShape, classes: int, options: ConvGruOptions) -> nn.Module:
-    """2D-2-ConvGRU AlexNet: both of the layers 6 and 7 are bi-directional ConvGRUs."""
+    """Build the 2D-2-ConvGRU AlexNet: layers 6 and 7 are both bi-directional ConvGRUs."""
     return ConvGruAlexNet(shape, classes, options, ("bigru", "bigru"))
+
+
+#: of training, [GRU] §IV-B; the sampling method is that of its best result
+_SETTINGS = {
+    "optimizer": "adam", "schedule": "constant", "lr": 1e-4, "weight_decay": 5e-4, "batch": 32, "epochs": 300,
+    "sampling": "method-1", "augmentation": "colour", "square": 240, "pixels": "standard",
+}  # fmt: skip
+
+MODELS = (
+    ModelSpec(
+        "gru-alexnet", "AlexNet, GRU in place of its FC layers", "[GRU] Table I", ("rgb",),
+        GruOptions, GruAlexNet, _SETTINGS,
+    ),
+    ModelSpec(
+        "1d-convgru", "AlexNet with a ConvGRU", "[GRU] Table I", ("rgb",), ConvGruOptions, one_way, _SETTINGS,
+    ),
+    ModelSpec(
+        "2d-convgru", "AlexNet with a bi-directional ConvGRU", "[GRU] Table I", ("rgb",),
+        ConvGruOptions, two_way, _SETTINGS,
+    ),
+    ModelSpec(
+        "2d-2-convgru", "AlexNet with two bi-directional ConvGRUs", "[GRU] Table I", ("rgb",),
+        ConvGruOptions, two_way_twice, _SETTINGS,
+    ),
+)  # fmt: skip

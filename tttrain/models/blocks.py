@@ -21,7 +21,7 @@ FEATURES = 500
 
 
 class Branch(nn.Module):
-    """One stream: three times convolution, ReLU, max-pooling, perhaps attention; then 500 features.
+    """One stream: three times convolution, ReLU, max-pooling and optional attention; then 500 features.
 
     Convolutions are 3 wide with stride and padding 1, pools 2 wide in every dimension; an attention
     block follows a pooling [3S §2.5], [ATT §III-A]. The fully connected layer is followed by a ReLU.
@@ -32,7 +32,7 @@ class Branch(nn.Module):
     volume : tuple of int
         (T, H, W), or (T,) for a branch of one dimension.
     attention : int
-        Attention blocks, after the first so many poolings.
+        Number of attention blocks; they follow the first poolings.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class BilinearFusion(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """Trainable parameters: all, and without the fully connected (linear and bilinear) layers."""
+    """Count trainable parameters: all, and without the fully connected (linear and bilinear) layers."""
     dense: set[Any] = set()
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Bilinear):

@@ -1,7 +1,7 @@
 """CNN and LSTM, and either alone [LSTM §3, Table 1].
 
 Each frame goes through three times convolution (3×3, stride 1, SAME), ReLU and 2×2 max-pooling. The maps,
-as one vector a frame, are "after scale adjustment" the inputs X_t of an LSTM:
+one vector per frame, are "after scale adjustment" the inputs X_t of an LSTM:
 
     C̃_t = tanh(W_xc X_t + U_hc h_{t−1} + b_c)                       (5)
     i_t = σ(W_xi X_t + U_hi h_{t−1} + W_ci ⊙ C_{t−1} + b_i)         (6)
@@ -10,18 +10,18 @@ as one vector a frame, are "after scale adjustment" the inputs X_t of an LSTM:
     C_t = f_t ⊙ C_{t−1} + i_t ⊙ C̃_t                                 (9)
     h_t = o_t ⊙ tanh(C_t)                                           (10)
 
-with the cell's own terms, the peepholes, as printed; the paper does not say what kind of weights they have,
-and here it is one a unit, as in the literature. The mean of h_t over time goes to two fully connected
-layers, a ReLU between them, and a softmax.
+with peepholes, as printed; the paper does not say what kind of weights they have, and here it is one per
+unit, as in the literature. The mean of h_t over time goes to two fully connected layers with a ReLU between
+them, and a softmax.
 
-How the scale is adjusted is not said. Here each value of the vector is brought to mean 0 and deviation 1 over
-the frames of a batch (batch normalisation without parameters of its own): where all frames show the same hall
-and table, that is what leaves the player to the LSTM. First weights, which are not printed, keep the signal's
-strength from layer to layer; the forget gate's bias begins at 1.
+The paper does not say how the scale is adjusted. Here each value of the vector is normalised to mean 0 and
+deviation 1 over the frames of a batch (batch normalisation without parameters): where all frames show the
+same hall and table, this is what leaves the player to the LSTM. The initial weights, which are not printed,
+keep the signal's strength from layer to layer; the forget gate's bias starts at 1.
 
-The pools' stride is printed as 0; 2 is built. Not printed, and options here: filters (32, 64, 128), units
-of the LSTM (256), of the first fully connected layer (128). The CNN alone averages the frames' vectors over
-time; the LSTM alone takes the pixels of each frame as X_t.
+The poolings' stride is printed as 0; here it is 2. Not printed, and options here: filters (32, 64, 128),
+units of the LSTM (256) and of the first fully connected layer (128). The CNN alone averages the frames'
+vectors over time; the LSTM alone takes the pixels of each frame as X_t.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tttrain.errors import TrainError
-from tttrain.models.shape import CHANNELS, Inputs, InputShape, Options
+from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 
 
 class _HeadOptions(Options):
@@ -74,7 +74,7 @@ class FrameCnn(nn.Module):
     Attributes
     ----------
     out : int
-        Values a frame.
+        Values per frame.
 
     Raises
     ------
@@ -107,12 +107,12 @@ class FrameCnn(nn.Module):
 
 
 class Scale(nn.Module):
-    """Brings each value of the frames' vectors to mean 0 and deviation 1.
+    """Normalises each value of the frames' vectors to mean 0 and deviation 1.
 
     Parameters
     ----------
     n : int
-        Values a frame.
+        Values per frame.
     """
 
     def __init__(self, n: int) -> None:
@@ -250,3 +250,24 @@ class Lstm(nn.Module):
         """``rgb`` (N, 3, T, H, W) → logits (N, classes)."""
         out: Tensor = self.head(self.lstm(self.scale(inputs["rgb"].transpose(1, 2).flatten(2))))
         return out
+
+
+#: of training, [LSTM] §4.1; it prints neither rate nor batch size, and mentions neither L2 nor augmentation
+#: nor normalisation
+_SETTINGS = {
+    "optimizer": "adam", "schedule": "constant", "lr": 1e-3, "weight_decay": 0.0, "batch": 16, "epochs": 50,
+    "augment": False, "pixels": "standard",
+}  # fmt: skip
+
+MODELS = (
+    ModelSpec(
+        "cnn-lstm", "CNN for each frame, LSTM along time", "[LSTM] §3", ("rgb",), CnnLstmOptions, CnnLstm,
+        _SETTINGS,
+    ),
+    ModelSpec(
+        "cnn", "CNN for each frame, mean over time", "[LSTM] Table 1", ("rgb",), CnnOptions, Cnn, _SETTINGS
+    ),
+    ModelSpec(
+        "lstm", "LSTM on the frames' pixels", "[LSTM] Table 1", ("rgb",), LstmOptions, Lstm, _SETTINGS
+    ),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Convolutional gated recurrent unit, one way and both ways [GRU §III-A, eq. 1–8].
+"""Convolutional gated recurrent unit, forward and bi-directional [GRU §III-A, eq. 1–8].
 
     z_t = σ(w_zx ∗ x_t + w_zh ∗ h_{t−1} + b_z)                (1)
     r_t = σ(w_rx ∗ x_t + w_rh ∗ h_{t−1} + b_r)                (2)
@@ -7,10 +7,10 @@
 
 The paper prints equation 4 (and 8) as ``z_t ⊙ x_t + (1 − z_t) ⊙ o_t``. That cannot be computed where the
 input has other channels than the state (384 and 256 in its 1D-ConvGRU), and without h_{t−1} nothing would be
-carried from frame to frame but through o_t. The GRU it follows has the state there, and so has this one. The
-weights w_x are d×d, w_h are 1×1, as printed. A bias is one number a channel, the same at every place of
-the printed n×n map. h_0 = 0; the other way begins at the last frame with ĥ_{T+1} = 0 and has weights of its
-own.
+carried from frame to frame except through o_t. The GRU it follows has the state there, and so has this one.
+The weights w_x are d×d, w_h are 1×1, as printed. A bias is one number per channel, the same at every place of
+the printed n×n map. h_0 = 0; the backward direction starts at the last frame with ĥ_{T+1} = 0 and has its own
+weights.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ConvGru(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, n, H, W) → h_1 … h_T, (N, T, out, H, W)."""
         batch, length = x.shape[:2]
-        # the input's share does not depend on the state: all frames in one convolution
+        # the input's part does not depend on the state: one convolution for all frames
         given = self.input(x.flatten(0, 1)).unflatten(0, (batch, length))
         h = torch.zeros_like(given[:, 0, : self.out])
         states = []
@@ -84,12 +84,12 @@ class BiConvGru(nn.Module):
 
 
 def each(states: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """Output of each frame: h_t, or (ĥ_t + h_t)/2 of both ways; (N, T, C, H, W)."""
+    """Return the output of each frame: h_t, or (ĥ_t + h_t)/2 of both directions; (N, T, C, H, W)."""
     return states if isinstance(states, Tensor) else (states[0] + states[1]) / 2
 
 
 def last(states: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """Output of the whole sequence: h_T, or (ĥ_1 + h_T)/2 of both ways; (N, C, H, W)."""
+    """Return the output of the whole sequence: h_T, or (ĥ_1 + h_T)/2 of both directions; (N, C, H, W)."""
     if isinstance(states, Tensor):
         return states[:, -1]
     return (states[0][:, -1] + states[1][:, 0]) / 2

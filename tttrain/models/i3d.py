@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tttrain.models.shape import CHANNELS, Inputs, InputShape, Options
+from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 from tttrain.models.stcnn import LateFusion
 
 #: filters of each Inception module: 1×1; 1×1 → 3×3; 1×1 → 3×3; pool → 1×1
@@ -141,22 +141,29 @@ class I3D(nn.Module):
     def forward(self, inputs: Inputs) -> Tensor:
         """(N, C, T, H, W) → logits (N, classes), averaged over time."""
         x = self.features(inputs[self.modality])
-        # over the whole picture and pairs of time steps, as the original's 2×7×7 average on 224 px
+        # over the whole map and pairs of time steps, as the original's 2×7×7 average on 224 px
         x = functional.avg_pool3d(x, (min(2, x.shape[2]), x.shape[3], x.shape[4]), stride=1)
         out: Tensor = self.classify(self.dropout(x).flatten(2).transpose(1, 2)).mean(dim=1)
         return out
 
 
 def i3d_rgb(shape: InputShape, classes: int, options: I3dOptions) -> nn.Module:
-    """RGB stream."""
+    """Build the RGB stream."""
     return I3D("rgb", classes, options)
 
 
 def i3d_flow(shape: InputShape, classes: int, options: I3dOptions) -> nn.Module:
-    """Flow stream."""
+    """Build the flow stream."""
     return I3D("flow", classes, options)
 
 
 def i3d(shape: InputShape, classes: int, options: I3dOptions) -> nn.Module:
-    """Both streams, scores added."""
+    """Build both streams; their scores are added."""
     return LateFusion([I3D(m, classes, options) for m in ("rgb", "flow")])
+
+
+MODELS = (
+    ModelSpec("i3d-rgb", "I3D on RGB", "Carreira 2017", ("rgb",), I3dOptions, i3d_rgb),
+    ModelSpec("i3d-flow", "I3D on flow", "Carreira 2017", ("flow",), I3dOptions, i3d_flow),
+    ModelSpec("i3d", "two-stream I3D, scores added", "Carreira 2017", ("rgb", "flow"), I3dOptions, i3d),
+)

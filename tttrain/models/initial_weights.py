@@ -1,9 +1,9 @@
-"""First weights from a local file: an AlexNet trained on ImageNet, as torchvision names its layers.
+"""Initial weights from a local file: an AlexNet trained on ImageNet, with torchvision's names of layers.
 
-Only what fits by name and by shape is taken. With the features of [GRU] Table I that is, of torchvision's
-own AlexNet (64, 192, 384, 256, 256 features), the second fully connected layer alone;
-``--option features=torchvision`` builds the networks with its numbers instead, so that the convolutions fit
-as well.
+Only layers that fit by name and shape are taken. With the features of [GRU] Table I, only the second fully
+connected layer of torchvision's AlexNet (64, 192, 384, 256, 256 features) does;
+``--option features=torchvision`` builds the networks with torchvision's numbers instead, so that the
+convolutions fit as well.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Initial:
     left: dict[str, str]
 
     def text(self) -> str:
-        """One line for people."""
+        """Describe it in one line."""
         left = "; ".join(f"{name}: {why}" for name, why in self.left.items())
         return f"first weights from the file: {', '.join(self.loaded)}" + (
             f"; random: {left}" if left else ""
         )
 
 
-def digest(path: Path) -> str:
-    """sha256 of a file.
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def digest(path: Path) -> str:
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """Tensors of a state_dict saved with ``torch.save``, by name.
+    """Read the tensors of a state_dict saved with ``torch.save``, by name.
 
     Raises
     ------
     TrainError
-        Not readable, or something else.
+        The file cannot be read, or holds something else.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -86,7 +86,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 def load_initial(model: nn.Module, path: Path) -> Initial:
-    """Take weights and biases over, layer by layer.
+    """Copy weights and biases from a file, layer by layer.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def load_initial(model: nn.Module, path: Path) -> Initial:
     Raises
     ------
     TrainError
-        The model has no counterpart in ImageNet's AlexNet, the file cannot be used, or not one
-        layer of it fits.
+        The model has no counterpart in ImageNet's AlexNet, the file cannot be used, or none of its
+        layers fits.
     """
     names: dict[str, str] = getattr(model, "imagenet", {})
     if not names:
@@ -134,7 +134,7 @@ def load_initial(model: nn.Module, path: Path) -> Initial:
 
 
 def _misfit(layer: nn.Module, name: str, state: Mapping[str, Tensor]) -> str:
-    """Why a layer cannot be filled; empty if it can."""
+    """Say why a layer cannot be filled; empty if it can."""
     for part in PARTS:
         given = state.get(f"{name}.{part}")
         if given is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from tttrain.models.blocks import FEATURES, Branch
-from tttrain.models.shape import AttentionOptions, Inputs, InputShape
+from tttrain.models.spec import AttentionOptions, Inputs, InputShape, ModelSpec
 
 
 class Pose(nn.Module):
@@ -27,3 +27,6 @@ class Pose(nn.Module):
         """``pose`` (N, 3·J, T) → logits (N, classes)."""
         out: Tensor = self.classify(self.branch(inputs["pose"]))
         return out
+
+
+MODELS = (ModelSpec("pose", "pose branch", "[3S] §2.5", ("pose",), AttentionOptions, Pose),)

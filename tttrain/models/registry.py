@@ -1,109 +1,44 @@
-"""Models by name. A new one is a module with a builder, and an entry here."""
+"""Models by name.
+
+Every module of this folder that declares ``MODELS`` is found: a new model is one new file
+(docs/contributing/add-a-model.md).
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from torch import nn
 
 from tttrain.errors import USAGE, TrainError
-from tttrain.models import alexnet, cnn_lstm, i3d, pose, stcnn, three_stream, twin
-from tttrain.models.shape import AttentionOptions, InputShape, Options
+from tttrain.models.spec import InputShape, ModelSpec, Options
+
+#: modules in the order of their papers, which is that of the tables; others follow by name
+_ORDER = ("stcnn", "twin", "pose", "three_stream", "i3d", "alexnet", "cnn_lstm")
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """One kind of network.
-
-    Attributes
-    ----------
-    name : str
-    title : str
-        One line for tables.
-    source : str
-        Paper and section.
-    inputs : tuple of str
-        Modalities it needs.
-    options : type of Options
-    make : callable
-        (InputShape, classes, options) → module from a mapping of inputs to logits.
-    """
-
-    name: str
-    title: str
-    source: str
-    inputs: tuple[str, ...]
-    options: type[Options]
-    make: Callable[[InputShape, int, Any], nn.Module]
-
-
-_BOTH = ("rgb", "flow")
-
-_SPECS = (
-    ModelSpec("rgb-stcnn", "RGB branch", "[SSTC] §IV-D", ("rgb",), AttentionOptions, stcnn.rgb_stcnn),
-    ModelSpec("flow-stcnn", "flow branch", "[SSTC] §IV-D", ("flow",), AttentionOptions, stcnn.flow_stcnn),
-    ModelSpec(
-        "early-fusion", "RGB and flow as 5 channels", "[SSTC] §IV-D", _BOTH, AttentionOptions,
-        stcnn.early_fusion,
-    ),
-    ModelSpec(
-        "late-fusion", "RGB and flow model, scores added", "[SSTC] §IV-D", _BOTH, AttentionOptions,
-        stcnn.late_fusion,
-    ),
-    ModelSpec(
-        "siamese", "RGB and flow, one FC on both", "[SSTC] §IV-A", _BOTH, AttentionOptions, twin.siamese
-    ),
-    ModelSpec("twin", "RGB and flow, bilinear", "[ATT] §III-A", _BOTH, twin.TwinOptions, twin.Twin),
-    ModelSpec("pose", "pose branch", "[3S] §2.5", ("pose",), AttentionOptions, pose.Pose),
-    ModelSpec(
-        "three-stream", "RGB, flow and pose, bilinear in pairs", "[3S] §2.5", ("rgb", "flow", "pose"),
-        three_stream.ThreeStreamOptions, three_stream.ThreeStream,
-    ),
-    ModelSpec("i3d-rgb", "I3D on RGB", "Carreira 2017", ("rgb",), i3d.I3dOptions, i3d.i3d_rgb),
-    ModelSpec("i3d-flow", "I3D on flow", "Carreira 2017", ("flow",), i3d.I3dOptions, i3d.i3d_flow),
-    ModelSpec("i3d", "two-stream I3D, scores added", "Carreira 2017", _BOTH, i3d.I3dOptions, i3d.i3d),
-    ModelSpec(
-        "gru-alexnet", "AlexNet, GRU in place of its FC layers", "[GRU] Table I", ("rgb",),
-        alexnet.GruOptions, alexnet.GruAlexNet,
-    ),
-    ModelSpec(
-        "1d-convgru", "AlexNet with a ConvGRU", "[GRU] Table I", ("rgb",), alexnet.ConvGruOptions,
-        alexnet.one_way,
-    ),
-    ModelSpec(
-        "2d-convgru", "AlexNet with a bi-directional ConvGRU", "[GRU] Table I", ("rgb",),
-        alexnet.ConvGruOptions, alexnet.two_way,
-    ),
-    ModelSpec(
-        "2d-2-convgru", "AlexNet with two bi-directional ConvGRUs", "[GRU] Table I", ("rgb",),
-        alexnet.ConvGruOptions, alexnet.two_way_twice,
-    ),
-    ModelSpec(
-        "cnn-lstm", "CNN for each frame, LSTM along time", "[LSTM] §3", ("rgb",), cnn_lstm.CnnLstmOptions,
-        cnn_lstm.CnnLstm,
-    ),
-    ModelSpec(
-        "cnn", "CNN for each frame, mean over time", "[LSTM] Table 1", ("rgb",), cnn_lstm.CnnOptions,
-        cnn_lstm.Cnn,
-    ),
-    ModelSpec(
-        "lstm", "LSTM on the frames' pixels", "[LSTM] Table 1", ("rgb",), cnn_lstm.LstmOptions,
-        cnn_lstm.Lstm,
-    ),
-)  # fmt: skip
-
-
+@cache
 def specs() -> dict[str, ModelSpec]:
-    """All models by name."""
-    return {spec.name: spec for spec in _SPECS}
+    """Return all models by name."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+    ordered = [*_ORDER, *(name for name in names if name not in _ORDER)]
+    found: dict[str, ModelSpec] = {}
+    for module in ordered:
+        for spec in getattr(import_module(f"tttrain.models.{module}"), "MODELS", ()):
+            if spec.name in found:
+                raise ValueError(f"tttrain/models/{module}.py: there is a model {spec.name!r} already")
+            found[spec.name] = spec
+    return found
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The model of that name.
+    """Return the model of that name.
 
     Raises
     ------
@@ -119,12 +54,12 @@ def get_spec(name: str) -> ModelSpec:
 
 
 def make_options(spec: ModelSpec, given: Mapping[str, Any]) -> Options:
-    """Check a model's options.
+    """Check the options given for a model.
 
     Raises
     ------
     TrainError
-        An unknown option, or a value that cannot be.
+        An unknown option, or a value out of range.
     """
     try:
         return spec.options.model_validate(dict(given))

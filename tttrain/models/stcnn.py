@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tttrain.models.blocks import FEATURES, Branch
-from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+from tttrain.models.spec import CHANNELS, AttentionOptions, Inputs, InputShape, ModelSpec
 
 
 class SingleStream(nn.Module):
@@ -57,20 +57,34 @@ class LateFusion(nn.Module):
 
 
 def rgb_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """RGB model."""
+    """Build the RGB model."""
     return SingleStream(("rgb",), shape, classes, options.attention)
 
 
 def flow_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """Flow model."""
+    """Build the Flow model."""
     return SingleStream(("flow",), shape, classes, options.attention)
 
 
 def early_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """RGB and flow as five channels of one branch."""
+    """Build one branch that sees RGB and flow as five channels."""
     return SingleStream(("rgb", "flow"), shape, classes, options.attention)
 
 
 def late_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """RGB and Flow model, scores added."""
+    """Build an RGB and a Flow model whose scores are added."""
     return LateFusion([SingleStream((m,), shape, classes, options.attention) for m in ("rgb", "flow")])
+
+
+MODELS = (
+    ModelSpec("rgb-stcnn", "RGB branch", "[SSTC] §IV-D", ("rgb",), AttentionOptions, rgb_stcnn),
+    ModelSpec("flow-stcnn", "flow branch", "[SSTC] §IV-D", ("flow",), AttentionOptions, flow_stcnn),
+    ModelSpec(
+        "early-fusion", "RGB and flow as 5 channels", "[SSTC] §IV-D", ("rgb", "flow"), AttentionOptions,
+        early_fusion,
+    ),
+    ModelSpec(
+        "late-fusion", "RGB and flow model, scores added", "[SSTC] §IV-D", ("rgb", "flow"), AttentionOptions,
+        late_fusion,
+    ),
+)  # fmt: skip

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tttrain.models.blocks import BilinearFusion, Branch
-from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+from tttrain.models.spec import CHANNELS, AttentionOptions, Inputs, InputShape, ModelSpec
 
 
 class ThreeStreamOptions(AttentionOptions):
@@ -39,3 +39,11 @@ class ThreeStream(nn.Module):
         rgb, flow, pose = (getattr(self, name)(inputs[name]) for name in ("rgb", "flow", "pose"))
         out: Tensor = self.rgb_flow(rgb, flow) + self.rgb_pose(rgb, pose) + self.flow_pose(flow, pose)
         return out
+
+
+MODELS = (
+    ModelSpec(
+        "three-stream", "RGB, flow and pose, bilinear in pairs", "[3S] §2.5", ("rgb", "flow", "pose"),
+        ThreeStreamOptions, ThreeStream,
+    ),
+)  # fmt: skip

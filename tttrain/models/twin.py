@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tttrain.models.blocks import FEATURES, BilinearFusion, Branch
-from tttrain.models.shape import CHANNELS, AttentionOptions, Inputs, InputShape
+from tttrain.models.spec import CHANNELS, AttentionOptions, Inputs, InputShape, ModelSpec
 
 
 class TwinOptions(AttentionOptions):
@@ -50,5 +50,13 @@ class Twin(nn.Module):
 
 
 def siamese(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
-    """The network of [SSTC]."""
+    """Build the network of [SSTC]."""
     return Twin(shape, classes, TwinOptions(attention=options.attention, fusion="fc"))
+
+
+MODELS = (
+    ModelSpec(
+        "siamese", "RGB and flow, one FC on both", "[SSTC] §IV-A", ("rgb", "flow"), AttentionOptions, siamese
+    ),
+    ModelSpec("twin", "RGB and flow, bilinear", "[ATT] §III-A", ("rgb", "flow"), TwinOptions, Twin),
+)

@@ -1,9 +1,9 @@
-"""Checkpoints of a run: what counts is what ``checkpoint.json`` names, and it changes in one rename.
+"""Checkpoints of a run. Those named by ``checkpoint.json`` count; it is replaced in one rename.
 
-``last-<epoch>.pt`` holds everything a run needs to go on as if nothing had happened,
+``last-<epoch>.pt`` holds everything a run needs to continue as if nothing had happened,
 ``best-<epoch>.pt`` the state to evaluate and to restart from. Weights are large (a branch's fully
-connected layer has 108 million at full size), so each is written once and unneeded ones are
-removed after the rename.
+connected layer has 108 million at full size), so each is written once, and files that are no longer needed
+are removed after the rename.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Checkpoints:
     folder : Path
         Exists.
     write : bool
-        False in all but one of several processes: they follow the names only.
+        False in all processes but one: the others only follow the names.
     """
 
     def __init__(self, folder: Path, *, write: bool = True) -> None:
@@ -51,7 +51,7 @@ class Checkpoints:
         self.names = {**self.names, "best": self._save("best", state, epoch)}
 
     def commit(self, state: dict[str, Any], epoch: int) -> None:
-        """Write the last state and make it, and the best one, count."""
+        """Write the last state; from now on it counts, and so does the best one."""
         self.names = {**self.names, "last": self._save("last", state, epoch)}
         if not self._write:
             return
@@ -67,14 +67,14 @@ class Checkpoints:
         ----------
         kind : {"last", "best"}
         device : torch.device
-            Where tensors go.
+            Device to load the tensors to.
         mmap : bool
             Map the file instead of reading all of it.
 
         Raises
         ------
         TrainError
-            There is none, or it is damaged.
+            There is no such state, or its file is damaged.
         """
         if kind not in self.names:
             raise TrainError(f"{self.folder}: no checkpoint yet; `tttrain fit` makes one after each epoch")
@@ -95,7 +95,7 @@ class Checkpoints:
 
 
 def random_state() -> dict[str, Any]:
-    """States of torch's global random number generators (dropout); all else is drawn from the seed."""
+    """Return the states of torch's global generators (dropout); all else is drawn from the seed."""
     return {
         "cpu": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -103,7 +103,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put the generators where :func:`random_state` found them."""
+    """Restore the generators to what :func:`random_state` returned."""
     torch.set_rng_state(state["cpu"].cpu())
     if state["cuda"] and torch.cuda.device_count() == len(state["cuda"]):
         torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])

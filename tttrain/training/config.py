@@ -1,4 +1,4 @@
-"""What a training run is made of: everything that its result depends on, checked and written as JSON."""
+"""Settings of a training run: everything that its result depends on, checked and written as JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tttrain.data.sampling_methods import METHODS
-from tttrain.training.defaults import DEFAULTS
-from tttrain.training.schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
+from tttrain.training.lr_schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
 
 Sampling = Literal[
     "normal", "uniform", "frames",
@@ -17,30 +16,30 @@ Sampling = Literal[
 
 #: in place of a split's name: train without validation
 NO_VALIDATION = "none"
-#: may differ when a run goes on
+#: settings that may differ when a run is continued
 CHANGEABLE = frozenset({"epochs"})
 
 
 class RunConfig(BaseModel):
     """Settings of a run; the defaults are the papers'.
 
-    What is not given is as the model's own paper has it (:data:`tttrain.training.defaults.DEFAULTS`), else
-    as below, the values of [SSTC].
+    A setting that is not given is that of the model's own paper (``ModelSpec.settings``), otherwise the one
+    below, which is that of [SSTC].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     options: dict[str, Any] = Field(default_factory=dict)
-    taxonomy: str | None = Field(None, description="view of the labels; default: the file's own")
+    taxonomy: str | None = Field(None, description="taxonomy of the labels; default: the file's own")
     size: tuple[int, int] | None = Field(None, description="width, height of the input; default: the crop")
     length: int | None = Field(None, ge=1, description="frames of the input; default: the file's T")
-    every: int = Field(1, ge=1, description="take every how many-th frame")
+    every: int = Field(1, ge=1, description="read every N-th frame")
     train_split: str = "train"
     validation_split: str = "validation"
     epochs: int = Field(500, ge=1)
-    batch: int = Field(10, ge=1, description="samples a micro-batch")
-    accumulate: int = Field(1, ge=1, description="micro-batches whose gradients make one step")
+    batch: int = Field(10, ge=1, description="samples per micro-batch")
+    accumulate: int = Field(1, ge=1, description="micro-batches per optimiser step")
     optimizer: Literal["sgd", "adam"] = "sgd"
     schedule: Literal["warm-restart", "siamese", "constant"] = "warm-restart"
     lr: float = Field(0.01, gt=0)
@@ -56,8 +55,8 @@ class RunConfig(BaseModel):
     sampling: Sampling = "normal"
     square: int | None = Field(None, ge=1, description="side of the central square shown; default: the crop")
     pixels: Literal["unit", "standard", "imagenet"] = Field("unit", description="normalisation of RGB")
-    initial: str | None = Field(None, description="sha256 of the file that the first weights are from")
-    statistics: Literal["all", "train"] = Field("all", description="videos whose flow the divisor is from")
+    initial: str | None = Field(None, description="sha256 of the file with the initial weights")
+    statistics: Literal["all", "train"] = Field("all", description="videos that the flow divisor is from")
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     seed: int = Field(0, ge=0)
 
@@ -66,7 +65,10 @@ class RunConfig(BaseModel):
     def _of_the_model(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {**DEFAULTS.get(str(given.get("model")), {}), **given}
+        from tttrain.models.registry import specs  # loads torch, which the command line's help can do without
+
+        spec = specs().get(str(given.get("model")))
+        return {**(spec.settings if spec else {}), **given}
 
     @model_validator(mode="after")
     def _can_decide(self) -> RunConfig:
@@ -78,16 +80,16 @@ class RunConfig(BaseModel):
 
     @property
     def validates(self) -> bool:
-        """Whether there is a validation split; without one the last state is the best."""
+        """Whether there is a validation split; without one, the last state is the best."""
         return self.validation_split != NO_VALIDATION
 
     @property
     def method(self) -> str | None:
-        """Name of the sampling method of [GRU] Table II, None where windows are sampled."""
+        """Name of the sampling method of [GRU] Table II; None where windows are drawn."""
         return self.sampling if self.sampling in METHODS else None
 
     def make_schedule(self) -> Schedule:
-        """A schedule at its beginning."""
+        """Make a schedule that stands at its beginning."""
         if self.schedule == "constant":
             return Constant(lr=self.lr, momentum=self.momentum)
         if self.schedule == "siamese":
@@ -104,6 +106,6 @@ class RunConfig(BaseModel):
         )
 
     def differences(self, other: RunConfig) -> list[str]:
-        """Settings that would make another result than ``other``'s: ``name: theirs → ours``."""
+        """List the settings that would give another result than ``other``: ``name: theirs → ours``."""
         ours, theirs = self.model_dump(), other.model_dump()
         return [f"{k}: {theirs[k]} → {ours[k]}" for k in ours if k not in CHANGEABLE and ours[k] != theirs[k]]

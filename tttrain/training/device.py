@@ -1,4 +1,4 @@
-"""The device, its precision, and several of them."""
+"""The device, its precision, and training on several devices."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tttrain.errors import USAGE, TrainError
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together, one a GPU, as ``torchrun`` starts them.
+    """The processes that train together, one per GPU, as ``torchrun`` starts them.
 
     Attributes
     ----------
     rank, size, local_rank : int
-        This process, their number, its number on this machine.
+        Number of this process; number of processes; number of this process on its machine.
     """
 
     rank: int = 0
@@ -39,12 +39,12 @@ class World:
         return values
 
     def wait(self) -> None:
-        """Until every process is here.
+        """Wait until every process is here.
 
         Raises
         ------
         TrainError
-            One of them is gone.
+            One of them has ended.
         """
         if self.size > 1:
             try:
@@ -54,7 +54,7 @@ class World:
 
 
 def join_world(device: torch.device) -> World:
-    """Join the processes that ``torchrun`` describes in the environment; alone without it."""
+    """Join the processes that ``torchrun`` describes in the environment; without it, work alone."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return World()
     world = World(*(int(os.environ.get(k, 0)) for k in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
@@ -64,12 +64,12 @@ def join_world(device: torch.device) -> World:
 
 
 def choose_device(name: str | None) -> torch.device:
-    """The named device; by default this process's GPU where there is one, else the CPU.
+    """Return the named device; by default this process's GPU where there is one, otherwise the CPU.
 
     Raises
     ------
     TrainError
-        No such device here.
+        There is no such device here.
     """
     if name is None:
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
@@ -87,18 +87,18 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def choose_precision(device: torch.device, wanted: str) -> str:
-    """Arithmetic of convolutions and products: ``fp32``, ``tf32`` or ``bf16``.
+    """Choose the arithmetic of convolutions and products: ``fp32``, ``tf32`` or ``bf16``.
 
     Parameters
     ----------
     device : torch.device
     wanted : {"auto", "fp32", "tf32", "bf16"}
-        auto: bf16 on a GPU that has it, else TF32 on a GPU, else fp32.
+        auto: bf16 on a GPU that supports it, TF32 on other GPUs, fp32 on the CPU.
 
     Raises
     ------
     TrainError
-        The CPU is to work in reduced precision.
+        Reduced precision was asked of the CPU.
     """
     if device.type != "cuda":
         # bf16 gradients of channels-last 3D convolutions come out as NaN at times on the CPU (torch 2.13)
@@ -111,7 +111,7 @@ def choose_precision(device: torch.device, wanted: str) -> str:
 
 
 def set_precision(device: torch.device, precision: str) -> None:
-    """Allow or forbid TF32; bf16 keeps it for what stays in float32."""
+    """Allow or forbid TF32; with bf16 it is allowed for what stays in float32."""
     if device.type == "cuda":
         allowed = precision != "fp32"
         torch.backends.cuda.matmul.allow_tf32 = allowed
@@ -120,14 +120,14 @@ def set_precision(device: torch.device, precision: str) -> None:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """Context in which a model is evaluated; on the CPU always in float32."""
+    """Return the context in which a model is evaluated; on the CPU always float32."""
     if precision != "bf16" or device.type != "cuda":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
 
 def place(model: nn.Module, device: torch.device) -> nn.Module:
-    """Move a model to a device, its convolutions in channels-last order: faster on GPU and CPU."""
+    """Move a model to a device, with channels-last weights: faster on GPU and CPU."""
     volumes = any(p.dim() == 5 for p in model.parameters())
     order = torch.channels_last_3d if volumes else torch.channels_last
     moved: nn.Module = model.to(device).to(memory_format=order)  # type: ignore[call-overload]

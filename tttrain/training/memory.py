@@ -1,4 +1,4 @@
-"""When a batch does not fit into the device's memory: which one would."""
+"""Out of memory: which batch would fit."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import torch
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device (or this machine) has no memory left."""
+    """Tell whether an error means that the device (or this machine) has no memory left."""
     return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 
 
 def largest_batch(attempt: Callable[[int], None], batch: int) -> int:
-    """The largest batch below a size that is too large, found by trying.
+    """Find the largest batch below one that is too large, by trying.
 
     Parameters
     ----------
     attempt : callable
-        Runs a step with so many samples; raises where memory does not suffice.
+        Runs a step with this many samples; raises if memory does not suffice.
     batch : int
         Known to be too large.
 
     Returns
     -------
     int
-        0 where not even one sample fits.
+        0 if not even one sample fits.
     """
     fits, fails = 0, batch
     while fails - fits > 1:
@@ -48,7 +48,7 @@ def _fits(attempt: Callable[[int], None], size: int) -> bool:
         fitted = False
     else:
         fitted = True
-    # after the handler, or the traceback would still hold what the attempt had taken
+    # after the handler: in it, the traceback would still hold the memory of the attempt
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return fitted

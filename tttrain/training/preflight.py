@@ -1,10 +1,6 @@
-"""What is looked at before a training starts, so that it does not fail, or mislead, hours later."""
+"""Checks before a training starts, so that it does not fail, or mislead, hours later."""
 
 from __future__ import annotations
-
-import math
-
-import numpy as np
 
 from tttrain.data.dataset_file import DatasetInfo
 from tttrain.errors import TrainError
@@ -12,19 +8,19 @@ from tttrain.training.config import RunConfig
 
 
 def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = False) -> list[str]:
-    """See that what is to be recognised can be learnt.
+    """Check that every class to be recognised can be learnt.
 
     Parameters
     ----------
     info : DatasetInfo
     config : RunConfig
     allow_absent : bool
-        Go on although validation or test has a class that training has not.
+        Accept classes that validation or test has and training has not.
 
     Returns
     -------
     list of str
-        Notes: classes that occur nowhere.
+        Notes: classes that occur nowhere, or not in training.
 
     Raises
     ------
@@ -50,17 +46,3 @@ def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = 
     nowhere = [name for i, name in enumerate(info.classes) if i not in everywhere]
     notes = [f"classes without any sample: {', '.join(nowhere)}"] if nowhere else []
     return notes + ([f"absent from training: {', '.join(absent)}"] if absent else [])
-
-
-def majority_share(info: DatasetInfo, split: str, *, frames: bool = False) -> float:
-    """Accuracy of always naming the most frequent class: of samples, or of frames of their whole videos."""
-    rows = info.rows_of(split)
-    label = info.samples.label[rows]
-    if frames and info.untrimmed_label is not None:
-        first, count = info.videos.first, info.videos.rows
-        parts = [
-            info.untrimmed_label[first[v] : first[v] + count[v]] for v in np.unique(info.samples.video[rows])
-        ]
-        label = np.concatenate(parts)
-    counts = np.bincount(label[label >= 0])
-    return float(counts.max() / counts.sum()) if len(counts) else math.nan

@@ -1,19 +1,18 @@
 """The folder of a run: its settings, its curve, its checkpoints; and what evaluation needs of them.
 
-``run.json`` settings and what was true of the data · ``history.json`` one record an epoch ·
+``run.json`` settings and facts about the data · ``history.json`` one record per epoch ·
 ``curves.png`` · ``checkpoint.json``, ``last-*.pt``, ``best-*.pt`` (:mod:`tttrain.training.checkpoint`).
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tttrain import atomic
 from tttrain.data.dataset_file import DatasetInfo
@@ -29,13 +28,14 @@ HISTORY = "history.json"
 
 
 class DataFacts(BaseModel):
-    """What a network was trained on, as far as its use depends on it.
+    """Facts about the training data that the use of a network depends on.
 
     Attributes
     ----------
     path : str
         Where the file was.
-    fingerprint : str
+    samples_digest : str
+        See :class:`tttrain.data.dataset_file.DatasetInfo`.
     taxonomy : str
     classes : tuple of str
     crop, frame_size : (int, int)
@@ -44,13 +44,13 @@ class DataFacts(BaseModel):
     flow_divisor : (float, float)
         px; normalisation goes with the weights.
     train_videos : tuple of str
-        sha256 of the videos with training samples: scores on them are no test.
+        sha256 of the videos with training samples: scores on these are not a test.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     path: str
-    fingerprint: str
+    samples_digest: str = Field(alias="fingerprint")  # its name in run.json, as of old runs
     taxonomy: str
     classes: tuple[str, ...]
     crop: tuple[int, int]
@@ -71,17 +71,17 @@ class RunRecord(BaseModel):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Modalities that the model reads."""
+        """Return the modalities that the model reads."""
         return get_spec(self.config.model).inputs
 
 
-def describe(config: RunConfig, info: DatasetInfo) -> RunRecord:
-    """The record of a run on a dataset."""
+def make_record(config: RunConfig, info: DatasetInfo) -> RunRecord:
+    """Make the record of a run on a dataset."""
     rows = info.rows_of(config.train_split)
     divisor = info.flow_divisor_train if config.statistics == "train" else info.flow_divisor
     facts = DataFacts(
         path=str(info.path.resolve()),
-        fingerprint=info.fingerprint,
+        samples_digest=info.samples_digest,
         taxonomy=info.taxonomy,
         classes=info.classes,
         crop=info.crop,
@@ -95,26 +95,26 @@ def describe(config: RunConfig, info: DatasetInfo) -> RunRecord:
 
 
 def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
-    """Begin a run in a folder, or check that the one in it is this one.
+    """Begin a run in a folder, or check that the folder holds this very run.
 
     Parameters
     ----------
     folder : Path
-        Made where it is not there.
+        Created if it does not exist.
     record : RunRecord
     force : bool
-        Start over, whatever is there.
+        Start over, even if there is a run.
 
     Raises
     ------
     TrainError
-        Another run, or something else, is there.
+        The folder holds another run, or something else.
     """
     path = folder / RUN
     if path.exists() and not force:
         there = read_run(folder)
         differences = record.config.differences(there.config)
-        if there.data.fingerprint != record.data.fingerprint:
+        if there.data.samples_digest != record.data.samples_digest:
             differences.append(f"dataset: {there.data.path} → {record.data.path}, other samples or labels")
         if differences:
             raise TrainError(
@@ -128,9 +128,9 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
         folder.mkdir(parents=True, exist_ok=True)
         for old in (*folder.glob("*.pt"), *(folder / n for n in ("checkpoint.json", HISTORY))):
             old.unlink(missing_ok=True)
-    for leftover in folder.glob(".*.tmp"):  # of a killed process, and as large as a checkpoint
+    for leftover in folder.glob(".*.tmp"):  # left by a killed process, and as large as a checkpoint
         leftover.unlink(missing_ok=True)
-    atomic.write_json(path, record.model_dump(mode="json"))
+    atomic.write_json(path, record.model_dump(mode="json", by_alias=True))
     return record
 
 
@@ -140,7 +140,7 @@ def read_run(folder: Path) -> RunRecord:
     Raises
     ------
     TrainError
-        No run there, or not readable.
+        There is no run, or it cannot be read.
     """
     path = folder / RUN
     try:
@@ -154,24 +154,17 @@ def read_run(folder: Path) -> RunRecord:
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Write the curve."""
+    """Write the curve: the records of all epochs."""
     atomic.write_json(folder / HISTORY, history)
 
 
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The curve as far as written, oldest first."""
-    path = folder / HISTORY
-    records: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return records
-
-
 def view_of(record: RunRecord, info: DatasetInfo) -> View:
-    """The view that a run's network has of a dataset.
+    """Return the view that a run's network has of a dataset.
 
     Raises
     ------
     TrainError
-        The dataset does not fit: another crop, other classes or joints, a modality less.
+        The dataset does not fit: another crop, other classes or joints, or a modality is missing.
     """
     facts = record.data
     for name, theirs, ours in (
@@ -192,11 +185,12 @@ def view_of(record: RunRecord, info: DatasetInfo) -> View:
 
 
 def check_modalities(info: DatasetInfo, model: str) -> None:
-    """See that the file has what the model reads.
+    """Check that the file has what the model reads.
 
     Raises
     ------
     TrainError
+        A modality is missing.
     """
     missing = [m for m in get_spec(model).inputs if m not in info.modalities]
     if missing:
@@ -208,13 +202,13 @@ def check_modalities(info: DatasetInfo, model: str) -> None:
 
 
 def make_model(record: RunRecord, view: View) -> torch.nn.Module:
-    """The network of a run, with fresh weights."""
+    """Build the network of a run, with fresh weights."""
     shape = InputShape(view.size, view.length, len(record.data.joints))
     return build(record.config.model, shape, len(record.data.classes), record.config.options)
 
 
 def load_best(folder: Path, record: RunRecord, view: View, device: torch.device) -> torch.nn.Module:
-    """The network of a run in its best state, for evaluation.
+    """Load the network of a run in its best state, for evaluation.
 
     Raises
     ------

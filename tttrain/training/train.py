@@ -1,8 +1,8 @@
-"""Training: epochs of steps, validation, the schedule's moves, checkpoints.
+"""The training loop: epochs of steps, validation, the schedule's moves, checkpoints.
 
 A run is resumed by starting it again. Everything random is drawn from the seed, the epoch and the
-sample, or restored from the checkpoint, so on the CPU an interrupted run ends with the same weights,
-to the bit, as an undisturbed one.
+sample, or restored from the checkpoint; so on the CPU an interrupted run ends with the same weights,
+to the bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ from torch import Tensor, nn
 
 from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.frame_windows import FrameDataset
+from tttrain.data.loader import EpochBatches, batches, loader
 from tttrain.data.prepare import Preparer
-from tttrain.data.samples import KEEP_BYTES, Clip, EpochBatches, Mode, StrokeDataset, batches, loader, merged
+from tttrain.data.samples import KEEP_BYTES, Clip, Mode, StrokeDataset, merged
 from tttrain.errors import TrainError
 from tttrain.models.initial_weights import Initial, load_initial
-from tttrain.models.outputs import probabilities, sum_of_losses
 from tttrain.training.checkpoint import Checkpoints, random_state, restore_random_state
 from tttrain.training.device import World, autocast, place, set_precision
+from tttrain.training.loss import loss_and_hits, step_loss
+from tttrain.training.lr_schedule import Point
 from tttrain.training.memory import is_out_of_memory, largest_batch
+from tttrain.training.optimizer import make_optimizer, set_rates
 from tttrain.training.run_folder import RunRecord, make_model, view_of, write_history
-from tttrain.training.schedule import Move, Point
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """How a run is carried out; nothing of it changes the result on the CPU.
+    """How a run is carried out; none of it changes the result on the CPU.
 
     Attributes
     ----------
     workers : int
-        Processes that read data.
+        Number of processes that read data.
     compile : bool
         Use ``torch.compile``.
     save_every : int
@@ -53,20 +55,20 @@ class Runtime:
 
 
 class Listener(Protocol):
-    """Is told how a run goes on."""
+    """Follows the progress of a run."""
 
     def begin(self, done: int, epochs: int) -> None:
-        """The run starts, ``done`` epochs of it are there already."""
+        """Note that the run starts; ``done`` of its epochs are there already."""
 
     def step(self, epoch: int, done: int, steps: int) -> None:
-        """A step of an epoch is done."""
+        """Note that a step of an epoch is done."""
 
     def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
-        """An epoch is done and recorded."""
+        """Note that an epoch is done and recorded."""
 
 
 class Trainer:
-    """One run.
+    """Trains one run.
 
     Parameters
     ----------
@@ -81,12 +83,12 @@ class Trainer:
     Attributes
     ----------
     initial : Initial or None
-        What the first weights are, where they are from a file.
+        The layers that start from a file, if one was given.
 
     Raises
     ------
     TrainError
-        Data and settings do not fit.
+        Data and settings do not fit together.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class Trainer:
             self.initial = load_initial(network, self.runtime.initial)
         self.network = place(network, device)
         self.model = self._wrap(self.network)
-        self.optimizer = self._make_optimizer()
+        self.optimizer = make_optimizer(self.config, self.network.parameters())
         self.prepare = Preparer(
             info, self.view, device, window=info.crop if self.config.sampling == "frames" else None,
             flow_divisor=record.data.flow_divisor, pixels=self.config.pixels,
@@ -118,18 +120,6 @@ class Trainer:
         self.checkpoints = Checkpoints(folder, write=self.world.main)
         self.history: list[dict[str, Any]] = []
         self._make_loaders()
-
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        c = self.config
-        if c.optimizer == "adam":
-            return torch.optim.Adam(self.network.parameters(), lr=c.lr, weight_decay=c.weight_decay)
-        return torch.optim.SGD(
-            self.network.parameters(),
-            lr=c.lr,
-            momentum=c.momentum,
-            weight_decay=c.weight_decay,
-            nesterov=c.momentum > 0,
-        )
 
     def _wrap(self, network: nn.Module) -> nn.Module:
         model = network
@@ -141,7 +131,7 @@ class Trainer:
         return torch.compile(model) if self.runtime.compile else model  # type: ignore[return-value]
 
     def _of_frames(self) -> tuple[FrameDataset, FrameDataset]:
-        """Frames of the training videos, and this process's share of those for validation."""
+        """Make the data sets of frames: for training, and this process's share of those for validation."""
         c, world, args = self.config, self.world, (self.view, self.record.inputs)
         train = FrameDataset(self.info, c.train_split, *args, drawn=True, augment=c.augment, seed=c.seed)
         validation = FrameDataset(self.info, c.validation_split if c.validates else c.train_split, *args)
@@ -150,7 +140,7 @@ class Trainer:
         return train, validation
 
     def _of_samples(self) -> tuple[StrokeDataset, StrokeDataset]:
-        """Training samples, and this process's share of those for validation."""
+        """Make the data sets of samples: for training, and this process's share of those for validation."""
         c, world, inputs = self.config, self.world, self.record.inputs
         rows = self.info.rows_of(c.train_split)
         mode: Mode = "train" if c.augment or c.method else "centre"
@@ -174,7 +164,7 @@ class Trainer:
         pin = self.device.type == "cuda"
         workers = self.runtime.workers
         self.train_loader = loader(train, self.batches, workers=workers, pin=pin)
-        # one fixed deal of the validation samples; their order plays no part
+        # validation samples are dealt out once; their order plays no part
         windows = len(self.view.method.tests) if self.view.method else 1
         fixed = EpochBatches(len(validation), max(1, c.batch // windows))
         self.validation_loader = loader(validation, fixed, workers=min(workers, 2), pin=pin)
@@ -185,7 +175,7 @@ class Trainer:
         Returns
         -------
         int
-            Epochs done.
+            Number of epochs done.
         """
         if "last" in self.checkpoints.names:
             state = self.checkpoints.load("last", self.device)
@@ -193,7 +183,7 @@ class Trainer:
             self.history = state["history"]
             for record in self.history:
                 move = self.schedule.step(_point(record))
-                self._apply(move)
+                set_rates(self.optimizer, move)
             restore_random_state(state["random"])
         return len(self.history)
 
@@ -203,12 +193,12 @@ class Trainer:
         Returns
         -------
         list of dict
-            One record an epoch.
+            One record per epoch.
 
         Raises
         ------
         TrainError
-            The data cannot be read, memory does not suffice, or the loss is no number any more.
+            The data cannot be read, memory does not suffice, or the loss is not a number any more.
         """
         done = self.resume()
         listener.begin(done, self.config.epochs)
@@ -228,7 +218,7 @@ class Trainer:
             if move.reload:
                 self.world.wait()
                 self._restore(self.checkpoints.load("best", self.device))
-            self._apply(move)
+            set_rates(self.optimizer, move)
             record |= {"improved": move.improved, "reload": move.reload, "note": move.why}
             record["seconds"] = round(time.perf_counter() - began, 3)
             self.history.append(record)
@@ -251,14 +241,8 @@ class Trainer:
         self.network.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _apply(self, move: Move) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = move.lr
-            if "momentum" in group:  # Adam has none
-                group["momentum"], group["nesterov"] = move.momentum, move.momentum > 0
-
     def _train_epoch(self, epoch: int, listener: Listener) -> dict[str, float]:
-        """One pass over the training samples; mean loss, accuracy, share of the time spent waiting."""
+        """Pass once over the training samples; return mean loss, accuracy, share of time spent waiting."""
         self.model.train()
         self.batches.epoch = epoch
         steps = self.batches.steps()
@@ -281,31 +265,29 @@ class Trainer:
         return {"train_loss": loss, "train_accuracy": right, "waiting": round(waited / spent, 4)}
 
     def _backward(self, clip: Clip, size: int, *, last: bool) -> Tensor:
-        """Gradients of one micro-batch of a step of ``size`` samples; its loss sum and hits."""
+        """Add the gradients of a micro-batch of a step of ``size`` samples; return its loss sum and hits."""
         synced = self.world.size == 1 or last
-        outcome: Tensor | None = None
+        sums: Tensor | None = None
         try:
             if synced:
-                outcome = self._forward_backward(clip, size)
+                sums = self._forward_backward(clip, size)
             else:
                 with self.model.no_sync():  # type: ignore[operator]
-                    outcome = self._forward_backward(clip, size)
+                    sums = self._forward_backward(clip, size)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-        if outcome is None:  # here, not in the handler: the traceback would hold the memory
+        if sums is None:  # here, not in the handler: the traceback would hold the memory
             raise self._too_large(clip)
-        return outcome
+        return sums
 
     def _forward_backward(self, clip: Clip, size: int) -> Tensor:
         labels = clip["label"].to(self.device, non_blocking=True)
         inputs = self.prepare(clip)
         with autocast(self.device, self.config.precision):
             logits = self.model(inputs)
-        loss = sum_of_losses(logits, labels)
-        # gradients are averaged over the processes, the loss of a step over all its samples
-        (loss * (self.world.size / size)).backward()  # type: ignore[no-untyped-call]
-        hits = (probabilities(logits.detach()).argmax(dim=1) == labels).sum()
+        loss, hits = loss_and_hits(logits, labels)
+        step_loss(loss, size, self.world.size).backward()  # type: ignore[no-untyped-call]
         return torch.stack([loss.detach(), hits]).to("cpu", torch.float64)
 
     def _too_large(self, clip: Clip) -> TrainError:
@@ -331,7 +313,7 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float | None]:
-        """Loss and accuracy of the validation samples: of centre windows, or means over test samples."""
+        """Measure loss and accuracy on the validation samples: centre windows, or means over test samples."""
         if not self.config.validates:
             return {"validation_loss": None, "validation_accuracy": None}
         self.model.eval()
@@ -341,10 +323,7 @@ class Trainer:
             labels = clip["label"].to(self.device)
             with autocast(self.device, self.config.precision):
                 logits = self.network(self.prepare(flat))
-            scores = probabilities(logits).view(len(labels), n, -1).mean(dim=1)
-            hits = (scores.argmax(dim=1) == labels).sum()
-            losses = sum_of_losses(logits, labels.repeat_interleave(n)) / n
-            totals += torch.stack([losses, hits]).to("cpu", torch.float64)
+            totals += torch.stack(loss_and_hits(logits, labels, n)).to("cpu", torch.float64)
         loss, right = (self._summed(totals) / self.n_validation).tolist()
         return {"validation_loss": loss, "validation_accuracy": right}
 

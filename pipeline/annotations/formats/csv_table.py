@@ -1,7 +1,7 @@
-"""CSV with a column mapping.
+"""Read CSV tables with a column mapping.
 
-The mapping says what the numbers are: frames counted from 0 or 1, the end in the interval or after
-it, or seconds. They are brought to first frame and first frame after, counted from 0.
+The mapping says what the numbers mean: seconds, or frames that count from 0 or 1 with an inclusive or
+exclusive end. They are converted to first frame and first frame after, counted from 0.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from pipeline.annotations.formats.collector import Collector
-from pipeline.annotations.formats.text import BadField, Refused, decode, seconds_to_frame, shown
-from pipeline.annotations.options import CsvMapping
+from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
+from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.options import AnnotationOptions, CsvMapping
+from pipeline.annotations.parsing.text import BadField, Refused, decode, seconds_to_frame, shown
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_BYTES = 1 << 16
 
 
 def find_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> tuple[CsvMapping, str] | None:
-    """The first mapping whose columns a file has, with the delimiter under which it has them.
+    """Find the first mapping whose columns a file has, and the delimiter with which it has them.
 
     Parameters
     ----------
@@ -46,6 +47,11 @@ def find_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> tuple[CsvMapp
     return None
 
 
+def mappings_of(options: AnnotationOptions) -> tuple[CsvMapping, ...]:
+    """Return the mappings to try: the manifest's, then the default one."""
+    return (*options.csv, CsvMapping())
+
+
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
@@ -53,8 +59,8 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _rows(text: str, delimiter: str, out: Collector) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line that they begin on."""
+def _rows(text: str, delimiter: str, out: Recorder) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the line on which it begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
@@ -72,7 +78,7 @@ def _rows(text: str, delimiter: str, out: Collector) -> Iterator[tuple[int, list
             yield line, row
 
 
-def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Collector) -> None:
+def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Recorder) -> None:
     """Read a table.
 
     Parameters
@@ -81,12 +87,12 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Collector) -
         With a header in its first line.
     mapping : CsvMapping
     delimiter : str
-    out : Collector
+    out : Recorder
 
     Raises
     ------
     Refused
-        The file is no text in the mapping's encoding, or two of its columns have one name.
+        The file is not text in the mapping's encoding, or two of its columns have the same name.
     """
     rows = _rows(decode(data, mapping.encoding), delimiter, out)
     first = next(rows, None)
@@ -105,7 +111,7 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Collector) -
         out.issue(0, "empty", "the table has a header and no rows")
 
 
-def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Collector) -> None:
+def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -> None:
     columns = mapping.columns
     video: str | None = out.video
     if columns.video in cells:
@@ -128,7 +134,7 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Collector) 
     )
 
 
-def _frame(line: int, name: str, cell: str, video: str, mapping: CsvMapping, out: Collector) -> int | None:
+def _frame(line: int, name: str, cell: str, video: str, mapping: CsvMapping, out: Recorder) -> int | None:
     if mapping.unit == "frames":
         return out.frame(line, name, cell)
     fps: Fraction | None = out.fps(video)
@@ -140,3 +146,25 @@ def _frame(line: int, name: str, cell: str, video: str, mapping: CsvMapping, out
     except BadField as error:
         out.issue(line, error.kind, f"{name}: {error.message}")
         return None
+
+
+def _recognises(file: AnnotationFile) -> bool:
+    return file.syntax == "text" and find_mapping(file.data, mappings_of(file.options)) is not None
+
+
+def _read(file: AnnotationFile, out: Recorder) -> None:
+    found = find_mapping(file.data, mappings_of(file.options))
+    if found is not None:
+        read_csv(file.data, *found, out)
+
+
+FORMAT = AnnotationFormat(
+    name="csv",
+    title="CSV table",
+    told_by="the columns of its header",
+    syntax="text",
+    suffixes=(".csv", ".tsv"),
+    recognises=_recognises,
+    read=_read,
+    options=CsvMapping,
+)

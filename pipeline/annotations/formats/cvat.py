@@ -1,8 +1,8 @@
-"""CVAT for video 1.1: a track is a stroke for as long as it is visible.
+"""Read CVAT for video 1.1, where a track is a stroke for as long as it is visible.
 
 Frames count from 0. A visible stretch begins at its first frame that is not ``outside`` and ends
-before the ``outside`` frame that closes it, or after the last frame of the track. Frames between
-two that are listed belong to the stretch: CVAT interpolates there.
+before the ``outside`` frame that closes it, or after the last frame of the track. The frames between
+two listed ones belong to the stretch, because CVAT interpolates them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.annotations.formats.collector import Collector
-from pipeline.annotations.formats.text import shown
-from pipeline.annotations.formats.xml_nodes import Element
+from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
+from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.options import CvatOptions
+from pipeline.annotations.parsing.text import shown
+from pipeline.annotations.parsing.xml_nodes import Element
 
 _META = frozenset({"version", "meta"})
 
@@ -26,17 +28,16 @@ class _Stretch:
     player: str
 
 
-def read_xml(root: Element, out: Collector) -> None:
-    """Read an ``<annotations>`` document.
+def _recognises(file: AnnotationFile) -> bool:
+    return file.xml is not None and file.xml.tag == "annotations"
 
-    Parameters
-    ----------
-    root : Element
-    out : Collector
-    """
-    sources = _sources(root)
+
+def _read(file: AnnotationFile, out: Recorder) -> None:
+    """Read an ``<annotations>`` document."""
+    root = file.xml
+    sources = _sources(root) if root else {}
     found = False
-    for track in root.children:
+    for track in root.children if root else ():
         if track.tag == "track":
             found = True
             _track(track, sources, out)
@@ -44,14 +45,14 @@ def read_xml(root: Element, out: Collector) -> None:
             out.issue(
                 track.line,
                 "unsupported",
-                f"<{track.tag}> is no track; export the task as 'CVAT for video 1.1'",
+                f"<{track.tag[:40]}> is no track; export the task as 'CVAT for video 1.1'",
             )
     if not found:
         out.issue(0, "empty", "the file has no tracks")
 
 
 def _sources(root: Element) -> dict[str, str]:
-    """Task id → name of its video; the key ``""`` for a file of one task."""
+    """Map task ids to the names of their videos; a file with one task has the key ``""``."""
     meta = root.child("meta")
     if meta is None:
         return {}
@@ -65,7 +66,7 @@ def _sources(root: Element) -> dict[str, str]:
     return {key: name for key, name in sources.items() if name}
 
 
-def _track(track: Element, sources: dict[str, str], out: Collector) -> None:
+def _track(track: Element, sources: dict[str, str], out: Recorder) -> None:
     source = sources.get(track.attrs.get("task_id", ""), sources.get("", ""))
     video = out.named_video(track.line, source) if source else out.video
     if video is None:
@@ -77,8 +78,8 @@ def _track(track: Element, sources: dict[str, str], out: Collector) -> None:
         out.add(s.line, video, s.begin, s.end, s.label, player=s.player)
 
 
-def _stretches(track: Element, out: Collector) -> Iterator[_Stretch]:
-    """Visible stretches of one label, in the order of the file."""
+def _stretches(track: Element, out: Recorder) -> Iterator[_Stretch]:
+    """Yield visible stretches with one label each, in the order of the file."""
     options = out.options.cvat
     fixed = {"label": track.attrs.get("label", ""), **_attributes(track)}
     open_: _Stretch | None = None
@@ -121,3 +122,15 @@ def _stretches(track: Element, out: Collector) -> Iterator[_Stretch]:
 
 def _attributes(element: Element) -> dict[str, str]:
     return {a.attrs.get("name", ""): a.text for a in element.children if a.tag == "attribute"}
+
+
+FORMAT = AnnotationFormat(
+    name="cvat",
+    title="CVAT for video 1.1",
+    told_by="<annotations> (CVAT)",
+    syntax="xml",
+    suffixes=(".xml",),
+    recognises=_recognises,
+    read=_read,
+    options=CvatOptions,
+)

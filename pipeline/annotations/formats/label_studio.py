@@ -1,7 +1,7 @@
-"""Label Studio: ``TimelineLabels`` of an export (JSON, JSON-MIN), a result, or a bare value.
+"""Read Label Studio's ``TimelineLabels``: an export (JSON, JSON-MIN), a result, or a bare value.
 
-Label Studio counts frames from 1 and a range includes its last frame, so begin = start − 1 and end
-(the first frame after) = its ``end`` as it stands.
+Label Studio counts frames from 1 and a range includes its last frame, so begin = start − 1, and end
+(the first frame after) equals its ``end``.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from pipeline.annotations.formats.collector import Collector
-from pipeline.annotations.formats.json_lines import Node
-from pipeline.annotations.formats.text import shown
+from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
+from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.options import VIDEO_SUFFIXES
+from pipeline.annotations.parsing.json_lines import Node
+from pipeline.annotations.parsing.text import shown
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-")
 _TASK = frozenset({"annotations", "completions", "data"})
 
 
 def is_label_studio(root: Node) -> bool:
-    """Whether a document looks like Label Studio's: a task, result or value, or a list of such."""
+    """Tell whether a document is a task, result or value of Label Studio, or a list of them."""
     first = root.items[0] if root.items else root
     keys = first.keys()
     return bool(keys & _TASK) or "result" in keys or _is_result(first) or _is_value(first) or _is_min(first)
@@ -38,14 +39,14 @@ def _is_min(node: Node) -> bool:
     return any(_is_value(item) for m in node.members for item in m.node.items)
 
 
-def read_json(root: Node, out: Collector) -> None:
-    """Read a Label Studio document.
+def _recognises(file: AnnotationFile) -> bool:
+    return file.json is not None and is_label_studio(file.json)
 
-    Parameters
-    ----------
-    root : Node
-    out : Collector
-    """
+
+def _read(file: AnnotationFile, out: Recorder) -> None:
+    root = file.json
+    if root is None:
+        return
     for entry in root.items if root.is_array else [root]:
         if _is_value(entry):
             _value(entry, out.video, "", out)
@@ -61,7 +62,7 @@ def read_json(root: Node, out: Collector) -> None:
             out.issue(entry.line, "malformed", "neither a task nor a result with TimelineLabels")
 
 
-def _task(task: Node, out: Collector) -> None:
+def _task(task: Node, out: Recorder) -> None:
     video = _video(task, task.get("data"), out)
     annotations = task.get("annotations") or task.get("completions")
     if video is None:
@@ -73,7 +74,7 @@ def _task(task: Node, out: Collector) -> None:
         _annotation(annotation, video, out)
 
 
-def _annotation(annotation: Node, video: str, out: Collector) -> None:
+def _annotation(annotation: Node, video: str, out: Recorder) -> None:
     cancelled = annotation.get("was_cancelled")
     if cancelled is not None and cancelled.scalar is True:
         out.issue(annotation.line, "unsupported", "an annotation that was cancelled; not used")
@@ -88,7 +89,7 @@ def _annotation(annotation: Node, video: str, out: Collector) -> None:
 
 
 def _annotator(node: Node | None) -> str:
-    """``completed_by`` is a number, or an object with the person's e-mail and number."""
+    """Name the annotator: ``completed_by`` is a number, or an object with an e-mail address and a number."""
     if node is None:
         return ""
     if node.is_object:
@@ -97,7 +98,7 @@ def _annotator(node: Node | None) -> str:
     return "" if node.scalar is None else str(node.scalar)
 
 
-def _result(result: Node, video: str, annotator: str, out: Collector) -> None:
+def _result(result: Node, video: str, annotator: str, out: Recorder) -> None:
     value = result.get("value")
     if value is not None and _is_value(value):
         _value(value, video, annotator, out)
@@ -107,7 +108,7 @@ def _result(result: Node, video: str, annotator: str, out: Collector) -> None:
     out.issue(result.line, "unsupported", f"a result {what}, not timelinelabels; not used")
 
 
-def _value(value: Node, video: str, annotator: str, out: Collector) -> None:
+def _value(value: Node, video: str, annotator: str, out: Recorder) -> None:
     labels_node, ranges = value.get("timelinelabels"), value.get("ranges")
     labels = [n.scalar for n in labels_node.items] if labels_node is not None else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
@@ -131,8 +132,8 @@ def _value(value: Node, video: str, annotator: str, out: Collector) -> None:
             out.add(span.line, video, first - 1, last, str(label), annotator)
 
 
-def _minimal(entry: Node, out: Collector) -> None:
-    """JSON-MIN: the task's data and the regions side by side in one object."""
+def _minimal(entry: Node, out: Recorder) -> None:
+    """Read JSON-MIN, which has a task's data and its regions side by side in one object."""
     video = _video(entry, entry, out)
     if video is None:
         return
@@ -143,8 +144,8 @@ def _minimal(entry: Node, out: Collector) -> None:
                 _value(item, video, annotator, out)
 
 
-def _video(task: Node, data: Node | None, out: Collector) -> str | None:
-    """The video of a task: its data's ``video``, else its first text that is a video's address."""
+def _video(task: Node, data: Node | None, out: Recorder) -> str | None:
+    """Find the video of a task: its data's ``video``, else its first text that is a video's address."""
     texts = [m for m in data.members if isinstance(m.node.scalar, str)] if data is not None else []
     named = [m for m in texts if m.key == "video"] or [m for m in texts if _is_video(str(m.node.scalar))]
     if not named:
@@ -156,8 +157,8 @@ def _is_video(text: str) -> bool:
     return any(text.lower().endswith(suffix) for suffix in VIDEO_SUFFIXES)
 
 
-def _find(line: int, address: str, out: Collector) -> str | None:
-    """Look an address up by its path; the prefix that an upload gets is tried without, too."""
+def _find(line: int, address: str, out: Recorder) -> str | None:
+    """Look up an address by its path, with and without the prefix that an upload gets."""
     # '/data/local-files/?d=a/b.mp4' has the path in its query, 's3://bucket/a.mp4' a host in front
     path = unquote(address.partition("?d=")[2] or address.partition("?")[0])
     path = path.partition("://")[2] or path
@@ -169,3 +170,15 @@ def _find(line: int, address: str, out: Collector) -> str | None:
     if not _UPLOAD.match(name):
         return video
     return out.named_video(line, f"{folder}/{_UPLOAD.sub('', name, count=1)}".lstrip("/"))
+
+
+FORMAT = AnnotationFormat(
+    name="label_studio",
+    title="Label Studio TimelineLabels",
+    told_by="Label Studio exports",
+    syntax="json",
+    suffixes=(".json",),
+    recognises=_recognises,
+    read=_read,
+    precedence=-1,  # it is told by keys as common as "data", so more particular formats look first
+)

@@ -1,36 +1,38 @@
-"""MediaEval's Sports task (TTStroke-21): detection files, submissions, classification folders.
+"""Read MediaEval's Sports task (TTStroke-21): detection files, submissions, classification folders.
 
-``begin`` and ``end`` of an action are taken as they stand, counted from 0, ``end`` exclusive. The
-task's own evaluation fills ``array[begin:end]`` and accepts ``end`` up to the number of frames, so
-both are so meant; teams' intervals that abut (2264–2464, 2464–2664) agree.
+``begin`` and ``end`` of an action are used as written: counted from 0, ``end`` exclusive. The task's
+own evaluation fills ``array[begin:end]`` and accepts an ``end`` up to the number of frames, and
+teams' intervals that abut share a number (2264–2464, 2464–2664).
 """
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from pipeline.annotations.formats.collector import Collector
-from pipeline.annotations.formats.xml_nodes import Element
+from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
+from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.label_mapping import STROKES, canonical
 from pipeline.annotations.options import VIDEO_SUFFIXES
+from pipeline.annotations.parsing.xml_nodes import Element
 from pipeline.annotations.records import NEGATIVE
-from pipeline.annotations.taxonomy import STROKES, canonical
 
 #: folders of the classification task, whose sub-folders are the classes
 SETS = frozenset({"train", "validation", "valid", "val", "test"})
 
 
-def read_xml(root: Element, out: Collector) -> None:
-    """``<video><action begin end move/></video>`` or ``<videos><video class name/></videos>``.
+def _recognises(file: AnnotationFile) -> bool:
+    return file.xml is not None and file.xml.tag in ("video", "videos")
 
-    Parameters
-    ----------
-    root : Element
-        ``video`` or ``videos``.
-    out : Collector
-    """
+
+def _read(file: AnnotationFile, out: Recorder) -> None:
+    """Read ``<video><action begin end move/></video>`` or ``<videos><video class name/></videos>``."""
+    root = file.xml
+    if root is None or (not root.children and "class" not in root.attrs):
+        out.issue(root.line if root else 0, "empty", "the file has no actions")
+        return
     for video in [root] if root.tag == "video" else root.children:
         if video.tag != "video":
-            out.issue(video.line, "malformed", f"<{video.tag}> where <video> was expected")
+            out.issue(video.line, "malformed", f"<{video.tag[:40]}> where <video> was expected")
             continue
         name = video.attrs.get("name")
         if name is None and video is not root:
@@ -47,16 +49,16 @@ def read_xml(root: Element, out: Collector) -> None:
             _action(action, key, out)
 
 
-def _clip(video: Element, key: str, out: Collector) -> None:
+def _clip(video: Element, key: str, out: Recorder) -> None:
     if video.attrs["class"].strip():
         out.add_clip(video.line, key, video.attrs["class"])
     else:
         out.issue(video.line, "malformed", "the class is empty")
 
 
-def _action(action: Element, key: str, out: Collector) -> None:
+def _action(action: Element, key: str, out: Recorder) -> None:
     if action.tag != "action":
-        out.issue(action.line, "malformed", f"<{action.tag}> where <action> was expected")
+        out.issue(action.line, "malformed", f"<{action.tag[:40]}> where <action> was expected")
         return
     missing = [name for name in ("begin", "end") if name not in action.attrs]
     if missing:
@@ -69,13 +71,25 @@ def _action(action: Element, key: str, out: Collector) -> None:
 
 
 def clip_class(path: PurePosixPath) -> str | None:
-    """The class folder of ``…/{train,validation,test}/<class>/<clip>``, None for other paths.
+    """Return the class folder of ``…/{train,validation,test}/<class>/<clip>``, or None for other paths.
 
-    Lest every video in a folder of a folder named ``test`` be taken for a clip, the class must be
-    one of the 21, or a folder above must be called classification-something.
+    Not every video two levels below a folder named ``test`` is a clip: the class must be one of the
+    21, or the name of a folder above must contain "classification".
     """
     *above, group, label, _ = ("", "", "", *path.parts)
     if path.suffix.lower() not in VIDEO_SUFFIXES or group.lower() not in SETS:
         return None
     known = canonical(label) in (*STROKES, NEGATIVE)
     return label if known or any("classification" in folder.lower() for folder in above) else None
+
+
+FORMAT = AnnotationFormat(
+    name="mediaeval",
+    title="MediaEval Sports task",
+    told_by="<video> and <videos> (MediaEval)",
+    syntax="xml",
+    suffixes=(".xml",),
+    recognises=_recognises,
+    read=_read,
+    clip_label=clip_class,
+)

@@ -1,9 +1,9 @@
-"""OpenTTGames' ``events_markup.json``: frame → event, plain or extended with stroke names.
+"""Read OpenTTGames' ``events_markup.json``: frame → event, plain or extended with stroke names.
 
-Frames count from 0. An event is an instant; a stroke becomes the interval of ``before`` and
-``after`` seconds around it: begin = frame − round(before·fps), end = frame + round(after·fps).
-``left_forehand_loop neutral both_feet_planted`` is a stroke of the player on the left; what follows
-the first word (posture) is no part of the label.
+Frames count from 0. An event is an instant. A stroke becomes an interval around it that lasts from
+``before`` to ``after`` seconds: begin = frame − round(before·fps), end = frame + round(after·fps).
+``left_forehand_loop neutral both_feet_planted`` is a stroke of the player on the left; the words
+after the first describe the posture and are not part of the label.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import math
 import re
 from fractions import Fraction
 
-from pipeline.annotations.formats.collector import Collector
-from pipeline.annotations.formats.json_lines import Node
-from pipeline.annotations.formats.text import shown
+from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
+from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.options import OpenTTGamesOptions
+from pipeline.annotations.parsing.json_lines import Node
+from pipeline.annotations.parsing.text import shown
 from pipeline.annotations.records import Event
 
 _KEY = re.compile(r"-?[0-9]+", re.ASCII)
@@ -23,27 +25,25 @@ _SIDE = re.compile(r"(?:left|right)_", re.IGNORECASE)
 
 
 def is_events(root: Node) -> bool:
-    """Whether a document looks like an event file: an object, most keys numbers, values strings."""
+    """Tell whether most members of an object have a number as key and a string as value."""
     members = root.members
     fitting = sum(1 for m in members if _KEY.fullmatch(m.key) and isinstance(m.node.scalar, str))
     return 2 * fitting > len(members)
 
 
-def read_json(root: Node, out: Collector) -> None:
-    """Read an event file.
+def _recognises(file: AnnotationFile) -> bool:
+    return file.json is not None and is_events(file.json)
 
-    Parameters
-    ----------
-    root : Node
-    out : Collector
-        Its file-wide video is the one that the events belong to.
-    """
+
+def _read(file: AnnotationFile, out: Recorder) -> None:
+    """Read an event file; all of its events belong to the video of the file."""
+    root = file.json
     options = out.options.openttgames
     fps = out.fps(out.video) or Fraction(str(options.fps))
     before, after = (_frames(seconds, fps) for seconds in (options.before, options.after))
     seen: dict[int, int] = {}
     previous = (-1, 0)
-    for member in root.members:
+    for member in root.members if root else ():
         frame = out.frame(member.line, "frame", member.key)
         if frame is not None:
             if frame in seen:
@@ -75,3 +75,15 @@ def read_json(root: Node, out: Collector) -> None:
 
 def _frames(seconds: float, fps: Fraction) -> int:
     return math.floor(Fraction(str(seconds)) * fps + Fraction(1, 2))
+
+
+FORMAT = AnnotationFormat(
+    name="openttgames",
+    title="OpenTTGames events",
+    told_by="OpenTTGames events",
+    syntax="json",
+    suffixes=(".json",),
+    recognises=_recognises,
+    read=_read,
+    options=OpenTTGamesOptions,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import yaml
 from pipeline.annotations import (
     TAXONOMIES,
     AnnotationOptions,
+    FileContent,
     VideoFacts,
     clean,
     read_annotations,
@@ -121,13 +123,18 @@ SAME = {
 }
 
 
-def read(text: str, file: str = "game.xml", options: AnnotationOptions | None = None, videos=None):
+def read(
+    text: str,
+    file: str = "game.xml",
+    options: AnnotationOptions | None = None,
+    videos: Mapping[str, VideoFacts] | None = None,
+) -> FileContent:
     return read_file(
         text.encode(), file, videos=VIDEOS if videos is None else videos, options=options or OPTIONS
     )
 
 
-def spans(content) -> list[tuple[int, int, str | None]]:
+def spans(content: FileContent) -> list[tuple[int, int, str | None]]:
     return [(a.begin, a.end, a.label) for a in content.annotations]
 
 

@@ -17,13 +17,14 @@ from pipeline.annotations import (
     REFUSALS,
     TAXONOMIES,
     AnnotationOptions,
+    FileContent,
     VideoFacts,
     clean,
     merge,
     read_annotations,
     read_file,
 )
-from pipeline.annotations.formats.json_lines import Node, parse
+from pipeline.annotations.parsing.json_lines import Node, parse
 
 VIDEOS = {"game.mp4": VideoFacts(6000, Fraction(120))}
 
@@ -38,7 +39,7 @@ EXTERNAL = """<!DOCTYPE video SYSTEM "file:///etc/passwd"><video><action begin="
 PARAMETER = """<!DOCTYPE v [<!ENTITY % x SYSTEM "http://host/x.dtd"> %x;]><video/>"""
 
 
-def read(data: str | bytes, file: str = "game.xml", **options: object):
+def read(data: str | bytes, file: str = "game.xml", **options: object) -> FileContent:
     raw = data.encode() if isinstance(data, str) else data
     return read_file(raw, file, videos=VIDEOS, options=AnnotationOptions.model_validate(options))
 

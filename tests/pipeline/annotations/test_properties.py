@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
+from random import Random
 from xml.sax.saxutils import quoteattr
 
 from hypothesis import given, settings
@@ -24,14 +25,14 @@ from pipeline.annotations import (
     merge,
     read_file,
 )
-from pipeline.annotations.negatives import is_same
+from pipeline.annotations.intervals import is_same
 
 VIDEOS = {"a.mp4": VideoFacts(3_000, Fraction(120), "sha-a"), "b.mp4": VideoFacts(900, Fraction(30))}
 LABELS = [None, NEGATIVE, "Offensive Forehand Loop", "Defensive Backhand Push", "Drive"]
 
 
 @st.composite
-def annotations(draw: st.DrawFn) -> list[Annotation]:
+def intervals(draw: st.DrawFn) -> list[Annotation]:
     """Intervals that crowd: many share frames, some are broken."""
     found = []
     for line in range(draw(st.integers(0, 25))):
@@ -56,22 +57,22 @@ STROKES = TAXONOMIES["strokes"]
 
 
 @settings(deadline=None)
-@given(annotations(), st.randoms())
-def test_order_makes_no_difference(rows: list[Annotation], random: object) -> None:
+@given(intervals(), st.randoms())
+def test_order_makes_no_difference(rows: list[Annotation], random: Random) -> None:
     shuffled = list(rows)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert clean(rows, VIDEOS, STROKES, EAGER) == clean(shuffled, VIDEOS, STROKES, EAGER)
 
 
 @settings(deadline=None)
-@given(annotations())
+@given(intervals())
 def test_saying_it_twice_changes_no_sample(rows: list[Annotation]) -> None:
     once = clean(rows, VIDEOS, STROKES, EAGER).samples
     assert clean(rows + rows, VIDEOS, STROKES, EAGER).samples == once
 
 
 @settings(deadline=None)
-@given(annotations())
+@given(intervals())
 def test_samples_of_samples_are_the_samples(rows: list[Annotation]) -> None:
     """Kept actions, written down as annotations, survive the cleaning unchanged."""
     result = clean([r for r in rows if not r.player], VIDEOS, STROKES)
@@ -92,7 +93,7 @@ def test_samples_of_samples_are_the_samples(rows: list[Annotation]) -> None:
 
 
 @settings(deadline=None)
-@given(annotations())
+@given(intervals())
 def test_every_annotation_is_kept_or_accounted_for(rows: list[Annotation]) -> None:
     result = clean(rows, VIDEOS, STROKES, EAGER)
     steps = result.waterfall.steps
@@ -111,7 +112,7 @@ def test_every_annotation_is_kept_or_accounted_for(rows: list[Annotation]) -> No
 
 
 @settings(deadline=None)
-@given(annotations())
+@given(intervals())
 def test_samples_are_sound(rows: list[Annotation]) -> None:
     result = clean(rows, VIDEOS, STROKES, EAGER)
     assert len({s.id for s in result.samples}) == len(result.samples)
@@ -124,7 +125,7 @@ def test_samples_are_sound(rows: list[Annotation]) -> None:
 
 
 @settings(deadline=None)
-@given(annotations())
+@given(intervals())
 def test_groups_are_the_connected_components(rows: list[Annotation]) -> None:
     """Against the definition, by brute force."""
     good = [r for r in rows if r.video in VIDEOS and r.begin < r.end]
@@ -160,7 +161,7 @@ def test_groups_are_the_connected_components(rows: list[Annotation]) -> None:
 
 
 @settings(deadline=None)
-@given(annotations(), annotations())
+@given(intervals(), intervals())
 def test_another_video_changes_nothing_here(rows: list[Annotation], others: list[Annotation]) -> None:
     """What is added in one video leaves the actions of the other as they are."""
     mine = [r for r in rows if r.video == "a.mp4"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import pytest
 from rich.console import Console
 
-from pipeline.cli.annotation_report import print_report, read_list, report, write_report
+from pipeline.cli.annotation_report import AnnotationReport, print_report, read_list, report, write_report
 from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest, VideoEntry
+from pipeline.inputs.sources import identify
 from store import Store
 from tests.support.projects import manifest_in, project, write_actions, write_video
 
@@ -21,11 +24,11 @@ ACTIONS = [(0, 20, "Up"), (5, 25, "Up"), (30, 33, "Down"), (40, 50, "Oddity"), (
 
 
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path: Path) -> Manifest:
     return project(tmp_path / "p", {"a": 64, "b": 30}, {"a": ACTIONS, "b": [(3, 20, "Down")]})
 
 
-def counts(result):
+def counts(result: AnnotationReport) -> dict[str, int]:
     return result.cleaned.waterfall.counts()
 
 
@@ -37,9 +40,9 @@ KEPT = {
 }  # fmt: skip
 
 
-def test_frame_counts_come_from_the_store(made):
+def test_frame_counts_come_from_the_store(made: Manifest) -> None:
     store = Store.open(made.folder / "store")
-    decoded = []
+    decoded: list[str] = []
     result = report(made, store, [], progress=decoded.append)
     assert counts(result) == KEPT
     assert decoded == []
@@ -47,14 +50,10 @@ def test_frame_counts_come_from_the_store(made):
     assert result.code == 0
 
 
-def test_a_store_knows_videos_that_are_gone(made):
+def test_a_store_knows_videos_that_are_gone(made: Manifest) -> None:
     store = Store.open(made.folder / "store")
-    # notes of what was hashed are only taken of files that lie still
-    from pipeline.inputs.sources import identify
-
+    # hashes are only remembered for files that have not changed for a while
     for path in (made.folder / "videos").iterdir():
-        import os
-
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 60))
     identify(sorted((made.folder / "videos").iterdir()), store)
     shutil.rmtree(made.folder / "videos")
@@ -62,25 +61,25 @@ def test_a_store_knows_videos_that_are_gone(made):
     assert counts(result) == KEPT
 
 
-def test_videos_given_are_counted_by_decoding(made, tmp_path):
-    decoded = []
+def test_videos_given_are_counted_by_decoding(made: Manifest, tmp_path: Path) -> None:
+    decoded: list[str] = []
     manifest = made.model_copy(update={"videos": ()})
     result = report(manifest, None, [made.folder / "annotations"], [made.folder / "videos"], decoded.append)
     assert counts(result) == KEPT
     assert len(decoded) == 2
 
 
-def test_the_manifests_rate_and_player_count(tmp_path):
+def test_the_manifests_rate_and_player_count(tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4", 40, fps=30)
     notes = write_actions(tmp_path / "v.xml", [(3, 10, "Serve Forehand Loop")])
     entry = VideoEntry(path=video, fps=240, player="anna")
     manifest = Manifest(videos=(entry,), annotations=(notes,), folder=tmp_path)
     facts = next(iter(report(manifest, None, []).videos.values()))
-    assert (facts.fps, facts.player, facts.n_frames) == (240, "anna", 40)
+    assert (facts.fps, facts.player, facts.n_frames) == (Fraction(240), "anna", 40)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
-def test_a_list_stands_in_for_videos_that_are_not_at_hand(made, tmp_path, suffix):
+def test_a_list_stands_in_for_videos_not_at_hand(made: Manifest, tmp_path: Path, suffix: str) -> None:
     comma = "\t" if suffix == ".tsv" else ","
     lines = [
         ["video", "frames", "fps", "player"],
@@ -104,14 +103,14 @@ def test_a_list_stands_in_for_videos_that_are_not_at_hand(made, tmp_path, suffix
         ("video,frames,fps\na,3\n", r":2: not a list"),
     ],
 )
-def test_a_bad_list_names_its_line(tmp_path, text, message):
+def test_a_bad_list_names_its_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "list.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         read_list(path)
 
 
-def test_printed_written_and_drawn(made, tmp_path):
+def test_printed_written_and_drawn(made: Manifest, tmp_path: Path) -> None:
     write_actions(made.folder / "annotations" / "b.xml", [(3, 20, "Down"), (3, 20, "Down")])
     (made.folder / "annotations" / "broken.xml").write_text("<video><action")
     result = report(made, Store.open(made.folder / "store"), [])
@@ -131,17 +130,19 @@ def test_printed_written_and_drawn(made, tmp_path):
     assert value["finding_counts"]["broken-file"] == 1
     assert {f["kind"] for f in value["findings"]} == set(value["finding_counts"])
     assert len(value["samples"]) == counts(result)["kept"] + counts(result)["negatives"]
-    assert cv2.imread(str(files[1])).shape[1] == 1200
+    picture = cv2.imread(str(files[1]))
+    assert picture is not None
+    assert picture.shape[1] == 1200
 
 
-def test_unusable_files_alone_fail(tmp_path):
+def test_unusable_files_alone_fail(tmp_path: Path) -> None:
     manifest = manifest_in(tmp_path)
     (tmp_path / "annotations" / "x.json").write_text("{")
     result = report(manifest, None, [tmp_path / "annotations"], [write_video(tmp_path / "v.mp4", 8)])
     assert result.code == 1
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no annotations given"):
         report(Manifest(folder=tmp_path), None, [])
     with pytest.raises(UserError, match=r"nowhere\.xml: no such file"):

@@ -1,28 +1,32 @@
 """Training on the frames of whole videos: the right rows, labels and splits; a detector that learns."""
 
+from __future__ import annotations
+
 import json
 import pickle
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from click.testing import CliRunner  # noqa: E402
+import torch
 
-from tests.support.dataset_writer import write_dataset  # noqa: E402
-from tttrain.cli.main import main  # noqa: E402
-from tttrain.data.dataset_file import read_info  # noqa: E402
-from tttrain.data.frame_windows import PIECE, FrameDataset  # noqa: E402
-from tttrain.data.view import make_view  # noqa: E402
-from tttrain.errors import TrainError  # noqa: E402
+from tests.support.dataset_writer import write_dataset
+from tests.support.trainings import call
+from tttrain.data.dataset_file import read_info
+from tttrain.data.frame_windows import PIECE, FrameDataset
+from tttrain.data.view import make_view
+from tttrain.errors import TrainError
 
 torch.set_num_threads(1)
 ALL = ("rgb", "flow", "pose")
 
 
-def by_video(path, splits):
+def by_video(path: Path, splits: tuple[int, ...]) -> Path:
     """Put all samples of a video into one split."""
     with h5py.File(path, "a") as file:
         file["samples/split"][:] = np.array(splits, np.int8)[file["samples/video"][:]]
@@ -30,12 +34,12 @@ def by_video(path, splits):
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_dataset(tmp_path_factory.mktemp("frames") / "d.h5", videos=5, strokes=9)
     return by_video(data, (0, 0, 0, 1, 2))
 
 
-def test_a_window_lies_around_its_frame_and_has_its_label(path):
+def test_a_window_lies_around_its_frame_and_has_its_label(path: Path) -> None:
     info = read_info(path)
     view = make_view(info, length=4, every=3)
     data = FrameDataset(info, "train", view, ALL, drawn=True, seed=3)
@@ -59,7 +63,7 @@ def test_a_window_lies_around_its_frame_and_has_its_label(path):
         assert row - info.videos.first[video] in frames
 
 
-def test_every_frame_with_a_label_and_a_whole_window_has_its_piece(path):
+def test_every_frame_with_a_label_and_a_whole_window_has_its_piece(path: Path) -> None:
     info = read_info(path)
     data = FrameDataset(info, "all", make_view(info), ("pose",))
     for video in range(5):
@@ -69,10 +73,10 @@ def test_every_frame_with_a_label_and_a_whole_window_has_its_piece(path):
     assert max(len(f) for _, f in data.pieces) <= PIECE
 
 
-def test_frames_change_with_the_epoch_and_the_seed_and_nothing_else(path):
+def test_frames_change_with_the_epoch_and_the_seed_and_nothing_else(path: Path) -> None:
     info, view = read_info(path), make_view(read_info(path))
 
-    def rows(epoch, **changes):
+    def rows(epoch: int, **changes: Any) -> list[int]:
         data = FrameDataset(info, "train", view, ("pose",), **{"drawn": True, **changes})
         return [int(pickle.loads(pickle.dumps(data))[epoch, i]["row"]) for i in range(len(data))]
 
@@ -84,7 +88,7 @@ def test_frames_change_with_the_epoch_and_the_seed_and_nothing_else(path):
     assert clip["transform"][0] == 0  # no rotation: there is no margin to turn into
 
 
-def test_frames_without_a_label_are_left_out(path, tmp_path):
+def test_frames_without_a_label_are_left_out(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "gaps.h5"
     copy.write_bytes(path.read_bytes())
     with h5py.File(copy, "a") as file:
@@ -96,7 +100,7 @@ def test_frames_without_a_label_are_left_out(path, tmp_path):
     assert {39, 90} <= set(frames.tolist())
 
 
-def test_videos_that_cannot_be_used_are_named(tmp_path):
+def test_videos_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     mixed = read_info(write_dataset(tmp_path / "m.h5", videos=3, strokes=9))
     with pytest.raises(TrainError, match=r"samples of video_0\.mp4 lie in several splits .*by: video"):
         FrameDataset(mixed, "train", make_view(mixed), ("pose",))
@@ -105,27 +109,25 @@ def test_videos_that_cannot_be_used_are_named(tmp_path):
         FrameDataset(none, "train", make_view(none), ("pose",))
 
 
-def test_a_network_trained_on_frames_detects_on_an_unseen_video(path, tmp_path):
-    def call(*args):
-        result = CliRunner().invoke(main, [str(a) for a in args])
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
+def test_a_network_trained_on_frames_detects_on_an_unseen_video(path: Path, tmp_path: Path) -> None:
+    def answer(*args: object) -> Any:
+        return json.loads(call(*args).stdout)
 
     args = ["--sampling", "frames", "--size", "12x12", "--length", "8", "--epochs"]
     rest = ["--momentum", "0.9", "--weight-decay", "0", "--json"]
-    fitted = call("fit", path, tmp_path / "r", "--model", "twin", *args, "25", *rest)
+    fitted = answer("fit", path, tmp_path / "r", "--model", "twin", *args, "25", *rest)
     assert fitted["best"]["validation_accuracy"] > 0.8
     rules = ["--window", "9", "--gauss-window", "11", "--shortest", "5"]
-    report = call("detect", tmp_path / "r", "--video", "video_4.mp4", "--json", *rules)
+    report = answer("detect", tmp_path / "r", "--video", "video_4.mp4", "--json", *rules)
     assert not report["videos"][0]["trained_on"]
     confusion = np.array(report["rules"]["gross"]["confusion"])
     assert confusion.sum(axis=1).max() / confusion.sum() < 0.6
     assert min(found["accuracy"] for found in report["rules"].values()) > 0.8
-    again = call("evaluate", tmp_path / "r", "--json")
+    again = answer("evaluate", tmp_path / "r", "--json")
     assert again["decisions"]["centre"]["accuracy"] > 0.8
     # the same weights, whether or not it was interrupted and whatever the workers
-    first = call("fit", path, tmp_path / "a", "--model", "twin", *args, "2", *rest)
-    call("fit", path, tmp_path / "b", "--model", "twin", *args, "1", *rest)
-    second = call("fit", path, tmp_path / "b", "--model", "twin", *args, "2", "--workers", "2", *rest)
+    first = answer("fit", path, tmp_path / "a", "--model", "twin", *args, "2", *rest)
+    answer("fit", path, tmp_path / "b", "--model", "twin", *args, "1", *rest)
+    second = answer("fit", path, tmp_path / "b", "--model", "twin", *args, "2", "--workers", "2", *rest)
     for name in ("train_loss", "validation_loss"):
         assert first["last"][name] == second["last"][name]

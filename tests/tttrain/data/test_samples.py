@@ -1,42 +1,53 @@
 """Reading samples: the same bytes in every process, the right frames, errors that help."""
 
+from __future__ import annotations
+
+import math
 import pickle
+from fractions import Fraction
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.dataset_writer import CLASSES, write_dataset  # noqa: E402
-from tttrain.data.dataset_file import Reader, read_info  # noqa: E402
-from tttrain.data.samples import EpochBatches, StrokeDataset, batches, loader, plan_epoch  # noqa: E402
-from tttrain.data.view import crop_corner, make_view  # noqa: E402
-from tttrain.data.window_positions import (  # noqa: E402
+import torch
+
+from tests.support.dataset_writer import CLASSES, write_dataset
+from tttrain.data.crop import crop_corner
+from tttrain.data.dataset_file import Array, DatasetInfo, Reader, read_info
+from tttrain.data.loader import EpochBatches, batches, loader, plan_epoch
+from tttrain.data.samples import Clip, StrokeDataset
+from tttrain.data.view import make_view
+from tttrain.data.window_positions import (
     centre_start,
     normal_start,
     sample_rng,
     sliding_starts,
     uniform_start,
 )
-from tttrain.errors import TrainError  # noqa: E402
-from tttrain.training.run_folder import check_modalities  # noqa: E402
+from tttrain.errors import TrainError
+from tttrain.training.run_folder import check_modalities
 
 torch.set_num_threads(1)
 ALL = ("rgb", "flow", "pose")
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data") / "d.h5", videos=2, strokes=6)
 
 
 @pytest.fixture(scope="module")
-def info(path):
+def info(path: Path) -> DatasetInfo:
     return read_info(path)
 
 
-def test_info_is_what_was_written(path, info):
+def test_info_is_what_was_written(path: Path, info: DatasetInfo) -> None:
     assert info.classes == CLASSES
     assert info.negative == 3
     assert (info.frame_size, info.crop, info.window, info.length) == ((64, 48), (24, 24), (38, 38), 16)
@@ -53,16 +64,16 @@ def test_info_is_what_was_written(path, info):
         info.rows_of("tset")
 
 
-def test_another_taxonomy_relabels_samples_and_frames(path, info):
+def test_another_taxonomy_relabels_samples_and_frames(path: Path, info: DatasetInfo) -> None:
     other = read_info(path, "detection")
     assert other.classes == ("Negative", "Stroke")
     assert other.negative == 0
     np.testing.assert_array_equal(other.samples.label, info.samples.label != 3)
     np.testing.assert_array_equal(other.untrimmed_label, info.untrimmed_label != 3)
-    assert other.fingerprint != info.fingerprint
+    assert other.samples_digest != info.samples_digest
 
 
-def test_centre_window_holds_the_stored_bytes(path, info):
+def test_centre_window_holds_the_stored_bytes(path: Path, info: DatasetInfo) -> None:
     view = make_view(info, length=4, every=3)
     assert view.span == 12
     assert view.offsets.tolist() == [1, 4, 7, 10]
@@ -75,29 +86,30 @@ def test_centre_window_holds_the_stored_bytes(path, info):
             for name in ALL:
                 np.testing.assert_array_equal(clip[name], file[f"cuboids/{name}"][:][rows])
             roi, window = file["cuboids/roi"][:][rows], file["cuboids/window"][:][rows]
-            np.testing.assert_array_equal(clip["corner"], np.clip(np.rint(roi - 12.0) - window, 0, 14))
+            np.testing.assert_array_equal(clip["corner"], np.clip(np.floor(roi - 12.0 + 0.5) - window, 0, 14))
             assert int(clip["label"]) == info.samples.label[row]
             assert int(clip["row"]) == row
 
 
-def test_whole_mode_gives_all_rows_of_a_sample_and_no_filler(info):
+def test_whole_mode_gives_all_rows_of_a_sample_and_no_filler(info: DatasetInfo) -> None:
     data = StrokeDataset(info, np.arange(len(info.samples)), make_view(info), ALL, "whole")
-    for i, clip in enumerate(data):
+    for i in range(len(data)):
+        clip = data[i]
         assert len(clip["rgb"]) == info.samples.rows[i]
         assert not (clip["rgb"] == 111).all(dim=(1, 2, 3)).any()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_batches_do_not_depend_on_workers_or_how_they_start(info, method):
+def test_batches_do_not_depend_on_workers_or_how_they_start(info: DatasetInfo, method: str) -> None:
     rows = info.rows_of("train")
     view = make_view(info, (12, 12), length=8, every=2)
 
-    def all_batches(workers):
+    def all_batches(workers: int) -> list[Clip]:
         data = StrokeDataset(info, rows, view, ALL, "train", seed=7)
         order = EpochBatches(len(data), 4, seed=7)
         data[0]  # an open handle here must not harm the others
         source = loader(data, order, workers=workers, start_method=method)
-        out = []
+        out: list[Clip] = []
         for epoch in range(2):
             order.epoch = epoch
             out += list(batches(source))
@@ -112,7 +124,7 @@ def test_batches_do_not_depend_on_workers_or_how_they_start(info, method):
     assert not torch.equal(here[0]["transform"], here[half]["transform"])  # another epoch, other draws
 
 
-def test_a_dataset_in_memory_gives_the_same(info):
+def test_a_dataset_in_memory_gives_the_same(info: DatasetInfo) -> None:
     view = make_view(info, (8, 8), length=5, every=3)
     rows = info.rows_of("train")
     plain, kept = (StrokeDataset(info, rows, view, ALL, "train", seed=1) for _ in range(2))
@@ -123,7 +135,7 @@ def test_a_dataset_in_memory_gives_the_same(info):
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_pickled_data_is_small_and_opens_its_own_handle(info):
+def test_pickled_data_is_small_and_opens_its_own_handle(info: DatasetInfo) -> None:
     data = StrokeDataset(info, info.rows_of("train"), make_view(info), ("rgb",))
     first = data[0]
     copy = pickle.loads(pickle.dumps(data))
@@ -131,7 +143,7 @@ def test_pickled_data_is_small_and_opens_its_own_handle(info):
     assert torch.equal(copy[0]["rgb"], first["rgb"])
 
 
-def test_starts_follow_the_normal_law_around_the_centre():
+def test_starts_follow_the_normal_law_around_the_centre() -> None:
     rows, span = 200, 100
     starts = np.array([normal_start(sample_rng(0, epoch, 5), rows, span) for epoch in range(4000)])
     assert starts.min() >= 0
@@ -143,38 +155,66 @@ def test_starts_follow_the_normal_law_around_the_centre():
     assert set(small) == {0, 1}
 
 
-def test_uniform_starts_fill_the_stroke():
+def test_uniform_starts_fill_the_stroke() -> None:
     starts = np.array([uniform_start(sample_rng(0, epoch, 5), 110, 100) for epoch in range(2200)])
     counts = np.bincount(starts, minlength=11)
     assert len(counts) == 11
     assert counts.min() > 150
 
 
-def test_windows_of_a_sample():
+def test_windows_of_a_sample() -> None:
     assert centre_start(150, 100) == 25
     assert sliding_starts(150, 100, 10).tolist() == [0, 10, 20, 30, 40, 50]
     assert sliding_starts(109, 100, 10).tolist() == [0]
     assert sliding_starts(100, 100, 10).tolist() == [0]
 
 
-def test_crop_lies_where_the_format_says():
+def test_crop_lies_where_the_format_says() -> None:
     roi = np.array([[60.0, 60.0], [59.5, 90.5], [300.0, 170.0]])
     window = np.array([[0, 0], [0, 0], [134, 0]], np.int16)
     corner = crop_corner(roi, window, (186, 180), (120, 120))
-    # roi − crop/2 − window, to the nearest pixel (half to even), kept inside
-    assert corner.tolist() == [[0, 0], [0, 30], [66, 60]]
+    # floor(roi − crop/2 + 1/2) − window, kept inside
+    assert corner.tolist() == [[0, 0], [0, 31], [66, 60]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_halves_go_up(dtype: type) -> None:
+    # the corner in the frame (window 0), whatever the parity of the whole part
+    roi: Array = np.array([[159.5, 160.5], [160.0, 160.25], [159.75, 161.5], [159.49, 160.49]], dtype)
+    corner = crop_corner(roi, np.zeros((4, 2), np.int16), (320, 320), (120, 120))
+    assert corner.tolist() == [[100, 101], [100, 100], [100, 102], [99, 100]]
+    # a crop of odd sides: halves come from the size, too
+    assert crop_corner(roi[1:2], np.zeros((1, 2), np.int16), (320, 320), (121, 121)).tolist() == [[100, 100]]
+    # relative to a window 186 px wide that was placed by the same rule
+    window = np.floor(roi[:1].astype(np.float64) - 93 + 0.5).astype(np.int16)
+    assert window.tolist() == [[67, 68]]
+    assert crop_corner(roi[:1], window, (186, 186), (120, 120)).tolist() == [[33, 33]]
+
+
+@given(
+    roi=st.floats(-50, 700, width=32),
+    origin=st.integers(0, 500),
+    size=st.integers(1, 200),
+    room=st.integers(0, 90),
+)
+def test_the_corner_keeps_the_crop_inside_its_window(roi: float, origin: int, size: int, room: int) -> None:
+    window, side = np.array([[origin, origin]]), size + room
+    corner = int(crop_corner(np.array([[roi, roi]]), window, (side, side), (size, size))[0, 0])
+    assert 0 <= corner <= room
+    wanted = math.floor(Fraction(roi) - Fraction(size, 2) + Fraction(1, 2)) - origin
+    assert corner == min(max(wanted, 0), room)
 
 
 @pytest.mark.parametrize(
     ("n", "batch", "accumulate", "world"), [(35, 4, 1, 1), (35, 4, 2, 1), (35, 4, 1, 3), (7, 1, 1, 3)]
 )
-def test_every_sample_is_dealt_once_an_epoch(n, batch, accumulate, world):
+def test_every_sample_is_dealt_once_an_epoch(n: int, batch: int, accumulate: int, world: int) -> None:
     plans = [
         plan_epoch(n, batch, accumulate=accumulate, seed=2, epoch=1, rank=rank, world=world)
         for rank in range(world)
     ]
     assert len({len(plan) for plan in plans}) == 1
-    dealt = []
+    dealt: list[int] = []
     for steps in zip(*plans, strict=True):
         together = [i for parts, _ in steps for part in parts for i in part]
         assert {size for _, size in steps} == {len(together)}
@@ -186,12 +226,12 @@ def test_every_sample_is_dealt_once_an_epoch(n, batch, accumulate, world):
     assert plans[0] != plan_epoch(n, batch, accumulate=accumulate, seed=2, epoch=2, world=world)
 
 
-def test_more_processes_than_samples_is_an_error():
+def test_more_processes_than_samples_is_an_error() -> None:
     with pytest.raises(TrainError, match="2 samples cannot occupy 3 processes"):
         plan_epoch(2, 4, world=3)
 
 
-def test_wrong_files_are_named_and_explained(tmp_path, path):
+def test_wrong_files_are_named_and_explained(tmp_path: Path, path: Path) -> None:
     text = tmp_path / "text.h5"
     text.write_text("no HDF5")
     other, newer, broken = (tmp_path / f"{name}.h5" for name in ("other", "newer", "broken"))
@@ -219,14 +259,14 @@ def test_wrong_files_are_named_and_explained(tmp_path, path):
         read_info(path, "hands")
 
 
-def test_a_missing_modality_says_what_is_there(tmp_path):
+def test_a_missing_modality_says_what_is_there(tmp_path: Path) -> None:
     info = read_info(write_dataset(tmp_path / "d.h5", videos=1, strokes=3, modalities=("rgb", "pose")))
     check_modalities(info, "rgb-stcnn")
     with pytest.raises(TrainError, match=r"has no flow, which model twin reads \(it has: rgb, pose\)"):
         check_modalities(info, "twin")
 
 
-def test_a_damaged_chunk_is_reported_from_a_worker_in_one_line(tmp_path):
+def test_a_damaged_chunk_is_reported_from_a_worker_in_one_line(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d.h5", videos=1, strokes=3)
     info = read_info(path)
     with h5py.File(path) as file:
@@ -240,13 +280,13 @@ def test_a_damaged_chunk_is_reported_from_a_worker_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_shortened_dataset_is_reported(tmp_path):
+def test_a_shortened_dataset_is_reported(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d.h5", videos=1, strokes=3)
     with pytest.raises(TrainError, match="cuboids/rgb ends at row"):
         Reader(path).rows("cuboids/rgb", 0, 100_000)
 
 
-def test_views_that_cannot_be_are_refused(info):
+def test_views_that_cannot_be_are_refused(info: DatasetInfo) -> None:
     with pytest.raises(TrainError, match=r"spans 18 frames, but .* has only T = 16"):
         make_view(info, length=9, every=2)
     with pytest.raises(TrainError, match="size 25x24 is more than the crop"):

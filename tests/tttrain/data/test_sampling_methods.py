@@ -1,36 +1,45 @@
 """Sampling methods, crop and colours of the ConvGRU paper, from the file to the score."""
 
+from __future__ import annotations
+
 import colorsys
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.trials_writer import write_trials  # noqa: E402
-from tttrain.data.colour import change_colour, draw_colour, draw_crop  # noqa: E402
-from tttrain.data.dataset_file import read_info  # noqa: E402
-from tttrain.data.prepare import Preparer  # noqa: E402
-from tttrain.data.samples import StrokeDataset, merged  # noqa: E402
-from tttrain.data.sampling_methods import INTERVAL, METHODS  # noqa: E402
-from tttrain.data.view import make_view  # noqa: E402
-from tttrain.errors import TrainError  # noqa: E402
-from tttrain.evaluation import plots  # noqa: E402
-from tttrain.evaluation.evaluate import evaluate, load_network, sample_scores  # noqa: E402
-from tttrain.evaluation.metrics import class_report, confusion_matrix, temporal_consistency  # noqa: E402
-from tttrain.evaluation.trials import TrialScorer  # noqa: E402
-from tttrain.models.outputs import probabilities  # noqa: E402
-from tttrain.training import train  # noqa: E402
-from tttrain.training.checkpoint import Checkpoints  # noqa: E402
-from tttrain.training.config import RunConfig  # noqa: E402
-from tttrain.training.device import World  # noqa: E402
-from tttrain.training.run_folder import describe, open_run  # noqa: E402
-from tttrain.training.schedule import Constant, Point  # noqa: E402
+import torch
+
+from tests.support.trainings import CPU, Quiet, curve, run
+from tests.support.trials_writer import write_trials
+from tttrain.data.augmentation import draw_colour, draw_crop
+from tttrain.data.colour import change_colour
+from tttrain.data.dataset_file import (
+    Array,
+    read_info,
+)
+from tttrain.data.prepare import Preparer
+from tttrain.data.samples import StrokeDataset, merged
+from tttrain.data.sampling_methods import INTERVAL, METHODS
+from tttrain.data.view import make_view
+from tttrain.errors import TrainError
+from tttrain.evaluation import plots
+from tttrain.evaluation.evaluate import evaluate, sample_scores
+from tttrain.evaluation.metrics import class_report, confusion_matrix, temporal_consistency
+from tttrain.evaluation.trained_network import load_network
+from tttrain.evaluation.trials import TrialScorer
+from tttrain.models.outputs import probabilities
+from tttrain.training import train
+from tttrain.training.checkpoint import Checkpoints
+from tttrain.training.config import RunConfig
+from tttrain.training.lr_schedule import Constant, Point
 
 torch.set_num_threads(1)
-CPU = torch.device("cpu")
 #: Table II as printed: training {first}, step(s), length; testing {first}, step, length
 TABLE_2 = {
     1: (range(2), {2}, 20, (0, 1), 2),
@@ -43,43 +52,19 @@ TABLE_2 = {
 }
 
 
-class Quiet:
-    """Listens; stops the training, if told to, as a kill would."""
-
-    def __init__(self, stop_at=None):
-        self.stop_at = stop_at
-
-    def begin(self, done, epochs):
-        self.began = done
-
-    def step(self, epoch, done, steps):
-        if self.stop_at == (epoch, done):
-            raise KeyboardInterrupt
-
-    def end_of_epoch(self, history):
-        pass
-
-
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_trials(tmp_path_factory.mktemp("methods") / "d.h5")
 
 
-def small(**changes):
+def small(**changes: Any) -> RunConfig:
     base = {"model": "2d-convgru", "options": {"width": 0.03, "stride": 1, "dropout": 0.2}, "size": (16, 16),
             "sampling": "method-4", "epochs": 3, "batch": 9, "lr": 1e-3}  # fmt: skip
     return RunConfig(**{**base, **changes})
 
 
-def run(path, folder, config, *, runtime=None, listener=None):
-    info = read_info(path, config.taxonomy)
-    record = open_run(folder, describe(config, info), force=False)
-    trainer = train.Trainer(record, info, folder, CPU, runtime or train.Runtime(), World())
-    return trainer, trainer.run(listener or Quiet())
-
-
 @pytest.mark.parametrize("number", TABLE_2)
-def test_table_2(number):
+def test_table_2(number: int) -> None:
     firsts, steps, length, test_firsts, test_step = TABLE_2[number]
     method = METHODS[f"method-{number}"]
     expected = [[f + test_step * i for i in range(length)] for f in test_firsts]
@@ -94,12 +79,12 @@ def test_table_2(number):
     assert set(np.diff(drawn, axis=1).ravel()) == steps
 
 
-def test_test_samples_of_methods_1_to_4_are_all_40_frames_once():
+def test_test_samples_of_methods_1_to_4_are_all_40_frames_once() -> None:
     for number in (1, 2, 3, 4):
         assert sorted(METHODS[f"method-{number}"].tests.ravel()) == list(range(40))
 
 
-def test_the_settings_are_the_papers_unless_given(path):
+def test_the_settings_are_the_papers_unless_given(path: Path) -> None:
     config = RunConfig(model="2d-convgru")
     assert (config.optimizer, config.lr, config.batch, config.epochs) == ("adam", 1e-4, 32, 300)
     assert (config.weight_decay, config.schedule, config.sampling) == (5e-4, "constant", "method-1")
@@ -111,7 +96,7 @@ def test_the_settings_are_the_papers_unless_given(path):
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
 
 
-def test_square_and_size_are_the_papers_or_in_proportion(path, tmp_path):
+def test_square_and_size_are_the_papers_or_in_proportion(path: Path, tmp_path: Path) -> None:
     info = read_info(path)
     large = dataclasses.replace(info, crop=(320, 240), window=(320, 240))
     view = make_view(large, square=240, method="method-1")
@@ -130,7 +115,7 @@ def test_square_and_size_are_the_papers_or_in_proportion(path, tmp_path):
         make_view(info, (30, 30), square=240)
 
 
-def test_frames_are_those_of_the_method(path):
+def test_frames_are_those_of_the_method(path: Path) -> None:
     info = read_info(path)
     method = METHODS["method-5"]
     view = make_view(info, (24, 24), square=240, method="method-5")
@@ -156,7 +141,7 @@ def test_frames_are_those_of_the_method(path):
     assert (k, flat["rgb"].shape) == (4, (4, 10, 24, 32, 3))
 
 
-def test_frame_numbers_count_every_nth_frame(tmp_path):
+def test_frame_numbers_count_every_nth_frame(tmp_path: Path) -> None:
     path = write_trials(tmp_path / "d.h5", each=3, classes=2, every=4)
     info = read_info(path)
     view = make_view(info, (24, 24), every=4, square=240, method="method-2")
@@ -172,12 +157,14 @@ def test_frame_numbers_count_every_nth_frame(tmp_path):
         ({"every": 2}, "spans 80 frames, but .* has only T = 40"),
     ],
 )
-def test_what_does_not_fit_a_method_is_named(path, tmp_path, changes, message):
+def test_what_does_not_fit_a_method_is_named(
+    path: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(TrainError, match=message):
         run(path, tmp_path / "r", small(**changes))
 
 
-def test_without_a_transform_the_central_square_is_shown_as_it_is(path):
+def test_without_a_transform_the_central_square_is_shown_as_it_is(path: Path) -> None:
     info = read_info(path)
     view = make_view(info, (24, 24), square=240, method="method-4")
     data = StrokeDataset(info, info.rows_of("test"), view, ("rgb",), "tests")
@@ -187,7 +174,7 @@ def test_without_a_transform_the_central_square_is_shown_as_it_is(path):
     assert torch.equal(out, expected)
 
 
-def test_the_random_crop_is_a_crop(path):
+def test_the_random_crop_is_a_crop(path: Path) -> None:
     # at the crop's own size, what comes out must be the pixels of the crop
     info = read_info(path)
     view = make_view(info, (24, 24), square=240, method="method-4")
@@ -215,22 +202,22 @@ def test_the_random_crop_is_a_crop(path):
     assert full[1] == pytest.approx(240 / 235)
 
 
-def _jittered(pixels, brightness, contrast, saturation, hue):
+def _jittered(pixels: Array, brightness: float, contrast: float, saturation: float, hue: float) -> Array:
     """One frame, (H, W, 3) float64, pixel by pixel."""
     weights = np.array([0.299, 0.587, 0.114])
     out = np.clip(pixels * brightness, 0, 1)
     out = np.clip((1 - contrast) * (out @ weights).mean() + contrast * out, 0, 1)
     out = np.clip((1 - saturation) * (out @ weights)[..., None] + saturation * out, 0, 1)
-    for at in np.ndindex(out.shape[:2]):
-        h, s, v = colorsys.rgb_to_hsv(*out[at])
-        out[at] = colorsys.hsv_to_rgb((h + hue) % 1, s, v)
-    return out
+    for y, x in np.ndindex(out.shape[:2]):
+        h, s, v = colorsys.rgb_to_hsv(*out[y, x])
+        out[y, x] = colorsys.hsv_to_rgb((h + hue) % 1, s, v)
+    return np.asarray(out)
 
 
-def test_colours_change_as_in_a_slow_implementation():
+def test_colours_change_as_in_a_slow_implementation() -> None:
     rng = np.random.default_rng(1)
     pixels = rng.random((3, 2, 5, 4, 3))
-    pixels[0, 0, 0, :2] = [[0.5, 0.5, 0.5], [1, 0, 0]]  # grey has no hue
+    pixels[0, 0, 0, :2] = np.array([[0.5, 0.5, 0.5], [1, 0, 0]])  # grey has no hue
     colour = np.array([draw_colour(rng) for _ in range(2)] + [[1, 1, 1, 0]], np.float32)
     rgb = torch.tensor(pixels.transpose(0, 4, 1, 2, 3), dtype=torch.float32)
     found = change_colour(rgb, torch.from_numpy(colour)).numpy().transpose(0, 2, 3, 4, 1)
@@ -240,7 +227,7 @@ def test_colours_change_as_in_a_slow_implementation():
     np.testing.assert_allclose(found[2], pixels[2], atol=1e-6)
 
 
-def test_colours_are_drawn_within_the_papers_limits():
+def test_colours_are_drawn_within_the_papers_limits() -> None:
     rng = np.random.default_rng(2)
     drawn = np.array([draw_colour(rng) for _ in range(2000)])
     for column, (middle, spread) in zip(drawn.T, [(1, 0.5), (1, 0.5), (1, 0.5), (0, 0.1)], strict=True):
@@ -249,7 +236,7 @@ def test_colours_are_drawn_within_the_papers_limits():
         assert abs(column.mean() - middle) < 0.05 * spread
 
 
-def test_pixels_are_normalised_as_said(path):
+def test_pixels_are_normalised_as_said(path: Path) -> None:
     info = read_info(path)
     view = make_view(info, (24, 24), square=240, method="method-4")
     clip = StrokeDataset(info, info.rows_of("test"), view, ("rgb",), "tests")[0]
@@ -267,16 +254,16 @@ def test_pixels_are_normalised_as_said(path):
     assert torch.isfinite(Preparer(info, view, CPU, pixels="standard")(even)["rgb"]).all()
 
 
-def curve(history):
-    return [{k: v for k, v in r.items() if k not in ("seconds", "waiting")} for r in history]
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
-def test_a_run_is_the_same_cut_off_and_whatever_the_workers(path, tmp_path):
+def test_a_run_is_the_same_cut_off_and_whatever_the_workers(path: Path, tmp_path: Path) -> None:
     config = small()
     whole, history = run(path, tmp_path / "whole", config)
     for stop in ((0, 2), (2, 1)):
         with pytest.raises(KeyboardInterrupt):
-            run(path, tmp_path / "cut", config, listener=Quiet(stop))
+            run(path, tmp_path / "cut", config, listener=Quiet(stop, _interrupt))
     resumed, again = run(path, tmp_path / "cut", config)
     assert curve(again) == curve(history)
     with_workers, other = run(path, tmp_path / "workers", config, runtime=train.Runtime(workers=2))
@@ -286,7 +273,7 @@ def test_a_run_is_the_same_cut_off_and_whatever_the_workers(path, tmp_path):
         assert torch.equal(values, with_workers.network.state_dict()[name]), name
 
 
-def test_the_validation_score_is_the_mean_of_the_test_samples(path, tmp_path):
+def test_the_validation_score_is_the_mean_of_the_test_samples(path: Path, tmp_path: Path) -> None:
     trainer, history = run(path, tmp_path / "r", small(epochs=1))
     network = load_network(tmp_path / "r", None, CPU)
     rows = network.info.rows_of("validation")
@@ -299,7 +286,7 @@ def test_the_validation_score_is_the_mean_of_the_test_samples(path, tmp_path):
     assert trainer.optimizer.param_groups[0]["weight_decay"] == 5e-4
 
 
-def test_scores_of_trials_are_those_of_the_evaluation(path, tmp_path):
+def test_scores_of_trials_are_those_of_the_evaluation(path: Path, tmp_path: Path) -> None:
     run(path, tmp_path / "r", small(epochs=1, sampling="method-5"))
     network = load_network(tmp_path / "r", None, CPU)
     scorer = TrialScorer(network, batch=3)
@@ -323,20 +310,20 @@ def test_scores_of_trials_are_those_of_the_evaluation(path, tmp_path):
     inputs = prepare({name: clip[name] for name in ("rgb", "corner", "window")})
     inputs["rgb"].masked_fill_(torch.from_numpy(missing[scorer.method.tests])[:, None, :, None, None], 0)
     with torch.no_grad():
-        expected = probabilities(network.model(inputs)).mean(0).numpy()
-    np.testing.assert_allclose(scorer.score(one.frames[:INTERVAL], missing), expected, atol=1e-5)
+        by_hand = probabilities(network.model(inputs)).mean(0).numpy()
+    np.testing.assert_allclose(scorer.score(one.frames[:INTERVAL], missing), by_hand, atol=1e-5)
     with pytest.raises(ValueError, match="expected"):
         scorer.score(one.frames[: INTERVAL - 1])
 
 
-def test_other_runs_have_no_trials(path, tmp_path):
+def test_other_runs_have_no_trials(path: Path, tmp_path: Path) -> None:
     config = RunConfig(model="cnn", size=(8, 8), length=4, epochs=1, options={"filters": 2, "units": 4})
     run(path, tmp_path / "r", config)
     with pytest.raises(TrainError, match="does not see trials"):
         TrialScorer(load_network(tmp_path / "r", None, CPU))
 
 
-def test_the_report_has_macro_figures_and_consistency(path, tmp_path):
+def test_the_report_has_macro_figures_and_consistency(path: Path, tmp_path: Path) -> None:
     run(path, tmp_path / "r", small(epochs=1))
     network = load_network(tmp_path / "r", None, CPU)
     report = evaluate([network], "test", tmp_path / "out")
@@ -350,7 +337,7 @@ def test_the_report_has_macro_figures_and_consistency(path, tmp_path):
     assert len(report["temporal_consistency"]["classes"]) == 9
 
 
-def test_macro_figures_by_hand():
+def test_macro_figures_by_hand() -> None:
     matrix = confusion_matrix(np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0]), 4)
     found = class_report(matrix, ["a", "b", "c", "d"], -1)["macro"]
     precision, recall = np.array([2 / 3, 2 / 3, 0]), np.array([2 / 3, 1, 0])  # d never occurs
@@ -360,7 +347,7 @@ def test_macro_figures_by_hand():
     assert found["f"] == pytest.approx(f.mean())
 
 
-def test_consistency_by_hand():
+def test_consistency_by_hand() -> None:
     windows = [np.array([1, 1, 1, 1]), np.array([0, 1, 1, 2]), np.array([2]), np.array([0, 1])]
     found = temporal_consistency(windows, np.array([1, 1, 0, 2]), ["a", "b", "c"])
     assert found == {
@@ -371,7 +358,7 @@ def test_consistency_by_hand():
     assert temporal_consistency([np.array([1])], np.array([0]), ["a"])["overall"] is None
 
 
-def test_the_constant_schedule_keeps_its_rate_and_the_best_state():
+def test_the_constant_schedule_keeps_its_rate_and_the_best_state() -> None:
     schedule = Constant(lr=0.1)
     points = [
         Point(1, 2.0, 0.5),
@@ -386,7 +373,7 @@ def test_the_constant_schedule_keeps_its_rate_and_the_best_state():
     assert not any(m.reload for m in moves)
 
 
-def test_without_validation_the_last_state_counts(path, tmp_path):
+def test_without_validation_the_last_state_counts(path: Path, tmp_path: Path) -> None:
     _, history = run(
         path, tmp_path / "r", small(validation_split="none"), runtime=train.Runtime(save_every=2)
     )
@@ -408,7 +395,7 @@ def test_without_validation_the_last_state_counts(path, tmp_path):
     ],
     ids=["2d-convgru", "cnn-lstm"],
 )  # fmt: skip
-def test_they_learn_nine_ways_of_moving(tmp_path, settings):
+def test_they_learn_nine_ways_of_moving(tmp_path: Path, settings: dict[str, Any]) -> None:
     path = write_trials(tmp_path / "d.h5", each=8, number=False)
     run(path, tmp_path / "r", RunConfig(**settings, batch=9, sampling="method-4"))
     report = evaluate([load_network(tmp_path / "r", None, CPU)], "test", tmp_path / "out")

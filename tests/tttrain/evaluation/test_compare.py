@@ -1,46 +1,48 @@
 """The table of models and sampling methods, and the options of training, on the command line."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.trials_writer import write_trials  # noqa: E402
-from tttrain.cli.main import main  # noqa: E402
-from tttrain.errors import USAGE, TrainError  # noqa: E402
-from tttrain.evaluation import compare as compare_module  # noqa: E402
-from tttrain.evaluation.compare import parse_methods, parse_rows  # noqa: E402
-from tttrain.training.run_folder import read_run  # noqa: E402
+import torch
+
+from tests.support.trainings import History, call
+from tests.support.trials_writer import write_trials
+from tttrain.errors import USAGE, TrainError
+from tttrain.evaluation import compare as compare_module
+from tttrain.evaluation.compare import Training, parse_rows, parse_sampling
+from tttrain.training.run_folder import read_run
+from tttrain.training.train import Listener, Trainer
 
 torch.set_num_threads(1)
 TINY = [
     "--size", "16x16", "--option", "width=0.03", "--option", "stride=1", "--option", "dropout=0",
     "--epochs", "2", "--batch", "9", "--lr", "0.001",
 ]  # fmt: skip
-
-
-def call(*args, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in args])
-    assert result.exit_code == code, result.output
-    return result
+#: the words of the command, its folder, its answer
+Compared = tuple[list[Any], Path, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_trials(tmp_path_factory.mktemp("compare") / "d.h5", each=4, classes=3)
 
 
 @pytest.fixture(scope="module")
-def table(path, tmp_path_factory):
+def table(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     folder = tmp_path_factory.mktemp("table") / "out"
     models = "2d-convgru,1d-convgru:fusion=mean_flat"
     args = ["compare", path, folder, "--models", models, "--sampling", "4,5", "--repeats", "2", *TINY]
     return args, folder, json.loads(call(*args, "--json").stdout)
 
 
-def test_every_place_of_the_table_is_a_tested_run(table):
+def test_every_place_of_the_table_is_a_tested_run(table: Compared) -> None:
     _, folder, found = table
     assert found["rows"] == ["2d-convgru", "1d-convgru:fusion=mean_flat"]
     assert found["methods"] == ["method-4", "method-5"]
@@ -63,7 +65,7 @@ def test_every_place_of_the_table_is_a_tested_run(table):
     assert fused.options["fusion"] == "mean_flat"
 
 
-def test_the_table_is_written_for_people(table):
+def test_the_table_is_written_for_people(table: Compared) -> None:
     _, folder, found = table
     text = (folder / "table.md").read_text()
     assert "| model | sampling 4 | sampling 5 |" in text
@@ -72,12 +74,12 @@ def test_the_table_is_written_for_people(table):
     assert (folder / "table.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_again_nothing_is_trained_and_more_goes_on(table, monkeypatch):
+def test_again_nothing_is_trained_and_more_goes_on(table: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     args, folder, found = table
-    began = []
+    began: list[str] = []
 
-    class Counted(compare_module.Trainer):
-        def run(self, listener):
+    class Counted(Trainer):
+        def run(self, listener: Listener) -> History:
             began.append(self.folder.name)
             return super().run(listener)
 
@@ -90,26 +92,29 @@ def test_again_nothing_is_trained_and_more_goes_on(table, monkeypatch):
     assert again["places"] == found["places"]
 
 
-def test_a_cut_off_comparison_goes_on_to_the_same_table(path, table, tmp_path, monkeypatch):
+def test_a_cut_off_comparison_goes_on_to_the_same_table(
+    path: Path, table: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     args, _, found = table
     args = ["compare", path, tmp_path / "out", *args[3:]]
-    real, jobs = compare_module.do_job, []
+    real = compare_module.train_and_test
+    begun: list[Training] = []
 
-    def interrupted(job, *rest):
-        jobs.append(job)
-        if len(jobs) == 3:
+    def interrupted(training: Training, *rest: Any) -> dict[str, Any]:
+        begun.append(training)
+        if len(begun) == 3:
             raise KeyboardInterrupt
-        return real(job, *rest)
+        return real(training, *rest)
 
-    monkeypatch.setattr(compare_module, "do_job", interrupted)
+    monkeypatch.setattr(compare_module, "train_and_test", interrupted)
     call(*args, code=130)
-    monkeypatch.setattr(compare_module, "do_job", real)
+    monkeypatch.setattr(compare_module, "train_and_test", real)
     again = json.loads(call(*args, "--json").stdout)
     same = [{k: v for k, v in p.items() if k != "seconds"} for p in again["places"]]
     assert same == [{k: v for k, v in p.items() if k != "seconds"} for p in found["places"]]
 
 
-def test_other_settings_in_the_same_folder_are_refused(table):
+def test_other_settings_in_the_same_folder_are_refused(table: Compared) -> None:
     args, _, _ = table
     result = call(*args, "--weight-decay", "0.1", code=2)
     assert "weight_decay: 0.0005 → 0.1" in result.output
@@ -130,26 +135,28 @@ def test_other_settings_in_the_same_folder_are_refused(table):
         (["--size", "400x400"], "more than the square"),
     ],
 )
-def test_what_cannot_be_compared_is_named_before_anything_is_trained(path, tmp_path, changes, message):
+def test_what_cannot_be_compared_is_named_before_anything_is_trained(
+    path: Path, tmp_path: Path, changes: list[str], message: str
+) -> None:
     code = 1 if changes[0] in ("--split", "--size") else 2
     result = call("compare", path, tmp_path / "out", "--epochs", "1", *changes, code=code)
     assert message in result.output
     assert not (tmp_path / "out").exists()
 
 
-def test_rows_and_methods():
+def test_rows_and_methods() -> None:
     rows = parse_rows("cnn-lstm, 2d-convgru:fusion=flat:dropout=0.1", {"dropout": "0.5", "width": "0.2"})
     assert [(r.model, r.options) for r in rows] == [
         ("cnn-lstm", {"dropout": "0.5"}),
         ("2d-convgru", {"dropout": "0.1", "width": "0.2", "fusion": "flat"}),
     ]
-    assert parse_methods("1, method-5") == ["method-1", "method-5"]
+    assert parse_sampling("1, method-5") == ["method-1", "method-5"]
     with pytest.raises(TrainError) as caught:
-        parse_methods("one")
+        parse_sampling("one")
     assert caught.value.code == USAGE
 
 
-def test_fit_takes_the_papers_settings_and_what_is_given(path, tmp_path):
+def test_fit_takes_the_papers_settings_and_what_is_given(path: Path, tmp_path: Path) -> None:
     call("fit", path, tmp_path / "r", "--model", "gru-alexnet", *TINY, "--no-augment", "--pixels", "standard")
     config = read_run(tmp_path / "r").config
     assert (config.sampling, config.weight_decay, config.schedule) == ("method-1", 5e-4, "constant")
@@ -166,7 +173,7 @@ def test_fit_takes_the_papers_settings_and_what_is_given(path, tmp_path):
     assert "train one with --sampling uniform" in result.output
 
 
-def test_fit_begins_with_weights_from_a_file_and_remembers_which(path, tmp_path):
+def test_fit_begins_with_weights_from_a_file_and_remembers_which(path: Path, tmp_path: Path) -> None:
     widths, n, state = (64, 192, 384, 256, 256), 3, {}
     for place, out, d in zip((0, 3, 6, 8, 10), widths, (11, 5, 3, 3, 3), strict=True):
         state[f"features.{place}.weight"] = torch.full((out, n, d, d), 0.01)
@@ -182,7 +189,7 @@ def test_fit_begins_with_weights_from_a_file_and_remembers_which(path, tmp_path)
         "first weights from the file: frames.conv1.0, frames.conv2.0, frames.conv3.0, frames.conv4.0"
         in result.output
     )
-    assert len(read_run(tmp_path / "r").config.initial) == 64
+    assert len(read_run(tmp_path / "r").config.initial or "") == 64
     torch.save({**state, "features.0.bias": torch.ones(64)}, tmp_path / "other.pth")
     result = call(*args, "--initial", tmp_path / "other.pth", code=2)
     assert "initial:" in result.output

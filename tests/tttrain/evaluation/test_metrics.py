@@ -1,15 +1,20 @@
 """Decision rules and scores against slow definitions and worked examples."""
 
+from __future__ import annotations
+
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 from tttrain.evaluation import mediaeval
+from tttrain.evaluation.decision_rules import Stroke, average, gauss, gross, spread, strokes, vote
 from tttrain.evaluation.evaluate import SampleScores, add_scores, majority
 from tttrain.evaluation.metrics import (
     Detections,
@@ -18,25 +23,24 @@ from tttrain.evaluation.metrics import (
     interval_report,
     overlap,
 )
-from tttrain.evaluation.rules import Stroke, average, gauss, gross, spread, strokes, vote
 
 scores_and_window = st.tuples(
     st.integers(1, 40), st.integers(2, 4), st.integers(1, 15), st.integers(0, 10_000)
 )
 
 
-def _scores(n, classes, seed):
+def _scores(n: int, classes: int, seed: int) -> NDArray[np.float64]:
     raw = np.random.default_rng(seed).random((n, classes)) + 1e-3
-    return raw / raw.sum(axis=1, keepdims=True)
+    return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
 
-def _around(t, n, window):
+def _around(t: int, n: int, window: int) -> range:
     return range(max(t - window // 2, 0), min(t - window // 2 + window, n))
 
 
 @settings(max_examples=80, deadline=None)
 @given(scores_and_window)
-def test_vote_and_average_are_their_definitions(case):
+def test_vote_and_average_are_their_definitions(case: tuple[int, int, int, int]) -> None:
     n, classes, window, seed = case
     scores = _scores(n, classes, seed)
     voted, averaged = vote(scores, window), average(scores, window)
@@ -54,7 +58,7 @@ def test_vote_and_average_are_their_definitions(case):
 
 @settings(max_examples=50, deadline=None)
 @given(scores_and_window)
-def test_gauss_is_its_definition(case):
+def test_gauss_is_its_definition(case: tuple[int, int, int, int]) -> None:
     n, classes, half, seed = case
     window = 2 * half + 1
     scores = _scores(n, classes, seed)
@@ -67,7 +71,7 @@ def test_gauss_is_its_definition(case):
             assert decided[t] == total.argmax()
 
 
-def test_rules_flatten_a_flicker():
+def test_rules_flatten_a_flicker() -> None:
     clean = np.zeros(400, int)
     clean[150:300] = 1
     noisy = clean.copy()
@@ -80,14 +84,14 @@ def test_rules_flatten_a_flicker():
         assert all(min(abs(w - 150), abs(w - 300)) < 8 for w in wrong)  # only at the edges
 
 
-def test_a_frame_takes_the_nearest_window():
+def test_a_frame_takes_the_nearest_window() -> None:
     scores = np.arange(3.0)[:, None]
     out = spread(scores, np.array([5, 15, 25]), 32)[:, 0]
     assert out.tolist() == [0] * 11 + [1] * 10 + [2] * 11
     assert spread(np.array([[0.3, 0.7]]), np.array([8]), 4).tolist() == [[0.3, 0.7]] * 4
 
 
-def test_strokes_are_runs_and_short_ones_are_dropped():
+def test_strokes_are_runs_and_short_ones_are_dropped() -> None:
     labels = np.array([2] * 5 + [0] * 29 + [2] * 3 + [1] * 30 + [0] * 40)
     assert strokes(labels, negative=2) == [Stroke(37, 67, 1), Stroke(67, 107, 0)]
     assert strokes(labels, negative=2, shortest=1)[0] == Stroke(5, 34, 0)
@@ -95,7 +99,7 @@ def test_strokes_are_runs_and_short_ones_are_dropped():
     assert strokes(np.zeros(50, int), negative=-1) == [Stroke(0, 50, 0)]
 
 
-def test_report_of_a_confusion_matrix():
+def test_report_of_a_confusion_matrix() -> None:
     true = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, -1])
     predicted = np.array([0, 0, 1, 1, 2, 2, 2, 0, 2, 1])
     matrix = confusion_matrix(true, predicted, 4)
@@ -112,7 +116,7 @@ def test_report_of_a_confusion_matrix():
     assert nothing["negative"] is None
 
 
-def test_the_papers_f_score_follows_from_its_precision_and_recall():
+def test_the_papers_f_score_follows_from_its_precision_and_recall() -> None:
     # [3S] §3.3: precision 0.99 and recall 0.42 of the negative class give an F-score of 0.59
     matrix = np.array([[4200, 5800], [42, 9958]])
     scores = class_report(matrix, ("Negative", "Stroke"), 0)["negative"]
@@ -123,13 +127,13 @@ def test_the_papers_f_score_follows_from_its_precision_and_recall():
     )
 
 
-def test_overlap_of_intervals():
+def test_overlap_of_intervals() -> None:
     assert overlap(Stroke(0, 10, 0), Stroke(5, 15, 0)) == pytest.approx(5 / 15)
     assert overlap(Stroke(0, 10, 0), Stroke(10, 20, 0)) == 0
     assert overlap(Stroke(0, 10, 0), Stroke(2, 4, 1)) == 0.2
 
 
-def test_interval_scores_of_a_worked_example():
+def test_interval_scores_of_a_worked_example() -> None:
     """Two videos; overlaps of 1.0, 0.8, 0.5 and a false alarm against four true strokes."""
     one = Detections(
         1000,
@@ -148,34 +152,35 @@ def test_interval_scores_of_a_worked_example():
     assert report["map"] == pytest.approx((9 + 6 * 4 + 3 * 1) / 16 / 10)
 
 
-def test_a_true_stroke_counts_once():
+def test_a_true_stroke_counts_once() -> None:
     video = Detections(200, [Stroke(0, 100, 0)], [Stroke(0, 100, 0), Stroke(0, 90, 0)])
     at = interval_report([video])["at"]["0.50"]
     assert (at["precision"], at["recall"]) == (0.5, 1.0)
 
 
-def test_nothing_annotated_is_no_zero():
+def test_nothing_annotated_is_no_zero() -> None:
     assert interval_report([Detections(10, [], [])])["map"] is None
     assert interval_report([Detections(10, [], [])])["iou"] is None
 
 
-def test_samples_are_decided_by_majority_and_ties_by_score():
+def test_samples_are_decided_by_majority_and_ties_by_score() -> None:
     windows = np.array([[0.6, 0.4, 0.0], [0.55, 0.45, 0.0], [0.0, 1.0, 0.0]])
     assert majority(windows) == 0
     assert windows.mean(axis=0).argmax() == 1
     assert majority(windows[1:]) == 1
 
 
-def test_late_fusion_adds_scores():
+def test_late_fusion_adds_scores() -> None:
     a = SampleScores(3, np.array([0.6, 0.4]), np.array([[0.6, 0.4]]))
     b = SampleScores(3, np.array([0.1, 0.9]), np.array([[0.3, 0.7]]))
     both = add_scores([a, b])
     assert both.row == 3
+    assert both.centre is not None
     np.testing.assert_allclose(both.centre, [0.35, 0.65])
     np.testing.assert_allclose(both.windows, [[0.45, 0.55]])
 
 
-def test_submissions_are_read_back_by_the_annotation_reader(tmp_path):
+def test_submissions_are_read_back_by_the_annotation_reader(tmp_path: Path) -> None:
     """ttprep reads what tttrain writes, as it reads the task's own files."""
     from pipeline.annotations.reading import read_annotations
     from pipeline.annotations.records import VideoFacts
@@ -190,7 +195,7 @@ def test_submissions_are_read_back_by_the_annotation_reader(tmp_path):
     ]
 
 
-def test_submission_files_have_the_tasks_form(tmp_path):
+def test_submission_files_have_the_tasks_form(tmp_path: Path) -> None:
     mediaeval.write_actions(tmp_path / "v.xml", [Stroke(5, 50, 0)])
     assert (tmp_path / "v.xml").read_text().split() == [
         "<video>",

@@ -9,17 +9,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.dataset_writer import write_dataset
-from tttrain.evaluation.perturb import (
+from tttrain.evaluation.disturbances import (
     DISTURBANCES,
-    Perturbed,
+    Disturbed,
+    disturb_frames,
     frame_rate_error,
     missing_frames,
-    perturbed,
     shifted,
     spatial_offset,
     trial_rng,
@@ -125,28 +124,24 @@ def test_a_dot_goes_where_the_shift_says() -> None:
 def test_frames_behind_the_last_one_repeat_it() -> None:
     frames = np.arange(42, dtype=np.uint8).reshape(42, 1, 1, 1)
     chosen = np.array([*range(3, 41), 43, 44])
-    out = perturbed(frames, Perturbed(chosen, np.zeros(T, bool), (0, 0)))
+    out = disturb_frames(frames, Disturbed(chosen, np.zeros(T, bool), (0, 0)))
     assert out[:, 0, 0, 0].tolist() == [*range(3, 41), 41, 41]
-    assert perturbed(frames, undisturbed(T))[:, 0, 0, 0].tolist() == list(range(T))
+    assert disturb_frames(frames, undisturbed(T))[:, 0, 0, 0].tolist() == list(range(T))
 
 
 # -- the command -----------------------------------------------------------------------------
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tttrain.cli.main import main  # noqa: E402
-from tttrain.evaluation.evaluate import load_network  # noqa: E402
-from tttrain.evaluation.robustness import Contestant, names_of, robustness  # noqa: E402
+import torch  # noqa: E402
+
+from tests.support.trainings import call  # noqa: E402
+from tttrain.evaluation.robustness import ComparedRun, names_of, robustness  # noqa: E402
+from tttrain.evaluation.trained_network import load_network  # noqa: E402
 from tttrain.evaluation.trials import TrialScorer  # noqa: E402
 
 FIT = ["--model", "cnn-lstm", "--size", "12x12", "--pixels", "standard", "--batch", "6", "--lr", "0.002"]
-SHAPE = {"frame": (64, 48), "crop": (32, 32), "window": (32, 32), "length": T + 2}
-
-
-def call(*args: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(a) for a in args])
-    assert result.exit_code == code, result.output
-    return result
+SHAPE: Any = {"frame": (64, 48), "crop": (32, 32), "window": (32, 32), "length": T + 2}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +158,10 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
 @pytest.fixture(scope="module")
 def report(paths: tuple[Path, Path, Path]) -> dict[str, Any]:
     _, one, other = paths
-    return json.loads(call("robustness", one, other, "--repeat", "2", "--json", "--device", "cpu").stdout)
+    found: dict[str, Any] = json.loads(
+        call("robustness", one, other, "--repeat", "2", "--json", "--device", "cpu").stdout
+    )
+    return found
 
 
 def test_every_strength_of_every_disturbance_is_measured(
@@ -213,6 +211,8 @@ def test_neither_order_nor_company_changes_a_number(
 class Recorder(TrialScorer):
     """Keeps what it is asked to score."""
 
+    seen: list[tuple[Any, Any]]
+
     def score_many(self, trials: Any) -> Any:
         self.seen += [(frames.copy(), missing) for frames, missing in trials]
         return super().score_many(trials)
@@ -222,7 +222,7 @@ def test_networks_are_shown_what_is_described(paths: tuple[Path, Path, Path], tm
     """Every disturbed trial, made anew by hand from the stored frames."""
     scorer = Recorder(load_network(paths[1], None, torch.device("cpu")))
     scorer.seen = []
-    robustness([Contestant("a", paths[1], scorer)], "test", tmp_path, repeat=1, seed=5)
+    robustness([ComparedRun("a", paths[1], scorer)], "test", tmp_path, repeat=1, seed=5)
     seen = iter(scorer.seen)
     for trial in scorer.trials("test"):
         frames, missing = next(seen)

@@ -1,24 +1,31 @@
 """CNN, LSTM and both: the equations, shapes and sizes."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tttrain.errors import TrainError  # noqa: E402
-from tttrain.models import InputShape, build  # noqa: E402
-from tttrain.models.cnn_lstm import PeepholeLstm  # noqa: E402
+import torch
+
+from tttrain.data.dataset_file import Array
+from tttrain.errors import TrainError
+from tttrain.models import InputShape, build
+from tttrain.models.cnn_lstm import PeepholeLstm
 
 torch.set_num_threads(1)
 SMALL = InputShape((16, 24), 5)
 NAMES = ("cnn-lstm", "cnn", "lstm")
 
 
-def sigmoid(v):
-    return 1 / (1 + np.exp(-v))
+def sigmoid(v: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-v)))
 
 
-def by_the_equations(lstm, x):
+def by_the_equations(lstm: PeepholeLstm, x: Array) -> Array:
     """Equations 5 to 10 for one sequence, in float64."""
     w, u, b, peep = (getattr(lstm, k).detach().double().numpy() for k in ("w", "u", "b", "peep"))
     n = u.shape[1]
@@ -37,7 +44,7 @@ def by_the_equations(lstm, x):
     return np.array(out)
 
 
-def test_the_lstm_is_that_of_the_equations():
+def test_the_lstm_is_that_of_the_equations() -> None:
     torch.manual_seed(0)
     lstm = PeepholeLstm(7, 5)
     for p in lstm.parameters():
@@ -49,9 +56,10 @@ def test_the_lstm_is_that_of_the_equations():
         np.testing.assert_allclose(found[i], by_the_equations(lstm, x[i].double().numpy()), atol=1e-5)
 
 
-def test_without_peepholes_it_is_torchs_lstm():
+def test_without_peepholes_it_is_torchs_lstm() -> None:
     torch.manual_seed(1)
-    ours, theirs = PeepholeLstm(6, 4), torch.nn.LSTM(6, 4, batch_first=True)
+    ours = PeepholeLstm(6, 4)
+    theirs: Any = torch.nn.LSTM(6, 4, batch_first=True)
     with torch.no_grad():
         ours.peep.zero_()
         order = [1, 2, 0, 3]  # theirs are i, f, C̃, o
@@ -62,19 +70,19 @@ def test_without_peepholes_it_is_torchs_lstm():
         assert torch.allclose(ours(x), theirs(x)[0], atol=1e-6)
 
 
-def conv(n, out):
+def conv(n: int, out: int) -> int:
     return 9 * n * out + out
 
 
-def lstm(n, hidden):
+def lstm(n: int, hidden: int) -> int:
     return 4 * hidden * (n + hidden + 1) + 3 * hidden
 
 
-def head(n, classes):
+def head(n: int, classes: int) -> int:
     return n * 128 + 128 + 128 * classes + classes
 
 
-def test_sizes_at_the_full_crop():
+def test_sizes_at_the_full_crop() -> None:
     # 120 px are 15 after three poolings
     convolutions = conv(3, 32) + conv(32, 64) + conv(64, 128)
     values = 128 * 15 * 15
@@ -92,7 +100,7 @@ def test_sizes_at_the_full_crop():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_learn_something_of_every_weight(name):
+def test_they_learn_something_of_every_weight(name: str) -> None:
     torch.manual_seed(2)
     options = (
         {"units": 8} | ({"filters": 4} if name != "lstm" else {}) | ({"hidden": 6} if name != "cnn" else {})
@@ -100,13 +108,13 @@ def test_they_learn_something_of_every_weight(name):
     model = build(name, SMALL, 4, options)
     out = model({"rgb": torch.rand(3, 3, *SMALL.volume)})
     assert out.shape == (3, 4)
-    torch.nn.functional.cross_entropy(out, torch.tensor([0, 1, 3])).backward()
+    torch.nn.functional.cross_entropy(out, torch.tensor([0, 1, 3])).backward()  # type: ignore[no-untyped-call]
     for parameter, p in model.named_parameters():
         assert p.grad is not None, parameter
         assert p.grad.abs().sum() > 0, parameter
 
 
-def test_only_the_lstm_sees_the_order_of_frames():
+def test_only_the_lstm_sees_the_order_of_frames() -> None:
     torch.manual_seed(3)
     x = torch.rand(2, 3, *SMALL.volume)
     with torch.no_grad():
@@ -116,6 +124,6 @@ def test_only_the_lstm_sees_the_order_of_frames():
             assert same == (name == "cnn"), name
 
 
-def test_an_input_that_is_too_small_is_named():
+def test_an_input_that_is_too_small_is_named() -> None:
     with pytest.raises(TrainError, match="8 or more"):
         build("cnn-lstm", InputShape((7, 24), 5), 4)

@@ -1,16 +1,25 @@
 """The networks of the ConvGRU paper: equations, both ways, fusions, Table I at full size, first weights."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tttrain.errors import TrainError  # noqa: E402
-from tttrain.models import InputShape, build  # noqa: E402
-from tttrain.models.alexnet import Frames, GruOptions, map_side  # noqa: E402
-from tttrain.models.blocks import count_parameters  # noqa: E402
-from tttrain.models.convgru import BiConvGru, ConvGru, each, last  # noqa: E402
-from tttrain.models.initial_weights import digest, load_initial  # noqa: E402
+import torch
+from torch import Tensor
+
+from tttrain.data.dataset_file import Array
+from tttrain.errors import TrainError
+from tttrain.models import InputShape, build
+from tttrain.models.alexnet import Frames, GruOptions, map_side
+from tttrain.models.blocks import count_parameters
+from tttrain.models.convgru import BiConvGru, ConvGru, each, last
+from tttrain.models.initial_weights import file_sha256, load_initial
 
 torch.set_num_threads(1)
 SMALL = InputShape((64, 64), 4)
@@ -18,11 +27,11 @@ NARROW = {"width": 0.05, "dropout": 0.0}
 RECURRENT = ("gru-alexnet", "1d-convgru", "2d-convgru", "2d-2-convgru")
 
 
-def sigmoid(v):
-    return 1 / (1 + np.exp(-v))
+def sigmoid(v: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-v)))
 
 
-def convolved(x, weight, bias=None):
+def convolved(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Cross-correlation with zero padding, one output pixel at a time; (C, H, W) → (D, H, W)."""
     out_channels, _, d, _ = weight.shape
     padded = np.pad(x, ((0, 0), (d // 2, d // 2), (d // 2, d // 2)))
@@ -34,7 +43,7 @@ def convolved(x, weight, bias=None):
     return out if bias is None else out + bias[:, None, None]
 
 
-def by_the_equations(layer, frames):
+def by_the_equations(layer: ConvGru, frames: Array) -> Array:
     """Equations 1 to 4, frame by frame, in float64."""
     part = {k: v.detach().double().numpy() for k, v in layer.state_dict().items()}
     n = layer.out
@@ -54,7 +63,7 @@ def by_the_equations(layer, frames):
 
 
 @pytest.mark.parametrize(("n", "out", "size"), [(3, 5, 3), (4, 4, 1), (2, 3, 5)])
-def test_the_cell_is_that_of_the_equations(n, out, size):
+def test_the_cell_is_that_of_the_equations(n: int, out: int, size: int) -> None:
     torch.manual_seed(1)
     layer = ConvGru(n, out, size)
     for p in layer.parameters():
@@ -66,7 +75,7 @@ def test_the_cell_is_that_of_the_equations(n, out, size):
         np.testing.assert_allclose(found[i], by_the_equations(layer, x[i].double().numpy()), atol=1e-5)
 
 
-def test_weights_of_the_cell_are_as_large_as_printed():
+def test_weights_of_the_cell_are_as_large_as_printed() -> None:
     layer = ConvGru(384, 256)
     assert layer.input.weight.shape == (3 * 256, 384, 3, 3)
     assert layer.gates.weight.shape == (2 * 256, 256, 1, 1)
@@ -75,7 +84,7 @@ def test_weights_of_the_cell_are_as_large_as_printed():
     assert sum(p.numel() for p in layer.parameters()) == 3 * (9 * 384 * 256 + 256 * 256 + 256)
 
 
-def test_the_way_back_is_the_way_ahead_on_the_reversed_sequence():
+def test_the_way_back_is_the_way_ahead_on_the_reversed_sequence() -> None:
     torch.manual_seed(2)
     both = BiConvGru(3, 4)
     x = torch.randn(2, 5, 3, 6, 6)
@@ -97,15 +106,15 @@ def test_the_way_back_is_the_way_ahead_on_the_reversed_sequence():
     assert torch.equal(last(ahead), ahead[:, -1])
 
 
-def conv(n, out, d):
+def conv(n: int, out: int, d: int) -> int:
     return d * d * n * out + out
 
 
-def gru(n, out, d):
+def gru(n: int, out: int, d: int) -> int:
     return 3 * (d * d * n * out + out * out + out)
 
 
-def dense(n, out):
+def dense(n: int, out: int) -> int:
     return n * out + out
 
 
@@ -124,10 +133,10 @@ TABLE_1 = {
 
 
 @pytest.mark.parametrize("name", TABLE_1)
-def test_table_1_at_full_size(name):
+def test_table_1_at_full_size(name: str) -> None:
     shape = InputShape((224, 224), 20)
     with torch.device("meta"):
-        model = build(name, shape, 9)
+        model: Any = build(name, shape, 9)
         frames = model.frames(torch.empty(2, 3, *shape.volume))
         logits = model({"rgb": torch.empty(2, 3, *shape.volume)})
     assert logits.shape == (2, 9)
@@ -137,13 +146,13 @@ def test_table_1_at_full_size(name):
     assert count_parameters(model) == (without + fc, without)
 
 
-def test_numbers_of_the_common_layers_are_those_worked_out_by_hand():
+def test_numbers_of_the_common_layers_are_those_worked_out_by_hand() -> None:
     assert COMMON == 34_944 + 614_656 + 885_120
     assert TABLE_1["2d-convgru"][0] == COMMON + 1_327_488 + 2 * 2_851_584 == 8_565_376
     assert FC == 177_213_440 + 16_781_312 + 36_873
 
 
-def test_layers_and_sides_of_single_frames():
+def test_layers_and_sides_of_single_frames() -> None:
     with torch.device("meta"):
         frames = Frames(GruOptions(), 5)
         x = torch.empty(1, 3, 224, 224)
@@ -159,7 +168,7 @@ def test_layers_and_sides_of_single_frames():
     assert len(norms) == 2
 
 
-def test_local_response_normalisation_is_alexnets():
+def test_local_response_normalisation_is_alexnets() -> None:
     norm = next(
         m for m in Frames(GruOptions(width=0.05), 3).modules() if isinstance(m, torch.nn.LocalResponseNorm)
     )
@@ -170,23 +179,23 @@ def test_local_response_normalisation_is_alexnets():
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_a_narrow_network_has_a_share_of_everything_and_learns(name):
+def test_a_narrow_network_has_a_share_of_everything_and_learns(name: str) -> None:
     torch.manual_seed(3)
     model = build(name, SMALL, 9, NARROW)
     x = {"rgb": torch.rand(3, 3, *SMALL.volume)}
     out = model(x)
     assert out.shape == (3, 9)
-    torch.nn.functional.cross_entropy(out, torch.tensor([0, 4, 8])).backward()
+    torch.nn.functional.cross_entropy(out, torch.tensor([0, 4, 8])).backward()  # type: ignore[no-untyped-call]
     for parameter, p in model.named_parameters():
         assert p.grad is not None, parameter
         assert torch.isfinite(p.grad).all(), parameter
         assert p.grad.abs().sum() > 0, parameter
 
 
-def test_fusions_are_what_the_paper_says():
+def test_fusions_are_what_the_paper_says() -> None:
     torch.manual_seed(4)
     x = {"rgb": torch.rand(2, 3, *SMALL.volume)}
-    models = {
+    models: dict[str, Any] = {
         f: build("2d-convgru", SMALL, 5, {**NARROW, "fusion": f}).eval()
         for f in ("last_flat", "mean_flat", "flat", "last_avg")
     }
@@ -197,8 +206,9 @@ def test_fusions_are_what_the_paper_says():
         states = first.recurrent[-1](first.frames(x["rgb"]))
         mean, end = (states[0] + states[1]) / 2, (states[0][:, -1] + states[1][:, 0]) / 2
 
-        def head(model, v):
-            return model.fc10(model.fc9(v))
+        def head(model: Any, v: Tensor) -> Tensor:
+            out: Tensor = model.fc10(model.fc9(v))
+            return out
 
         assert torch.allclose(first(x), first.output(head(first, end.flatten(1))))
         model = models["mean_flat"]
@@ -213,7 +223,7 @@ def test_fusions_are_what_the_paper_says():
         assert torch.allclose(model(x), model.output(head(model, end.mean((2, 3)))), atol=1e-6)
 
 
-def test_dropout_is_the_share_that_is_dropped():
+def test_dropout_is_the_share_that_is_dropped() -> None:
     model = build("2d-convgru", SMALL, 5, {"width": 0.05})
     assert {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)} == {0.8}
 
@@ -222,15 +232,18 @@ def test_dropout_is_the_share_that_is_dropped():
     ("size", "options", "message"),
     [((24, 64), {}, "every side must be 31 or more"), ((16, 16), {"stride": 2}, "gone after")],
 )
-def test_an_input_that_is_too_small_is_named(size, options, message):
+def test_an_input_that_is_too_small_is_named(
+    size: tuple[int, int], options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(TrainError, match=message):
         build("2d-convgru", InputShape(size, 4), 9, options)
 
 
-def alexnet_state(widths=(64, 192, 384, 256, 256), fc=64):
+def alexnet_state(widths: tuple[int, ...] = (64, 192, 384, 256, 256), fc: int = 64) -> dict[str, Tensor]:
     """A state_dict as torchvision's AlexNet has it, with fewer units where it matters not."""
     torch.manual_seed(5)
-    state, n = {}, 3
+    state: dict[str, Tensor] = {}
+    n = 3
     for place, out, d in zip((0, 3, 6, 8, 10), widths, (11, 5, 3, 3, 3), strict=True):
         state[f"features.{place}.weight"], state[f"features.{place}.bias"] = (
             torch.randn(out, n, d, d),
@@ -241,7 +254,7 @@ def alexnet_state(widths=(64, 192, 384, 256, 256), fc=64):
     return state
 
 
-def test_layers_that_fit_are_taken_from_a_file(tmp_path):
+def test_layers_that_fit_are_taken_from_a_file(tmp_path: Path) -> None:
     torch.save(alexnet_state(), tmp_path / "alexnet.pth")
     model = build("1d-convgru", SMALL, 9, {"features": "torchvision", "stride": 2})
     fresh = {k: v.clone() for k, v in model.state_dict().items()}
@@ -259,7 +272,7 @@ def test_layers_that_fit_are_taken_from_a_file(tmp_path):
     assert torch.equal(model.state_dict()["recurrent.0.input.weight"], fresh["recurrent.0.input.weight"])
 
 
-def test_files_that_cannot_be_used_are_named(tmp_path):
+def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     torch.save(alexnet_state(), tmp_path / "a.pth")
     model = build("2d-convgru", SMALL, 9, {"width": 0.05})
     with pytest.raises(TrainError, match=r"no layer fits.*features\.0\.weight is 64×3×11×11, not 5×3×11×11"):
@@ -273,7 +286,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(TrainError, match="only the AlexNet models"):
         load_initial(build("cnn", SMALL, 9), tmp_path / "a.pth")
     with pytest.raises(TrainError, match="cannot be read"):
-        digest(tmp_path / "gone.pth")
+        file_sha256(tmp_path / "gone.pth")
     bad = alexnet_state()
     bad["features.0.bias"][3] = float("nan")
     torch.save({"state_dict": bad}, tmp_path / "nan.pth")
@@ -281,12 +294,12 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
     assert found.left["frames.conv1.0"] == "features.0.bias has values that are no numbers"
 
 
-def test_full_size_goes_forward_and_back():
+def test_full_size_goes_forward_and_back() -> None:
     # 2D-ConvGRU at 224×224; two frames: the weights alone take 0.8 GB, and as much for their gradients
     torch.manual_seed(6)
-    model = build("2d-convgru", InputShape((224, 224), 2), 9)
+    model: Any = build("2d-convgru", InputShape((224, 224), 2), 9)
     loss = torch.nn.functional.cross_entropy(model({"rgb": torch.rand(1, 3, 2, 224, 224)}), torch.tensor([3]))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert 1 < loss.item() < 4
     assert model.frames.conv1[0].weight.grad.abs().sum() > 0
     assert model.fc9[0].weight.grad.shape == (4096, 256 * 13 * 13)

@@ -1,23 +1,30 @@
 """The networks: sizes against the papers' tables, shapes, fusions and attention against their equations."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from torch import nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-from tttrain.errors import TrainError  # noqa: E402
-from tttrain.models import InputShape, build, specs  # noqa: E402
-from tttrain.models.attention import AttentionBlock, ResidualBlock  # noqa: E402
-from tttrain.models.blocks import BilinearFusion, Branch, count_parameters  # noqa: E402
-from tttrain.models.outputs import probabilities, sum_of_losses  # noqa: E402
+from tttrain.errors import TrainError
+from tttrain.models import InputShape, build, specs
+from tttrain.models.attention import AttentionBlock, ResidualBlock
+from tttrain.models.blocks import BilinearFusion, Branch, count_parameters
+from tttrain.models.outputs import probabilities
+from tttrain.training.loss import sum_of_losses
 
 torch.set_num_threads(1)
 SMALL = InputShape((16, 24), 8)
 
 
-def _inputs(n, shape=SMALL, seed=0):
+def _inputs(n: int, shape: InputShape = SMALL, seed: int = 0) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(seed)
     return {
         "rgb": torch.rand(n, 3, *shape.volume, generator=g),
@@ -37,7 +44,9 @@ def _inputs(n, shape=SMALL, seed=0):
         ("twin", 3, 996_030),
     ],
 )
-def test_parameters_without_fc_equal_table_1_of_the_attention_paper(name, attention, expected):
+def test_parameters_without_fc_equal_table_1_of_the_attention_paper(
+    name: str, attention: int, expected: int
+) -> None:
     with torch.device("meta"):
         model = build(name, InputShape(), 21, {"attention": attention})
     everything, without = count_parameters(model)
@@ -49,11 +58,11 @@ def test_parameters_without_fc_equal_table_1_of_the_attention_paper(name, attent
 
 
 @pytest.mark.parametrize(("n", "expected"), [(30, 29_520), (60, 104_100), (80, 184_000)])
-def test_parameters_of_one_attention_block(n, expected):
+def test_parameters_of_one_attention_block(n: int, expected: int) -> None:
     assert sum(p.numel() for p in AttentionBlock(n).parameters()) == expected
 
 
-def test_i3d_is_as_large_as_published():
+def test_i3d_is_as_large_as_published() -> None:
     # 12.29 M for an RGB stream without its classifier; the papers say "around 25 M" for both
     with torch.device("meta"):
         one = build("i3d-rgb", InputShape(), 400)
@@ -62,7 +71,7 @@ def test_i3d_is_as_large_as_published():
     assert 24e6 < count_parameters(both)[0] < 26e6
 
 
-def test_branch_at_full_size_has_the_papers_shapes():
+def test_branch_at_full_size_has_the_papers_shapes() -> None:
     with torch.device("meta"):
         branch = Branch(3, (100, 120, 120))
         assert branch.features(torch.empty(2, 3, 100, 120, 120)).shape == (2, 80, 12, 15, 15)
@@ -73,7 +82,7 @@ def test_branch_at_full_size_has_the_papers_shapes():
 @pytest.mark.parametrize(
     ("side", "size", "stride"), [(8, 3, 1), (8, 7, 2), (9, 7, 2), (8, 3, 2), (9, 2, 2), (5, 1, 1)]
 )
-def test_i3d_pads_as_tensorflow_does(side, size, stride):
+def test_i3d_pads_as_tensorflow_does(side: int, size: int, stride: int) -> None:
     from tttrain.models.i3d import _Pool, _Unit
 
     torch.manual_seed(6)
@@ -89,7 +98,7 @@ def test_i3d_pads_as_tensorflow_does(side, size, stride):
     torch.testing.assert_close(pool(x), functional.max_pool3d(padded, size, stride))
 
 
-def _variants():
+def _variants() -> Iterator[tuple[str, dict[str, Any]]]:
     for spec in specs().values():
         fields = spec.options.model_fields
         # AlexNet's usual first stride and width want larger pictures, and seconds
@@ -102,7 +111,7 @@ def _variants():
 
 
 @pytest.mark.parametrize(("name", "options"), list(_variants()))
-def test_forward_and_backward_of_every_model(name, options):
+def test_forward_and_backward_of_every_model(name: str, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     spec = specs()[name]
     model = build(name, SMALL, 5, options)
@@ -111,12 +120,12 @@ def test_forward_and_backward_of_every_model(name, options):
     logits = model(inputs)
     assert probabilities(logits).shape == (3, 5)
     torch.testing.assert_close(probabilities(logits).sum(dim=1), torch.ones(3))
-    sum_of_losses(logits, torch.tensor([0, 1, 4])).backward()
+    sum_of_losses(logits, torch.tensor([0, 1, 4])).backward()  # type: ignore[no-untyped-call]
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert not without
 
 
-def test_options_may_be_texts_as_a_command_line_gives_them():
+def test_options_may_be_texts_as_a_command_line_gives_them() -> None:
     model = build("twin", SMALL, 4, {"attention": "2", "fusion": "fc"})
     assert sum(isinstance(m, AttentionBlock) for m in model.modules()) == 4
 
@@ -130,17 +139,17 @@ def test_options_may_be_texts_as_a_command_line_gives_them():
         ("twin", {"atention": 1}, "it has: attention, fusion"),
     ],
 )
-def test_wrong_names_and_options_are_explained(name, options, words):
+def test_wrong_names_and_options_are_explained(name: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(TrainError, match=words):
         build(name, SMALL, 4, options)
 
 
-def test_an_input_that_poolings_use_up_is_refused():
+def test_an_input_that_poolings_use_up_is_refused() -> None:
     with pytest.raises(TrainError, match="16×24×7 is gone after three poolings"):
         build("rgb-stcnn", InputShape((16, 24), 7), 4)
 
 
-def test_bilinear_fusion_is_the_equation():
+def test_bilinear_fusion_is_the_equation() -> None:
     torch.manual_seed(1)
     fuse = BilinearFusion(4, features=6)
     a, b = torch.rand(3, 6), torch.rand(3, 6)
@@ -148,25 +157,25 @@ def test_bilinear_fusion_is_the_equation():
     torch.testing.assert_close(fuse(a, b), expected)
 
 
-def test_bilinear_fusion_keeps_float32_under_autocast():
+def test_bilinear_fusion_keeps_float32_under_autocast() -> None:
     fuse = BilinearFusion(4, features=6)
     with torch.autocast("cpu", torch.bfloat16):
         out = fuse(torch.rand(3, 6, dtype=torch.bfloat16), torch.rand(3, 6, dtype=torch.bfloat16))
     assert out.dtype == torch.float32
 
 
-def test_three_stream_sums_the_pairs():
+def test_three_stream_sums_the_pairs() -> None:
     torch.manual_seed(2)
-    model = build("three-stream", SMALL, 4).eval()
+    model: Any = build("three-stream", SMALL, 4).eval()
     x = _inputs(2)
     rgb, flow, pose = model.rgb(x["rgb"]), model.flow(x["flow"]), model.pose(x["pose"])
     pairs = ((model.rgb_flow, rgb, flow), (model.rgb_pose, rgb, pose), (model.flow_pose, flow, pose))
     torch.testing.assert_close(model(x), sum(layer(a, b) for layer, a, b in pairs))
 
 
-def test_residual_block_is_the_equation():
+def test_residual_block_is_the_equation() -> None:
     torch.manual_seed(3)
-    block = ResidualBlock(30).eval()
+    block: Any = ResidualBlock(30).eval()
     x = torch.randn(2, 30, 4, 5, 6)
     y = x
     for layer in block.layers:
@@ -177,15 +186,15 @@ def test_residual_block_is_the_equation():
     torch.testing.assert_close(block(x), x + y)
 
 
-def test_attention_block_is_the_equations():
+def test_attention_block_is_the_equations() -> None:
     torch.manual_seed(4)
-    block = AttentionBlock(8).eval()
+    block: Any = AttentionBlock(8).eval()
     x = torch.randn(1, 8, 9, 10, 11)
 
-    def smaller(z):
+    def smaller(z: Tensor) -> Tensor:
         return functional.max_pool3d(z, 3, 2, 1)
 
-    def larger(z, like):
+    def larger(z: Tensor, like: Tensor) -> Tensor:
         return functional.interpolate(z, like.shape[2:], mode="trilinear", align_corners=True)
 
     start = block.first(x)
@@ -203,15 +212,15 @@ def test_attention_block_is_the_equations():
     assert sum(isinstance(m, ResidualBlock) for m in block.modules()) == 12
 
 
-def test_late_fusion_trains_each_classifier_as_if_alone():
+def test_late_fusion_trains_each_classifier_as_if_alone() -> None:
     torch.manual_seed(5)
-    both = build("late-fusion", SMALL, 4)
+    both: Any = build("late-fusion", SMALL, 4)
     labels, x = torch.tensor([1, 3]), _inputs(2)
-    sum_of_losses(both(x), labels).backward()
+    sum_of_losses(both(x), labels).backward()  # type: ignore[no-untyped-call]
     together = {n: p.grad.clone() for n, p in both.models[0].named_parameters()}
     both.zero_grad()
     alone = both.models[0](x)
-    sum_of_losses(alone, labels).backward()
+    sum_of_losses(alone, labels).backward()  # type: ignore[no-untyped-call]
     for name, parameter in both.models[0].named_parameters():
         torch.testing.assert_close(together[name], parameter.grad)
     # and its decision is that of the added scores
@@ -219,8 +228,8 @@ def test_late_fusion_trains_each_classifier_as_if_alone():
     torch.testing.assert_close(probabilities(both(x)), sum(scores) / 2)
 
 
-def test_early_fusion_sees_both_modalities():
-    model = build("early-fusion", SMALL, 4).eval()
+def test_early_fusion_sees_both_modalities() -> None:
+    model: Any = build("early-fusion", SMALL, 4).eval()
     x = _inputs(1)
     before = model(x)
     assert model.branch.features[0].in_channels == 5

@@ -1,83 +1,62 @@
 """Whole trainings: learning, reproducing, killed and resumed, out of memory, in several processes."""
 
+from __future__ import annotations
+
 import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.dataset_writer import write_dataset  # noqa: E402
-from tttrain import atomic  # noqa: E402
-from tttrain.data.dataset_file import read_info  # noqa: E402
-from tttrain.errors import TrainError  # noqa: E402
-from tttrain.training import train  # noqa: E402
-from tttrain.training.checkpoint import Checkpoints  # noqa: E402
-from tttrain.training.config import RunConfig  # noqa: E402
-from tttrain.training.device import World, choose_precision  # noqa: E402
-from tttrain.training.memory import largest_batch  # noqa: E402
-from tttrain.training.preflight import check_classes, majority_share  # noqa: E402
-from tttrain.training.run_folder import describe, open_run, read_history, read_run  # noqa: E402
+import torch
+from torch import Tensor
+
+from tests.support.dataset_writer import write_dataset
+from tests.support.trainings import CPU, Quiet, curve, run
+from tttrain import atomic
+from tttrain.data.dataset_file import Array, DatasetInfo, read_info
+from tttrain.errors import TrainError
+from tttrain.evaluation.metrics import majority_share
+from tttrain.training import train
+from tttrain.training.checkpoint import Checkpoints
+from tttrain.training.config import RunConfig
+from tttrain.training.device import choose_precision
+from tttrain.training.memory import largest_batch
+from tttrain.training.preflight import check_classes
+from tttrain.training.run_folder import HISTORY, make_record, open_run, read_run
 
 torch.set_num_threads(1)
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("run") / "d.h5", videos=3, strokes=9)
 
 
-class Quiet:
-    """Listens and, if told to, kills its process in the middle of an epoch."""
-
-    def __init__(self, kill_at=None):
-        self.kill_at = kill_at
-        self.began = None
-
-    def begin(self, done, epochs):
-        self.began = done
-
-    def step(self, epoch, done, steps):
-        if self.kill_at == (epoch, done):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def end_of_epoch(self, history):
-        pass
-
-
-def small(**changes):
+def small(**changes: Any) -> RunConfig:
     """Settings of a training that takes a second or two."""
     base = {"model": "pose", "epochs": 4, "batch": 6, "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0}
     return RunConfig(**{**base, **changes})
 
 
-def run(path, folder, config, *, runtime=None, listener=None, force=False, world=None):
-    torch.set_num_threads(1)
-    info = read_info(path, config.taxonomy)
-    record = open_run(folder, describe(config, info), force=force)
-    trainer = train.Trainer(record, info, folder, CPU, runtime or train.Runtime(), world or World())
-    return trainer, trainer.run(listener or Quiet())
-
-
-def weights(trainer):
+def weights(trainer: train.Trainer) -> dict[str, Tensor]:
     return {name: values.clone() for name, values in trainer.network.state_dict().items()}
 
 
-def assert_same(a, b):
+def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
     assert a.keys() == b.keys()
     for name in a:
         assert torch.equal(a[name], b[name]), name
 
 
-def curve(history):
-    return [{k: v for k, v in r.items() if k not in ("seconds", "waiting")} for r in history]
-
-
-def test_a_twin_learns_moving_blobs(path, tmp_path):
+def test_a_twin_learns_moving_blobs(path: Path, tmp_path: Path) -> None:
     config = RunConfig(
         model="twin",
         size=(12, 12),
@@ -95,12 +74,12 @@ def test_a_twin_learns_moving_blobs(path, tmp_path):
     assert max(r["validation_accuracy"] for r in history) >= 0.9
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     assert [r["epoch"] for r in history] == list(range(1, 31))
-    assert read_history(tmp_path / "r") == history
+    assert json.loads((tmp_path / "r" / HISTORY).read_text()) == history
     best = [r for r in history if r["improved"]][-1]
     assert Checkpoints(tmp_path / "r").load("best", CPU)["epoch"] == best["epoch"]
 
 
-def test_the_same_seed_gives_the_same_weights_whatever_the_workers(path, tmp_path):
+def test_the_same_seed_gives_the_same_weights_whatever_the_workers(path: Path, tmp_path: Path) -> None:
     config = small(model="three-stream", size=(8, 8), length=8, options={"attention": 1}, epochs=2)
     first, a = run(path, tmp_path / "a", config)
     second, b = run(path, tmp_path / "b", config, runtime=train.Runtime(workers=2))
@@ -120,8 +99,13 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_workers(path, tmp_pat
     ],
 )
 def test_kill_9_in_mid_epoch_and_resume_gives_the_undisturbed_weights(
-    path, tmp_path, changes, save_every, kills, kept
-):
+    path: Path,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    save_every: int,
+    kills: list[tuple[int, int]],
+    kept: int,
+) -> None:
     config, runtime = small(**changes), train.Runtime(save_every=save_every)
     whole, history = run(path, tmp_path / "whole", config, runtime=runtime)
     spawn = multiprocessing.get_context("spawn")
@@ -142,18 +126,23 @@ def test_kill_9_in_mid_epoch_and_resume_gives_the_undisturbed_weights(
     assert files[0] == files[1]
 
 
-def _run_to_death(path, folder, config, kill_at, save_every):
-    run(path, folder, config, runtime=train.Runtime(save_every=save_every), listener=Quiet(kill_at))
+def _run_to_death(
+    path: Path, folder: Path, config: RunConfig, kill_at: tuple[int, int], save_every: int
+) -> None:
+    listener = Quiet(kill_at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    run(path, folder, config, runtime=train.Runtime(save_every=save_every), listener=listener)
 
 
-def test_a_failure_at_any_write_leaves_a_run_that_goes_on_to_the_same_end(path, tmp_path, monkeypatch):
+def test_a_failure_at_any_write_leaves_a_run_that_goes_on_to_the_same_end(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = small(epochs=3)
     whole, history = run(path, tmp_path / "whole", config)
     real = atomic.write
     for number in range(1, 12):
         writes = 0
 
-        def failing(target, fill, number=number):
+        def failing(target: Path, fill: Callable[[IO[bytes]], None], number: int = number) -> None:
             nonlocal writes
             writes += 1
             if writes == number:
@@ -175,7 +164,7 @@ def test_a_failure_at_any_write_leaves_a_run_that_goes_on_to_the_same_end(path, 
         assert_same(weights(whole), weights(resumed))
 
 
-def test_warm_restart_goes_back_to_the_best_state(path, tmp_path):
+def test_warm_restart_goes_back_to_the_best_state(path: Path, tmp_path: Path) -> None:
     # any rise of the training loss after two epochs at one rate
     config = small(model="flow-stcnn", size=(8, 8), length=8, epochs=12, patience=2, recent=1, before=1)
     trainer, history = run(path, tmp_path / "r", config)
@@ -197,13 +186,15 @@ def test_warm_restart_goes_back_to_the_best_state(path, tmp_path):
     assert_same(weights(more), weights(trainer))
 
 
-def test_momentum_of_the_siamese_schedule_reaches_the_optimizer(path, tmp_path, monkeypatch):
+def test_momentum_of_the_siamese_schedule_reaches_the_optimizer(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tttrain.training.config.SIAMESE_MOMENTUM", ((0, 0.5), (2, 0.1), (3, 0.05)))
     _, history = run(path, tmp_path / "r", small(schedule="siamese", momentum=0.5))
     assert [r["momentum"] for r in history] == [0.5, 0.5, 0.1, 0.05]
 
 
-def test_accumulated_gradients_are_those_of_the_whole_batch(path, tmp_path):
+def test_accumulated_gradients_are_those_of_the_whole_batch(path: Path, tmp_path: Path) -> None:
     config = small(epochs=2, batch=6)
     whole, _ = run(path, tmp_path / "a", config)
     parts, _ = run(path, tmp_path / "b", small(epochs=2, batch=2, accumulate=3))
@@ -211,17 +202,17 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(path, tmp_path):
         torch.testing.assert_close(values, weights(parts)[name], atol=1e-6, rtol=1e-4)
 
 
-def _one_of_two(rank, path, folder, config, out):
+def _one_of_two(rank: int, path: Path, folder: Path, config: RunConfig, out: Path) -> None:
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1")
     torch.set_num_threads(1)
     from tttrain.training.device import join_world
 
     world = join_world(CPU)
     if rank == 0:
-        open_run(folder, describe(config, read_info(path)), force=False)
+        open_run(folder, make_record(config, read_info(path)), force=False)
     world.wait()
     info = read_info(path)
-    trainer = train.Trainer(describe(config, info), info, folder, CPU, train.Runtime(), world)
+    trainer = train.Trainer(make_record(config, info), info, folder, CPU, train.Runtime(), world)
     history = trainer.run(Quiet())
     torch.save(
         {"weights": weights(trainer), "loss": [r["validation_loss"] for r in history]}, out / f"{rank}.pt"
@@ -229,7 +220,9 @@ def _one_of_two(rank, path, folder, config, out):
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_train_as_one_with_twice_the_batch(path, tmp_path, monkeypatch):
+def test_two_processes_train_as_one_with_twice_the_batch(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import socket
 
     with socket.socket() as s:
@@ -250,43 +243,48 @@ def test_two_processes_train_as_one_with_twice_the_batch(path, tmp_path, monkeyp
     for name, values in weights(one).items():
         torch.testing.assert_close(values, results[0]["weights"][name], atol=1e-5, rtol=1e-3)
     assert results[0]["loss"] == pytest.approx([r["validation_loss"] for r in history], rel=1e-4)
-    assert read_history(tmp_path / "two")
+    assert json.loads((tmp_path / "two" / HISTORY).read_text())
 
 
 class _Glutton(torch.nn.Module):
     """Needs too much memory for more than two samples."""
 
-    def __init__(self, most):
+    def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
         self.layer = torch.nn.Linear(42 * 16, 4)
 
-    def forward(self, inputs):
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         if len(inputs["pose"]) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.layer(inputs["pose"].flatten(1))
+        out: Tensor = self.layer(inputs["pose"].flatten(1))
+        return out
 
 
 @pytest.mark.parametrize(
     ("most", "words"), [(2, "batch 2 fits: --batch 2 --accumulate 3"), (0, "with a single sample")]
 )
-def test_out_of_memory_names_the_batch_that_fits(path, tmp_path, monkeypatch, most, words):
+def test_out_of_memory_names_the_batch_that_fits(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, words: str
+) -> None:
     monkeypatch.setattr(train, "make_model", lambda record, view: _Glutton(most))
     with pytest.raises(TrainError, match="out of memory") as caught:
         run(path, tmp_path / "r", small(batch=6))
     assert words in str(caught.value)
 
 
-def test_other_errors_are_not_taken_for_lack_of_memory(path, tmp_path, monkeypatch):
+def test_other_errors_are_not_taken_for_lack_of_memory(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(train, "make_model", lambda record, view: torch.nn.Linear(3, 4))
     with pytest.raises(TypeError):
         run(path, tmp_path / "r", small())
 
 
-def test_largest_batch_is_found_by_trying():
-    tried = []
+def test_largest_batch_is_found_by_trying() -> None:
+    tried: list[int] = []
 
-    def attempt(size):
+    def attempt(size: int) -> None:
         tried.append(size)
         if size > 11:
             raise torch.OutOfMemoryError("no")
@@ -294,19 +292,19 @@ def test_largest_batch_is_found_by_trying():
     assert largest_batch(attempt, 32) == 11
     assert len(tried) <= 5
 
-    def broken(size):
+    def broken(size: int) -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes"):
         largest_batch(broken, 8)
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(path, tmp_path):
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(path: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="the loss is no number any more; take a smaller --lr"):
         run(path, tmp_path / "r", small(lr=1e18, drop=0.0))
 
 
-def test_a_folder_with_another_run_is_not_touched(path, tmp_path):
+def test_a_folder_with_another_run_is_not_touched(path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "r"
     run(path, folder, small(epochs=1))
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -318,20 +316,20 @@ def test_a_folder_with_another_run_is_not_touched(path, tmp_path):
     assert read_run(folder).config.lr == 0.01
 
 
-def test_a_run_does_not_go_on_with_other_samples(path, tmp_path):
+def test_a_run_does_not_go_on_with_other_samples(path: Path, tmp_path: Path) -> None:
     run(path, tmp_path / "r", small(epochs=1))
     other = write_dataset(tmp_path / "other.h5", videos=3, strokes=9, seed=1)
     with pytest.raises(TrainError, match="other samples or labels"):
         run(other, tmp_path / "r", small(epochs=2))
 
 
-def test_a_folder_of_something_else_is_refused(path, tmp_path):
+def test_a_folder_of_something_else_is_refused(path: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(TrainError, match="holds files, but no run"):
         run(path, tmp_path, small())
 
 
-def test_damaged_checkpoints_are_named(path, tmp_path):
+def test_damaged_checkpoints_are_named(path: Path, tmp_path: Path) -> None:
     run(path, tmp_path, small(epochs=1))
     last = next(tmp_path.glob("last-*.pt"))
     content = last.read_bytes()
@@ -343,7 +341,7 @@ def test_damaged_checkpoints_are_named(path, tmp_path):
         run(path, tmp_path, small(epochs=2))
 
 
-def _with_splits(path, change):
+def _with_splits(path: Path, change: Callable[[Array, Array], Array]) -> DatasetInfo:
     import h5py
 
     with h5py.File(path, "a") as file:
@@ -352,7 +350,7 @@ def _with_splits(path, change):
     return read_info(path)
 
 
-def test_a_class_absent_from_training_is_an_error_that_can_be_waived(tmp_path):
+def test_a_class_absent_from_training_is_an_error_that_can_be_waived(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d.h5", videos=2, strokes=6)
     info = _with_splits(path, lambda split, label: np.where(label == 1, 2, split))
     with pytest.raises(TrainError, match="absent from split 'train' but not from the others: Down"):
@@ -360,14 +358,14 @@ def test_a_class_absent_from_training_is_an_error_that_can_be_waived(tmp_path):
     assert check_classes(info, small(), allow_absent=True) == ["absent from training: Down"]
 
 
-def test_an_empty_split_is_an_error(tmp_path):
+def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d.h5", videos=1, strokes=3)
     info = _with_splits(path, lambda split, label: np.zeros_like(split))
     with pytest.raises(TrainError, match="split 'validation' has no sample"):
         check_classes(info, small())
 
 
-def test_classes_that_occur_nowhere_are_only_noted(tmp_path):
+def test_classes_that_occur_nowhere_are_only_noted(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d.h5", videos=2, strokes=2)
     info = read_info(path)
     missing = [c for i, c in enumerate(info.classes) if i not in info.samples.label]
@@ -375,13 +373,13 @@ def test_classes_that_occur_nowhere_are_only_noted(tmp_path):
     assert check_classes(info, small(), allow_absent=True)[0] == f"classes without any sample: {missing[0]}"
 
 
-def test_a_cpu_works_in_fp32():
+def test_a_cpu_works_in_fp32() -> None:
     assert choose_precision(CPU, "auto") == choose_precision(CPU, "fp32") == "fp32"
     with pytest.raises(TrainError, match="--precision bf16 needs a GPU"):
         choose_precision(CPU, "bf16")
 
 
-def test_history_is_plain_json(path, tmp_path):
+def test_history_is_plain_json(path: Path, tmp_path: Path) -> None:
     run(path, tmp_path, small(epochs=2))
     records = json.loads((tmp_path / "history.json").read_text())
     assert set(records[0]) == {

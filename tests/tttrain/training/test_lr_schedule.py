@@ -5,29 +5,32 @@ import pytest
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 from tttrain.training.config import RunConfig
-from tttrain.training.schedule import Point, Siamese, WarmRestart
+from tttrain.training.lr_schedule import Move, Point, Schedule, Siamese, WarmRestart
+
+#: training loss, validation loss, validation accuracy
+Epoch = tuple[float, float, float]
 
 
-def _run(schedule, points):
+def _run(schedule: Schedule, points: list[Epoch]) -> list[Move]:
     return [schedule.step(Point(*p)) for p in points]
 
 
-def _falling(n, start=1.0, slope=0.01, accuracy=0.8):
+def _falling(n: int, start: float = 1.0, slope: float = 0.01, accuracy: float = 0.8) -> list[Epoch]:
     return [(start - slope * i, start - slope * i, accuracy) for i in range(n)]
 
 
-def test_a_falling_loss_changes_nothing():
+def test_a_falling_loss_changes_nothing() -> None:
     moves = _run(WarmRestart(), _falling(90))
     assert all(m.improved and not m.reload and m.lr == 0.01 and m.momentum == 0.5 for m in moves)
 
 
-def test_the_best_state_is_the_lowest_validation_loss():
+def test_the_best_state_is_the_lowest_validation_loss() -> None:
     losses = [1.0, 0.8, 0.9, 0.8, 0.7]
     moves = _run(WarmRestart(), [(1.0, v, 0.5) for v in losses])
     assert [m.improved for m in moves] == [True, True, False, False, True]
 
 
-def test_plateau_after_the_patience_divides_the_rate_and_reloads():
+def test_plateau_after_the_patience_divides_the_rate_and_reloads() -> None:
     # 40 epochs down, then up: at epoch 50 the last 25 (epochs 26-50) against those before (1-25)
     points = [(1 - 0.01 * i, 0.5, 0.8) for i in range(40)] + [(1.5, 0.5, 0.8)] * 10
     moves = _run(WarmRestart(), points)
@@ -38,14 +41,14 @@ def test_plateau_after_the_patience_divides_the_rate_and_reloads():
     assert "25 before" in moves[49].why  # no more than 25 exist yet
 
 
-def test_before_the_patience_nothing_happens_however_high_the_loss():
+def test_before_the_patience_nothing_happens_however_high_the_loss() -> None:
     moves = _run(WarmRestart(), [(1.0 + i, 0.5, 0.8) for i in range(49)])
     assert not any(m.reload for m in moves)
 
 
-def test_the_means_are_of_25_and_of_the_35_before():
+def test_the_means_are_of_25_and_of_the_35_before() -> None:
     # after 60 falling epochs: 35 epochs at 1.0, then 25 whose mean decides
-    def moves_with(last):
+    def moves_with(last: float) -> list[Move]:
         points = [(2.0, 0.5, 0.8)] * 40 + [(1.0, 0.5, 0.8)] * 35 + [(last, 0.5, 0.8)] * 25
         return _run(WarmRestart(), points)
 
@@ -58,7 +61,7 @@ def test_the_means_are_of_25_and_of_the_35_before():
     assert not any(m.reload for m in moves[:-1])
 
 
-def test_the_patience_counts_from_the_last_change():
+def test_the_patience_counts_from_the_last_change() -> None:
     rising = [(1.0 + 0.1 * i, 0.5, 0.8) for i in range(220)]
     moves = _run(WarmRestart(), rising)
     changed = [i + 1 for i, m in enumerate(moves) if m.reload]
@@ -67,7 +70,7 @@ def test_the_patience_counts_from_the_last_change():
     assert rates == pytest.approx([1e-3, 1e-4, 1e-5, 1e-2])  # after 10⁻⁵ back to the start
 
 
-def test_a_drop_of_the_accuracy_restarts_at_once():
+def test_a_drop_of_the_accuracy_restarts_at_once() -> None:
     points = [(0.9, 0.9, 0.8), (0.8, 0.8, 0.5601), (0.7, 0.9, 0.5599), (0.7, 0.9, 0.8)]
     moves = _run(WarmRestart(), points)
     assert [m.reload for m in moves] == [False, False, True, False]
@@ -75,23 +78,23 @@ def test_a_drop_of_the_accuracy_restarts_at_once():
     assert "fell under 0.7 of the best" in moves[2].why
 
 
-def test_the_best_accuracy_outlives_a_restart():
+def test_the_best_accuracy_outlives_a_restart() -> None:
     moves = _run(WarmRestart(), [(0.9, 0.9, 0.8), (0.9, 0.9, 0.1), (0.9, 0.9, 0.1)])
     assert [m.lr for m in moves] == pytest.approx([1e-2, 1e-3, 1e-4])
 
 
-def test_drop_zero_never_restarts():
+def test_drop_zero_never_restarts() -> None:
     moves = _run(WarmRestart(drop=0.0), [(0.9, 0.9, 0.8), (0.9, 0.9, 0.0)])
     assert not moves[1].reload
 
 
-def test_rates_go_down_to_the_lowest_and_no_further():
+def test_rates_go_down_to_the_lowest_and_no_further() -> None:
     schedule = WarmRestart(highest=0.01, lowest=1e-5)
     rates = [schedule.step(Point(1, 1, a)).lr for a in (1.0, *[0.0] * 8)]
     assert rates == pytest.approx([1e-2, 1e-3, 1e-4, 1e-5, 1e-2, 1e-3, 1e-4, 1e-5, 1e-2])
 
 
-def test_siamese_lowers_the_momentum_and_keeps_the_most_accurate_state():
+def test_siamese_lowers_the_momentum_and_keeps_the_most_accurate_state() -> None:
     schedule = Siamese(lr=0.001)
     accuracies = [0.5, 0.4, 0.5, 0.6]
     moves = _run(schedule, [(1.0, 1.0, a) for a in accuracies])
@@ -105,7 +108,7 @@ def test_siamese_lowers_the_momentum_and_keeps_the_most_accurate_state():
     assert all(m.lr == 0.001 and not m.reload for m in moves)
 
 
-def test_a_config_makes_its_schedule():
+def test_a_config_makes_its_schedule() -> None:
     schedule = RunConfig(model="twin", patience=2, recent=1, before=1, lr=0.1, lr_min=0.01).make_schedule()
     moves = _run(schedule, [(1.0, 1, 1), (2.0, 1, 1), (3.0, 1, 1), (4.0, 1, 1)])
     assert [m.reload for m in moves] == [False, True, False, True]

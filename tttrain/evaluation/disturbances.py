@@ -1,34 +1,35 @@
-"""What goes wrong while data are collected, as it is simulated in [GRU] §V-F.
+"""Simulated disturbances: what goes wrong while data are recorded [GRU] §V-F.
 
-Three errors, each with a strength: the camera's rate is off, frames are missing, the person does not stand
-in the centre. Functions here are pure: frame numbers, masks and pixels in, the same out.
+There are three, each with a strength: the camera's frame rate is off, frames are missing, the person stands
+off the centre. Functions here are pure: frame numbers, masks and pixels in, the same out.
 
-What the paper leaves open and how it is read:
+What the paper leaves open, and how it is read here:
 
 - *frame rate*: "a sequence with more … than 40 images (41 to 45) from the starting frame", of which "the
-  extra images" are deleted at random: any of them may be, the first one too, each as likely as the others.
-- *missing frames* are zero tensors as the network reads them, behind the normalisation.
-- *a bias of 1 to 10 pixels*: all frames of a trial are off the centre by so many pixels of the 240×240 crop
+  extra images" are deleted at random: any frame may be deleted, even the first, all equally likely.
+- *missing frames* are zero tensors at the network's input, after the normalisation.
+- *a bias of 1 to 10 pixels*: all frames of a trial are off the centre by that many pixels of the 240×240 crop
   (rounded to whole stored ones), in a direction drawn for the trial. Where the crop then reaches over the
-  border of the picture, the pixels of the border repeat.
+  border of the frame, the border's pixels repeat.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tttrain.data.dataset_file import Array
+Array = NDArray[Any]
 
 #: side of the crop that offsets are given for, px
 PAPER_CROP = 240
 
 
 @dataclass(frozen=True)
-class Perturbed:
+class Disturbed:
     """How one trial is disturbed.
 
     Attributes
@@ -46,13 +47,13 @@ class Perturbed:
     shift: tuple[int, int]
 
 
-def undisturbed(length: int) -> Perturbed:
-    """A trial as it is: ``length`` frames from the start."""
-    return Perturbed(np.arange(length), np.zeros(length, bool), (0, 0))
+def undisturbed(length: int) -> Disturbed:
+    """Return a trial as it is: ``length`` frames from the start."""
+    return Disturbed(np.arange(length), np.zeros(length, bool), (0, 0))
 
 
-def frame_rate_error(rng: np.random.Generator, length: int, taken: int) -> Perturbed:
-    """A camera that is too fast: of ``taken`` frames as many are deleted at random as are too many.
+def frame_rate_error(rng: np.random.Generator, length: int, taken: int) -> Disturbed:
+    """Simulate a camera that is too fast: of ``taken`` frames, delete the surplus at random.
 
     Parameters
     ----------
@@ -64,11 +65,11 @@ def frame_rate_error(rng: np.random.Generator, length: int, taken: int) -> Pertu
     """
     plain = undisturbed(length)
     kept = np.sort(rng.choice(taken, length, replace=False))
-    return Perturbed(kept.astype(np.intp), plain.missing, plain.shift)
+    return Disturbed(kept.astype(np.intp), plain.missing, plain.shift)
 
 
-def missing_frames(rng: np.random.Generator, length: int, count: int) -> Perturbed:
-    """A camera that loses frames: ``count`` of ``length``, all places alike.
+def missing_frames(rng: np.random.Generator, length: int, count: int) -> Disturbed:
+    """Simulate a camera that loses ``count`` of ``length`` frames, all equally likely.
 
     Parameters
     ----------
@@ -80,23 +81,23 @@ def missing_frames(rng: np.random.Generator, length: int, count: int) -> Perturb
     plain = undisturbed(length)
     missing = plain.missing.copy()
     missing[rng.choice(length, count, replace=False)] = True
-    return Perturbed(plain.frames, missing, plain.shift)
+    return Disturbed(plain.frames, missing, plain.shift)
 
 
-def spatial_offset(rng: np.random.Generator, length: int, pixels: float) -> Perturbed:
-    """A person off the centre by ``pixels``, in any direction, throughout the trial.
+def spatial_offset(rng: np.random.Generator, length: int, pixels: float) -> Disturbed:
+    """Simulate a person ``pixels`` off the centre, in any direction, throughout the trial.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     length : int
     pixels : float
-        1 to 10 in the paper, of a crop of 240 px; of a crop of another size as large a share.
+        1 to 10 in the paper, for a crop of 240 px; for another crop, in proportion.
     """
     plain = undisturbed(length)
     angle = rng.uniform(0, 2 * np.pi)
     shift = round(pixels * float(np.cos(angle))), round(pixels * float(np.sin(angle)))
-    return Perturbed(plain.frames, plain.missing, shift)
+    return Disturbed(plain.frames, plain.missing, shift)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Disturbance:
     strengths: tuple[int, ...]
     figure: str
 
-    def apply(self, rng: np.random.Generator, length: int, strength: int, crop: int) -> Perturbed:
+    def apply(self, rng: np.random.Generator, length: int, strength: int, crop: int) -> Disturbed:
         """Disturb a trial of ``length`` frames, of which the central ``crop`` px are seen."""
         if self.name == "frame-rate":
             return frame_rate_error(rng, length, strength)
@@ -150,9 +151,9 @@ DISTURBANCES: dict[str, Disturbance] = {
 
 
 def trial_rng(seed: int, disturbance: str, strength: int, repeat: int, trial: str) -> np.random.Generator:
-    """The random numbers of one trial in one repetition.
+    """Make the random generator of one trial in one repetition.
 
-    They depend on nothing else: not on the order of trials, the network or which strengths are tried.
+    Its numbers depend on nothing else: not on the order of trials, the network or which strengths are tried.
 
     Parameters
     ----------
@@ -168,7 +169,7 @@ def trial_rng(seed: int, disturbance: str, strength: int, repeat: int, trial: st
 
 
 def shifted(frames: Array, shift: tuple[int, int]) -> Array:
-    """Pictures whose content is off its place; the pixels of the border repeat where nothing was seen.
+    """Shift frames; the pixels of the border repeat where nothing was seen.
 
     Parameters
     ----------
@@ -186,15 +187,15 @@ def shifted(frames: Array, shift: tuple[int, int]) -> Array:
     return frames[:, y[:, None], x[None, :]]
 
 
-def perturbed(frames: Array, change: Perturbed) -> Array:
-    """The pictures that a network is given: those chosen, shifted.
+def disturb_frames(frames: Array, change: Disturbed) -> Array:
+    """Return the frames that a network is given: those chosen, shifted.
 
     Parameters
     ----------
     frames : (n, h, w, c)
-        From the start frame on; behind the last one it repeats.
-    change : Perturbed
-        Its ``missing`` is left to the network's input.
+        From the start frame on; the last frame repeats where more are needed.
+    change : Disturbed
+        Its ``missing`` frames are set to zero later, at the network's input.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""XML as a small tree with line numbers, without DOCTYPE, entities or depth.
+"""Parse XML into a small tree with line numbers, without DOCTYPE, entities or deep nesting.
 
-Every known attack on XML parsers (entity bombs, external entities, remote DTDs) needs a DOCTYPE,
-and no annotation format has one; so a DOCTYPE is refused before anything of it is read.
+Every known attack on XML parsers (entity bombs, external entities, remote DTDs) needs a DOCTYPE, and
+no annotation format has one. A DOCTYPE is therefore refused before anything in it is read.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from pipeline.annotations.formats.text import Refused
+from pipeline.annotations.parsing.text import Refused
 
 MAX_DEPTH = 64
 
-#: attributes that some reader uses; shape coordinates, the bulk of a CVAT file, are not kept
-_ATTRIBUTES = frozenset(
-    {"begin", "end", "move", "class", "name", "id", "label", "frame", "outside", "task_id"}
-)
+#: shape coordinates are the bulk of a CVAT file and no reader uses them, so they are not kept
+_NOT_KEPT = frozenset({"xtl", "ytl", "xbr", "ybr", "points", "occluded", "keyframe", "z_order", "rotation"})
 _MAX_TEXT = 4096
 
 
@@ -30,9 +28,10 @@ class Element:
     line : int
         Of its start tag, from 1.
     attrs : dict of str to str
+        Without the coordinates and drawing states of CVAT's shapes.
     children : list of Element
     text : str
-        Its own text up to the first child, outer blanks off.
+        Its own text up to the first child (4096 characters at most), without outer blanks.
     """
 
     tag: str
@@ -42,11 +41,11 @@ class Element:
     text: str = ""
 
     def child(self, tag: str) -> Element | None:
-        """First child of that tag."""
+        """Return the first child with a tag."""
         return next((c for c in self.children if c.tag == tag), None)
 
     def path(self, *tags: str) -> str:
-        """Text of the element reached by first children of these tags; empty where one lacks."""
+        """Return the text of the element reached by first children of these tags, or an empty string."""
         here: Element | None = self
         for tag in tags:
             here = here.child(tag) if here is not None else None
@@ -54,7 +53,7 @@ class Element:
 
 
 def parse(text: str) -> Element:
-    """Read an XML document.
+    """Parse an XML document.
 
     Parameters
     ----------
@@ -69,7 +68,7 @@ def parse(text: str) -> Element:
     Raises
     ------
     Refused
-        Not well-formed, with a DOCTYPE, or nested deeper than 64.
+        Not well-formed, with a DOCTYPE, or nested deeper than 64 levels.
     """
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
@@ -79,7 +78,7 @@ def parse(text: str) -> Element:
     def start(tag: str, attrs: dict[str, str]) -> None:
         if len(stack) >= MAX_DEPTH:
             raise Refused("hostile", f"nested deeper than {MAX_DEPTH}", parser.CurrentLineNumber)
-        kept = {key: value for key, value in attrs.items() if key in _ATTRIBUTES}
+        kept = {key: value for key, value in attrs.items() if key not in _NOT_KEPT}
         element = Element(tag, parser.CurrentLineNumber, kept)
         (stack[-1].children if stack else roots).append(element)
         stack.append(element)

@@ -1,45 +1,46 @@
-"""The cleaning of crowd-sourced intervals, rule by rule, each with its own count.
+"""Clean crowd-sourced intervals rule by rule, and count what each rule leaves.
 
-[SSTC] §III-A and B: intervals that begin at frame 0, end after their video or last under 0.6 s or
-over 2.3 s are dropped; the rest is grouped into actions; an action is kept where all who labelled
-it agree. Every rule's drops are findings with file and line.
+[SSTC] §III-A and B: intervals that begin at frame 0, end after their video, or last less than 0.6 s or
+more than 2.3 s are dropped. The rest are grouped into actions, and an action is kept if all
+annotators who labelled it agree. Everything that a rule drops is a finding with file and line.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from pydantic import Field, model_validator
 
-from pipeline.annotations.negatives import NegativeParams, exact, find_negatives, is_same
-from pipeline.annotations.reading import annotation_order
+from pipeline.annotations.actions import Action, group_actions
+from pipeline.annotations.intervals import exact, is_same
+from pipeline.annotations.label_mapping import Taxonomy
+from pipeline.annotations.negatives import NegativeParams, find_negatives
 from pipeline.annotations.records import (
     NEGATIVE,
     Annotation,
     Issue,
     Sample,
     VideoFacts,
+    annotation_order,
     count_kinds,
     identity_of,
     sample_id,
 )
-from pipeline.annotations.taxonomy import Taxonomy
 from pipeline.annotations.waterfall import Step, Waterfall, action_step, annotation_step
 from stages.base import Params
 
 
 class CleaningParams(Params):
-    """Constants of the cleaning; the defaults are those of [SSTC] §III.
+    """Parameters of the cleaning; the defaults are those of [SSTC] §III.
 
     Attributes
     ----------
     min_seconds, max_seconds : float
-        Shortest and longest stroke that is kept, both inclusive.
+        Shortest and longest stroke that is kept, in seconds, both inclusive.
     same_action : float
-        Two intervals are the same action if they share more than this part of the shorter.
+        Two intervals are the same action if they share more than this part of the shorter one.
     negatives : NegativeParams
     """
 
@@ -58,47 +59,19 @@ class CleaningParams(Params):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Intervals that mean one stroke, by one or several annotators.
-
-    Attributes
-    ----------
-    video : str
-    begin, end : int
-        Medians of those of the members.
-    label : str or None
-        The one that all named labels agree on; None: nobody named it, or they disagree.
-    agreed : bool
-    members : tuple of Annotation
-    """
-
-    video: str
-    begin: int
-    end: int
-    label: str | None
-    agreed: bool
-    members: tuple[Annotation, ...]
-
-    @property
-    def annotators(self) -> tuple[str, ...]:
-        """Who annotated it, sorted, without the unnamed."""
-        return tuple(sorted({m.annotator for m in self.members} - {""}))
-
-
 @dataclass(frozen=True)
 class Cleaned:
-    """What is left, and why the rest is not.
+    """The samples that are left, and why the rest are not.
 
     Attributes
     ----------
     samples : tuple of Sample
-        Kept actions and negatives, by video and begin.
+        Kept actions and negatives, sorted by video and begin.
     actions : tuple of Action
-        All actions, those with disagreeing labels too.
+        All actions, including those whose labels disagree.
     waterfall : Waterfall
     issues : tuple of Issue
-        One for each interval that a rule dropped.
+        One finding per interval that a rule dropped.
     """
 
     samples: tuple[Sample, ...]
@@ -113,7 +86,7 @@ def clean(
     taxonomy: Taxonomy,
     params: CleaningParams | None = None,
 ) -> Cleaned:
-    """Clean intervals, group them into actions and make samples of those that agree.
+    """Clean intervals, group them into actions and turn those whose labels agree into samples.
 
     Parameters
     ----------
@@ -121,7 +94,7 @@ def clean(
         In any order.
     videos : mapping of str to VideoFacts
     taxonomy : Taxonomy
-        Only its last step depends on it: which labels have a class.
+        Decides which labels have a class; only the last step depends on it.
     params : CleaningParams, optional
 
     Returns
@@ -162,9 +135,9 @@ def clean(
     gaps: tuple[Sample, ...] = ()
     negative = taxonomy.class_of(NEGATIVE)
     if negative is not None:
-        # every action bounds a gap, also one whose labels disagree: somebody plays there
+        # every action bounds a gap, even one whose labels disagree: somebody plays there
         strokes = [(a.video, a.begin, a.end) for a in actions if a.label != NEGATIVE]
-        # those without a class count for the cap, lest the choice depend on the view
+        # actions without a class count for the cap, or the choice would depend on the taxonomy
         sized = [_sample(a, videos[a.video]) for a in agreed]
         chosen = find_negatives(strokes, sized, videos, params.negatives, params.same_action)
         gaps = chosen.samples
@@ -177,7 +150,7 @@ def clean(
     )
 
 
-#: kind and message of what is wrong with an interval; None: nothing
+#: interval → kind and message of the finding, or None
 Rule = Callable[[Annotation], tuple[str, str] | None]
 
 
@@ -199,7 +172,7 @@ def _outside(a: Annotation, videos: Mapping[str, VideoFacts]) -> tuple[str, str]
 def _untimely(
     a: Annotation, videos: Mapping[str, VideoFacts], params: CleaningParams
 ) -> tuple[str, str] | None:
-    """Too short or too long. The limits describe strokes: a negative need only not be empty."""
+    """Report what is too short or too long; the limits are for strokes, a negative must only have a frame."""
     seconds = (a.end - a.begin) / videos[a.video].fps
     low, high = exact(params.min_seconds), exact(params.max_seconds)
     if a.end <= a.begin or (a.label != NEGATIVE and seconds < low):
@@ -207,107 +180,6 @@ def _untimely(
     if a.label != NEGATIVE and seconds > high:
         return "too-long", f"{a.begin}-{a.end} lasts {float(seconds):.3f} s, over {params.max_seconds:g} s"
     return None
-
-
-def group_actions(
-    annotations: Iterable[Annotation], videos: Mapping[str, VideoFacts], same_action: float
-) -> list[Action]:
-    """Group intervals of one video into actions.
-
-    Two intervals are the same action if they share more than ``same_action`` of the shorter; so is
-    whoever is the same as one of them. Which annotator stands first makes no difference. The paper's
-    rule has to tell two players apart by the overlap alone; where both intervals name their
-    players and these differ, they are two actions however much they overlap, unless they are
-    equal to the frame: then one sample cannot stand for both, and their labels must agree.
-
-    Parameters
-    ----------
-    annotations : iterable of Annotation
-        Of known videos, each with ``begin < end``.
-    videos : mapping of str to VideoFacts
-        Two names of one content id are one video, known by the first of them.
-    same_action : float
-
-    Returns
-    -------
-    list of Action
-        By video and begin. ``begin`` and ``end`` are the medians (of two in the middle, their mean,
-        rounded down): one careless annotator does not move them, and if every member lasts
-        between two bounds, so does the action. The union would not, nor the intersection, and the
-        paper's actions last 0.63 to 2.27 s under limits of 0.6 to 2.3 s.
-    """
-    first: dict[str, str] = {}
-    for name in sorted(videos):
-        first.setdefault(identity_of(name, videos[name]), name)
-    by_video: dict[str, list[Annotation]] = defaultdict(list)
-    for a in annotations:
-        by_video[first[identity_of(a.video, videos[a.video])]].append(a)
-    actions: list[Action] = []
-    for video, members in sorted(by_video.items()):
-        for group in _components(members, same_action):
-            labels = {a.label for a in group} - {None}
-            actions.append(
-                Action(
-                    video=video,
-                    begin=_median([a.begin for a in group]),
-                    end=_median([a.end for a in group]),
-                    label=labels.pop() if len(labels) == 1 else None,
-                    agreed=not labels,
-                    members=tuple(group),
-                )
-            )
-    return sorted(actions, key=lambda a: (a.video, a.begin, a.end, annotation_order(a.members[0])))
-
-
-@dataclass(slots=True)
-class _Group:
-    """Spans of one action so far, with the players they name and the last of their ends."""
-
-    end: int
-    spans: list[tuple[int, int, frozenset[str]]]
-
-    def has_same(self, begin: int, end: int, players: frozenset[str], share: float) -> bool:
-        """Whether one of the spans is the same action as this one."""
-        return any(
-            is_same(begin, end, other_begin, other_end, share)
-            and not (players and others and players.isdisjoint(others))
-            for other_begin, other_end, others in reversed(self.spans)
-        )
-
-
-def _components(members: Iterable[Annotation], share: float) -> list[list[Annotation]]:
-    """Connected components of "is the same action", each in a fixed order."""
-    by_span: dict[tuple[int, int], list[Annotation]] = defaultdict(list)
-    for a in sorted(members, key=annotation_order):
-        by_span[a.begin, a.end].append(a)
-    done: list[_Group] = []
-    open_: list[_Group] = []
-    for begin, end in sorted(by_span):
-        players = frozenset(a.player for a in by_span[begin, end]) - {""}
-        joined: list[_Group] = []
-        apart: list[_Group] = []
-        for group in open_:
-            if group.end <= begin:
-                done.append(group)
-            else:
-                (joined if group.has_same(begin, end, players, share) else apart).append(group)
-        # the small ones go into the largest, so that even a crowd costs little
-        home = max(joined, key=lambda g: len(g.spans), default=_Group(end, []))
-        for group in joined:
-            if group is not home:
-                home.spans += group.spans
-                home.end = max(home.end, group.end)
-        home.spans.append((begin, end, players))
-        home.end = max(home.end, end)
-        open_ = [*apart, home]
-    found = [sorted(span[:2] for span in group.spans) for group in done + open_]
-    return [[a for span in spans for a in by_span[span]] for spans in found]
-
-
-def _median(values: list[int]) -> int:
-    values = sorted(values)
-    half = len(values) // 2
-    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) // 2
 
 
 def _where(action: Action) -> tuple[str, int]:
@@ -337,7 +209,7 @@ def _disagreement(action: Action) -> Issue:
 def _keep(
     actions: Iterable[Action], videos: Mapping[str, VideoFacts], taxonomy: Taxonomy
 ) -> tuple[list[Action], list[Issue]]:
-    """Actions that have a class and an interval of their own."""
+    """Return the actions that have a class and an interval of their own, and findings for the rest."""
     kept: dict[str, Action] = {}
     issues: list[Issue] = []
     for a in actions:
@@ -356,7 +228,7 @@ def _unknown_label(action: Action, taxonomy: Taxonomy) -> Issue:
     return Issue(
         *_where(action),
         "unknown-label",
-        f"{what} has no class in the taxonomy {taxonomy.name!r}; translate it under annotations.labels"
+        f"{what} has no class in the taxonomy {taxonomy.name!r}; translate it under annotation_options.labels"
         " or choose another taxonomy",
     )
 

@@ -6,8 +6,6 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -16,7 +14,7 @@ from pipeline.annotations import (
     STROKES,
     TAXONOMIES,
     Annotation,
-    AnnotationOptions,
+    Cleaned,
     CleaningParams,
     FileContent,
     NegativeParams,
@@ -24,8 +22,6 @@ from pipeline.annotations import (
     VideoFacts,
     canonical,
     clean,
-    draw_waterfall,
-    encode_png,
     merge,
     read_annotations,
 )
@@ -35,17 +31,28 @@ VIDEOS = {"a.mp4": VideoFacts(10_000, FPS, "sha-a"), "b.mp4": VideoFacts(2_000, 
 LOOP, HIT, PUSH = "Offensive Forehand Loop", "Offensive Forehand Hit", "Defensive Backhand Push"
 
 
-def note(begin: int, end: int, label: str | None = LOOP, who: str = "", **other) -> Annotation:
-    values = {"video": "a.mp4", "file": f"{who or 'x'}.xml", "line": begin, **other}
-    return Annotation(begin=begin, end=end, label=label, annotator=who, **values)
+def note(
+    begin: int,
+    end: int,
+    label: str | None = LOOP,
+    who: str = "",
+    *,
+    video: str = "a.mp4",
+    file: str = "",
+    line: int | None = None,
+    player: str = "",
+    clip: bool = False,
+) -> Annotation:
+    line = begin if line is None else line
+    return Annotation(video, begin, end, label, who, file or f"{who or 'x'}.xml", line, player, clip)
 
 
-def run(*annotations: Annotation, taxonomy: str = "strokes", **params):
-    return clean(annotations, VIDEOS, TAXONOMIES[taxonomy], CleaningParams.model_validate(params))
+def run(*notes: Annotation, taxonomy: str = "strokes", **params: object) -> Cleaned:
+    return clean(notes, VIDEOS, TAXONOMIES[taxonomy], CleaningParams.model_validate(params))
 
 
-def counts(*annotations: Annotation, **params) -> list[int]:
-    steps = run(*annotations, **params).waterfall.steps
+def counts(*notes: Annotation, **params: float) -> list[int]:
+    steps = run(*notes, taxonomy="strokes", **params).waterfall.steps
     return [s.count for s in steps if s.unit != "negatives"]
 
 
@@ -254,8 +261,8 @@ def rally(n: int = 11, step: int = 300, length: int = 100, label: str = LOOP) ->
     return [note(100 + i * step, 100 + i * step + length, label) for i in range(n)]
 
 
-def negatives(annotations: list[Annotation], **params) -> list[tuple[int, int]]:
-    result = run(*annotations, negatives=NegativeParams.model_validate(params))
+def negatives(notes: list[Annotation], **params: object) -> list[tuple[int, int]]:
+    result = run(*notes, negatives=NegativeParams.model_validate(params))
     return [(s.begin, s.end) for s in result.samples if s.label == NEGATIVE]
 
 
@@ -411,7 +418,7 @@ def test_user_taxonomy() -> None:
     assert "negatives" not in clean(rally(), VIDEOS, view).waterfall.counts()
 
 
-# report and picture
+# report
 
 
 def test_report_is_json() -> None:
@@ -420,28 +427,3 @@ def test_report_is_json() -> None:
     assert [s["count"] for s in report["steps"]] == [12, 11, 9, 6, 4, 3, 2, 0]
     assert report["parameters"]["same_action"] == 0.25
     assert report["taxonomy"] == "strokes"
-
-
-def test_picture_shows_the_counts_as_lengths() -> None:
-    image = draw_waterfall(run(*HAND).waterfall)
-    assert image.dtype == np.uint8
-    assert image.shape[1:] == (1200, 3)
-    blue = np.all(image == (66, 114, 178), axis=2)
-    rows = blue[:, 250:812].sum(axis=1)
-    lengths = [int(rows[64 + 58 * i + 18]) for i in range(4)]
-    assert lengths == [round(560 * n / 12) + 1 for n in (12, 11, 9, 6)]
-    decoded = cv2.imdecode(np.frombuffer(encode_png(image), np.uint8), cv2.IMREAD_COLOR)
-    assert np.array_equal(decoded[..., ::-1], image)
-
-
-def test_picture_of_nothing_and_of_odd_names() -> None:
-    assert draw_waterfall(run().waterfall).shape[1] == 1200
-    odd = run(note(100, 200, "Défensif 日本 " + "x" * 200, who="Zoë " * 40), taxonomy="detection")
-    assert draw_waterfall(odd.waterfall).dtype == np.uint8
-
-
-def test_options_refuse_unknown_names() -> None:
-    with pytest.raises(ValidationError):
-        AnnotationOptions.model_validate({"csvs": []})
-    with pytest.raises(ValidationError, match="for unit: frames"):
-        AnnotationOptions.model_validate({"csv": {"unit": "seconds", "first_frame": 1}})

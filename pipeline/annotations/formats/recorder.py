@@ -1,31 +1,38 @@
-"""Where the readers put what they find in one file."""
+"""Record what a reader finds in one file: intervals, events and findings, with their lines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import TypeVar
 
-from pipeline.annotations.formats.text import BadField, VideoNames, frame_number, safe_name, shown, stem
+from pipeline.annotations.label_mapping import LabelTranslation
 from pipeline.annotations.options import AnnotationOptions, LabelPart
+from pipeline.annotations.parsing.text import BadField, frame_number, safe_name, shown
+from pipeline.annotations.parsing.video_names import VideoNames, stem
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
-from pipeline.annotations.taxonomy import canonical
+from stages.base import Params
+
+P = TypeVar("P", bound=Params)
 
 
-class Collector:
-    """Findings, intervals and events of one file, in the order of the file.
+class Recorder:
+    """Intervals, events and findings of one file, in the order of the file.
 
     Parameters
     ----------
     file : str
-        Its name, as it is to appear in messages.
+        Its name, as messages show it.
     options : AnnotationOptions
     videos : mapping of str to VideoFacts
     names : VideoNames
         Over ``videos``.
     video : str or None
-        The known video that the file as a whole belongs to, None where it is not known.
+        The known video that the file as a whole belongs to; None if it is not known.
     annotator : str
-        Who annotated the file, for entries that do not tell.
+        Who annotated the file, for entries that do not say.
+    own_options : Params, optional
+        The parsed options of a format of another package.
     """
 
     def __init__(
@@ -36,6 +43,7 @@ class Collector:
         names: VideoNames,
         video: str | None = None,
         annotator: str = "",
+        own_options: Params | None = None,
     ) -> None:
         self.file = file
         self.options = options
@@ -47,20 +55,33 @@ class Collector:
         self.annotations: list[Annotation] = []
         self.events: list[Event] = []
         self.issues: list[Issue] = []
-        self._labels = {canonical(key): value for key, value in options.labels.items()}
+        self._own_options = own_options
+        self._labels = LabelTranslation(options.labels)
 
     @property
     def video(self) -> str:
-        """Video that the file as a whole belongs to: the known one, else the file's stem."""
+        """Return the video that the file as a whole belongs to: the known one, else the file's stem."""
         self.video_used = True
         return self._video
+
+    def options_as(self, kind: type[P]) -> P:
+        """Return the options of a format of another package in their declared type.
+
+        Raises
+        ------
+        TypeError
+            The format declares another type of options, or none.
+        """
+        if not isinstance(self._own_options, kind):
+            raise TypeError(f"the format declares no options of type {kind.__name__}")
+        return self._own_options
 
     def issue(self, line: int, kind: str, message: str) -> None:
         """Report a finding."""
         self.issues.append(Issue(self.file, line, kind, message))
 
     def frame(self, line: int, what: str, value: object) -> int | None:
-        """A frame number; None, and a finding, where it is none."""
+        """Parse a frame number; report a finding and return None if it is not one."""
         try:
             return frame_number(value)
         except BadField as error:
@@ -68,13 +89,13 @@ class Collector:
             return None
 
     def named_video(self, line: int, name: str) -> str | None:
-        """The known video of a name from within the file.
+        """Find the known video that a name in the file stands for.
 
         Returns
         -------
         str or None
-            The name as it stands where no video or more than one fits; None where it is unsafe,
-            and the entry then not to be used.
+            The name as written if no video or more than one fits; None if the name is unsafe, in
+            which case the entry must not be used.
         """
         try:
             name = safe_name(name)
@@ -88,12 +109,12 @@ class Collector:
             return name
 
     def fps(self, video: str) -> Fraction | None:
-        """Frame rate of a known video."""
+        """Return the frame rate of a video in 1/s, or None if the video is not known."""
         facts = self.videos.get(video)
         return facts.fps if facts else None
 
     def composed(self, line: int, parts: tuple[LabelPart, ...], cells: Mapping[str, str]) -> str | None:
-        """A label out of columns or attributes; None where all are empty."""
+        """Compose a label from columns or attributes; None if all of them are empty."""
         words = []
         for part in parts:
             cell = cells.get(part.column, "")
@@ -117,16 +138,29 @@ class Collector:
         player: str = "",
         clip: bool = False,
     ) -> None:
-        """Add an interval; its label is brought to the canonical spelling and translated."""
-        name = canonical(label) if label is not None else ""
-        if name in self._labels:
-            name = canonical(self._labels[name] or "")
+        """Add an interval; its label is translated and put into the canonical spelling.
+
+        Parameters
+        ----------
+        line : int
+            Where the entry begins, from 1.
+        video : str
+            From :attr:`video` or :meth:`named_video`.
+        begin, end : int
+            First frame, first frame after, counted from 0.
+        label : str or None
+            As written; None or empty: a stroke without a label.
+        annotator, player : str
+            Empty if the entry does not say.
+        clip : bool
+            Whether the video was cut to this interval.
+        """
         self.annotations.append(
             Annotation(
                 video=video,
                 begin=begin,
                 end=end,
-                label=name or None,
+                label=self._labels.translate(label),
                 annotator=annotator.strip() or self.annotator,
                 file=self.file,
                 line=line,

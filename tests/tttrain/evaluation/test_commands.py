@@ -1,36 +1,40 @@
 """A trained network put to use: classification, detection, attention, and the command line around it."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.dataset_writer import CLASSES, write_dataset  # noqa: E402
-from tttrain.cli.main import main  # noqa: E402
-from tttrain.evaluation.detect import true_strokes, video_scores  # noqa: E402
-from tttrain.evaluation.evaluate import load_network, sample_scores  # noqa: E402
-from tttrain.models.outputs import probabilities  # noqa: E402
+import torch
+
+from tests.support.dataset_writer import CLASSES, write_dataset
+from tests.support.trainings import CPU, call
+from tttrain.data.dataset_file import Array
+from tttrain.evaluation.detect import true_strokes, video_scores
+from tttrain.evaluation.evaluate import sample_scores
+from tttrain.evaluation.trained_network import (
+    TrainedNetwork,
+    load_network,
+)
+from tttrain.models.outputs import probabilities
 
 torch.set_num_threads(1)
-CPU = torch.device("cpu")
+#: a dataset, a run at reduced size, one at full size
+Paths = tuple[Path, Path, Path]
 FIT = ["--epochs", "30", "--batch", "5", "--lr", "0.01", "--momentum", "0.9", "--weight-decay", "0"]
 
 
-def call(*args, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in args])
-    assert result.exit_code == code, result.output
-    return result
-
-
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory):
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """A dataset, a trained twin with attention at reduced size, and one at full size."""
     folder = tmp_path_factory.mktemp("apply")
     data = write_dataset(folder / "d.h5", videos=3, strokes=9)
@@ -41,7 +45,9 @@ def paths(tmp_path_factory):
     return data, reduced, full
 
 
-def brute_force(network, arrays, corner, first, count):
+def brute_force(
+    network: TrainedNetwork, arrays: dict[str, Array], corner: Array, first: int, count: int
+) -> Array:
     """Scores of one window straight from the stored arrays, for a network at full size."""
     rows = range(first, first + count)
     rgb = np.stack([arrays["rgb"][r][y : y + 24, x : x + 24] for r, (x, y) in zip(rows, corner, strict=True)])
@@ -56,10 +62,10 @@ def brute_force(network, arrays, corner, first, count):
         "pose": torch.tensor(pose.reshape(count, -1).T, dtype=torch.float32)[None],
     }
     with torch.no_grad():
-        return probabilities(network.model(inputs))[0].numpy()
+        return np.asarray(probabilities(network.model(inputs))[0])
 
 
-def test_windows_of_samples_are_what_they_should_be(paths):
+def test_windows_of_samples_are_what_they_should_be(paths: Paths) -> None:
     data, _, full = paths
     network = load_network(full, None, CPU)
     info = network.info
@@ -75,13 +81,17 @@ def test_windows_of_samples_are_what_they_should_be(paths):
             assert len(found) == len(starts)
             for start, scores in zip(starts, found, strict=True):
                 at = slice(first + start, first + start + 16)
-                corner = np.rint(arrays["roi"][at].astype(float) - 12).astype(int) - arrays["window"][at]
+                corner = (
+                    np.floor(arrays["roi"][at].astype(float) - 12 + 0.5).astype(int) - arrays["window"][at]
+                )
                 expected = brute_force(network, arrays, corner, first + start, 16)
                 np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("block", [512, 40])
-def test_windows_of_videos_are_what_they_should_be(paths, monkeypatch, block):
+def test_windows_of_videos_are_what_they_should_be(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
     data, _, full = paths
     monkeypatch.setattr("tttrain.evaluation.detect.BLOCK", block)
     network = load_network(full, None, CPU)
@@ -98,7 +108,7 @@ def test_windows_of_videos_are_what_they_should_be(paths, monkeypatch, block):
         np.testing.assert_allclose(scores[frame], expected, atol=1e-5)
 
 
-def test_a_video_shorter_than_a_window_repeats_its_last_frame(paths, tmp_path):
+def test_a_video_shorter_than_a_window_repeats_its_last_frame(paths: Paths, tmp_path: Path) -> None:
     data, _, full = paths
     copy = tmp_path / "short.h5"
     copy.write_bytes(data.read_bytes())
@@ -110,7 +120,7 @@ def test_a_video_shorter_than_a_window_repeats_its_last_frame(paths, tmp_path):
     assert (scores == scores[0]).all()
 
 
-def test_true_strokes_are_the_annotated_ones(paths):
+def test_true_strokes_are_the_annotated_ones(paths: Paths) -> None:
     network = load_network(paths[1], None, CPU)
     s = network.info.samples
     found = true_strokes(network.info, 2)
@@ -123,7 +133,7 @@ def test_true_strokes_are_the_annotated_ones(paths):
     }
 
 
-def test_evaluation_from_the_command_line(paths, tmp_path):
+def test_evaluation_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     _, reduced, _ = paths
     out = tmp_path / "e"
     report = json.loads(call("evaluate", reduced, "--json", "-o", out, "--step", "2").stdout)
@@ -136,7 +146,7 @@ def test_evaluation_from_the_command_line(paths, tmp_path):
     for name in ("centre", "vote", "average"):
         assert (out / f"confusion-{name}.png").read_bytes().startswith(b"\x89PNG")
     moves = [
-        action.get("move")
+        action.attrib["move"]
         for xml in (out / "vote").glob("*.xml")
         for action in ElementTree.parse(xml).getroot()
     ]
@@ -146,7 +156,7 @@ def test_evaluation_from_the_command_line(paths, tmp_path):
     assert f"{report['majority']:.1%}" in shown
 
 
-def test_several_runs_decide_together(paths, tmp_path):
+def test_several_runs_decide_together(paths: Paths, tmp_path: Path) -> None:
     data, reduced, full = paths
     both = json.loads(call("evaluate", reduced, full, "--json", "-o", tmp_path / "both").stdout)
     single = [
@@ -160,7 +170,7 @@ def test_several_runs_decide_together(paths, tmp_path):
     assert "windows of 16 and 8 frames" in call("evaluate", full, other, code=2).stderr
 
 
-def test_detection_from_the_command_line(paths, tmp_path):
+def test_detection_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     _, reduced, _ = paths
     out = tmp_path / "d"
     args = ["--window", "9", "--gauss-window", "15", "--shortest", "5", "--step", "2"]
@@ -172,7 +182,7 @@ def test_detection_from_the_command_line(paths, tmp_path):
         assert sum(map(sum, found["confusion"])) == frames
         assert found["accuracy"] > 0.5
         xml = ElementTree.parse(out / rule / "video_1.xml").getroot()
-        assert [(int(a.get("begin")), a.get("move")) for a in xml] == [
+        assert [(int(a.attrib["begin"]), a.attrib["move"]) for a in xml] == [
             (s["begin"], s["class"]) for s in report["videos"][0]["strokes"][rule]
         ]
         assert found["intervals"]["true"] == 9
@@ -180,13 +190,13 @@ def test_detection_from_the_command_line(paths, tmp_path):
         assert kept["scores"].shape == (frames, 4)
     assert (out / "video_1.png").read_bytes().startswith(b"\x89PNG")
     assert report["videos"][0]["trained_on"]
-    args = ["detect", reduced, "-o", out, "--step", "9"]
-    assert "note: no test, the network was trained on strokes of video_0.mp4" in call(*args).stderr
+    again = ("detect", reduced, "-o", out, "--step", "9")
+    assert "note: no test, the network was trained on strokes of video_0.mp4" in call(*again).stderr
     other = write_dataset(tmp_path / "other.h5", videos=1, strokes=3, seed=9)
-    assert "no test" not in call(*args, "--dataset", other).stderr
+    assert "no test" not in call(*again, "--dataset", other).stderr
 
 
-def test_attention_from_the_command_line(paths, tmp_path):
+def test_attention_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     _, reduced, full = paths
     picture = tmp_path / "a.png"
     name = load_network(reduced, None, CPU).info.samples.id[3]
@@ -203,7 +213,7 @@ def test_attention_from_the_command_line(paths, tmp_path):
     assert "no frame 8 in an input of 8" in call("attention", reduced, "3", "--frame", "8", code=2).stderr
 
 
-def test_models_are_listed():
+def test_models_are_listed() -> None:
     rows = json.loads(call("models", "--json").stdout)
     table = {(r["model"], r["options"].get("attention", 0)): r["parameters_without_fc"] for r in rows}
     assert table["twin", 3] == 996_030
@@ -216,7 +226,7 @@ def test_models_are_listed():
     assert "[ATT] §III-A" in text
 
 
-def test_fit_reports_json_and_goes_on(paths, tmp_path):
+def test_fit_reports_json_and_goes_on(paths: Paths, tmp_path: Path) -> None:
     data, _, _ = paths
     args = ["fit", data, tmp_path / "r", "--model", "pose", "--json", "--epochs"]
     first = json.loads(call(*args, "1").stdout)
@@ -250,7 +260,9 @@ def test_fit_reports_json_and_goes_on(paths, tmp_path):
         (["detect"], 2, "RUN"),
     ],
 )
-def test_errors_are_one_line_with_a_code(paths, tmp_path, monkeypatch, args, code, words):
+def test_errors_are_one_line_with_a_code(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], code: int, words: str
+) -> None:
     data, reduced, _ = paths
     monkeypatch.chdir(tmp_path)
     if "SMALL" in args:
@@ -262,15 +274,17 @@ def test_errors_are_one_line_with_a_code(paths, tmp_path, monkeypatch, args, cod
     assert not (tmp_path / "r").exists()  # nothing is left of a run that could not begin
 
 
-def test_a_run_without_untrimmed_videos_cannot_detect(paths, tmp_path):
+def test_a_run_without_untrimmed_videos_cannot_detect(paths: Paths, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d.h5", videos=3, strokes=9, untrimmed=False)
     assert "holds no untrimmed videos" in call("detect", paths[1], "--dataset", data, code=1).stderr
 
 
-def test_an_interrupt_says_that_the_run_can_go_on(paths, tmp_path, monkeypatch):
-    from tttrain.training.train import Trainer
+def test_an_interrupt_says_that_the_run_can_go_on(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tttrain.training.train import Listener, Trainer
 
-    def interrupted(self, listener):
+    def interrupted(self: Trainer, listener: Listener) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "run", interrupted)
@@ -278,16 +292,18 @@ def test_an_interrupt_says_that_the_run_can_go_on(paths, tmp_path, monkeypatch):
     assert "run again to go on" in result.stderr
 
 
-def test_tttrain_needs_nothing_else_of_ttprep():
+def test_tttrain_needs_nothing_else_of_ttprep() -> None:
     code = (
-        "import sys, tttrain.cli.commands, tttrain.training.train\n"
-        "import tttrain.evaluation.detect, tttrain.evaluation.attention_maps\n"
-        "bad = {m.split('.')[0] for m in sys.modules} & {'pipeline', 'stages', 'store', 'cv2', 'dask'}\n"
+        "import sys, importlib, pkgutil, tttrain\n"
+        "for m in pkgutil.walk_packages(tttrain.__path__, 'tttrain.'):\n"
+        "    m.name.endswith('__main__') or importlib.import_module(m.name)\n"
+        "others = {'pipeline', 'stages', 'store', 'ttdemo', 'cv2', 'dask'}\n"
+        "bad = {m.split('.')[0] for m in sys.modules} & others\n"
         "sys.exit(str(bad) if bad else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_help_does_not_load_torch():
+def test_help_does_not_load_torch() -> None:
     code = "import sys, tttrain.cli.main\nsys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

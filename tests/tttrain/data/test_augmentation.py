@@ -1,20 +1,27 @@
 """Augmentation on the device against a slow reference, and what must hold of it whatever is drawn."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.dataset_writer import JOINTS, write_dataset  # noqa: E402
-from tttrain.data.augment import draw, make_geometry, mirrored_rows, sample  # noqa: E402
-from tttrain.data.dataset_file import Limits, read_info  # noqa: E402
-from tttrain.data.prepare import Preparer  # noqa: E402
-from tttrain.data.samples import StrokeDataset  # noqa: E402
-from tttrain.data.view import View, make_view, reduce_area, reduced_origin  # noqa: E402
+import torch
+from torch import Tensor
+
+from tests.support.dataset_writer import JOINTS, write_dataset
+from tttrain.data.augmentation import draw_transform
+from tttrain.data.dataset_file import Array, DatasetInfo, Limits, read_info
+from tttrain.data.prepare import Preparer
+from tttrain.data.samples import StrokeDataset
+from tttrain.data.view import View, make_view, reduce_area, reduced_origin
+from tttrain.data.warp import make_warp, mirrored_rows, sample
 
 torch.set_num_threads(1)
 LIMITS = Limits(10, 0.1, 0.1)
@@ -22,11 +29,11 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def info(tmp_path_factory):
+def info(tmp_path_factory: pytest.TempPathFactory) -> DatasetInfo:
     return read_info(write_dataset(tmp_path_factory.mktemp("augment") / "d.h5", videos=1))
 
 
-def bilinear(image, x, y):
+def bilinear(image: Array, x: float, y: float) -> Array:
     """Value of image (h, w, c) at (x, y), pixel centres at whole numbers."""
     h, w = image.shape[:2]
     x, y = min(max(x, 0), w - 1), min(max(y, 0), h - 1)
@@ -34,17 +41,20 @@ def bilinear(image, x, y):
     fx, fy = x - x0, y - y0
     top = image[y0, x0] * (1 - fx) + image[y0, x0 + 1] * fx
     low = image[y0 + 1, x0] * (1 - fx) + image[y0 + 1, x0 + 1] * fx
-    return top * (1 - fy) + low * fy
+    return np.asarray(top * (1 - fy) + low * fy)
 
 
-def reference(clip, transform, view, window_size, frame_size, flow_unit, joints):
+def reference(
+    clip: dict[str, Array], transform: Array, view: View, window_size: tuple[int, int], frame_size: Array,
+    flow_unit: Array, joints: list[str],
+) -> dict[str, Array]:  # fmt: skip
     """One sample, pixel by pixel, straight from the definition; clip holds (T, …) arrays, reduced."""
     angle, zoom, tx, ty, flip = (float(v) for v in transform)
     c, s = math.cos(angle), math.sin(angle)
     crop, k = view.crop, view.reduce
     turned = np.array([[c, -s], [s, c]]) @ np.diag([flip, 1.0])
 
-    def limits(side):
+    def limits(side: int) -> tuple[float, float]:
         low = reduced_origin(side, k) + (k - 1) / 2
         return low, low + (side // k - 1) * k
 
@@ -57,7 +67,7 @@ def reference(clip, transform, view, window_size, frame_size, flow_unit, joints)
         zoom = max(zoom, 2 * reach[axis] / (bounds[axis][1] - bounds[axis][0]))
     forward = zoom * turned
     back = np.linalg.inv(forward)
-    out = {"rgb": [], "flow": [], "pose": []}
+    out: dict[str, list[Array]] = {"rgb": [], "flow": [], "pose": []}
     sides = {"left": "right", "right": "left"}
     names = [next((n.replace(a, b) for a, b in sides.items() if a in n), n) for n in joints]
     mirror = [joints.index(n) for n in names]
@@ -92,7 +102,7 @@ def reference(clip, transform, view, window_size, frame_size, flow_unit, joints)
 
 
 @pytest.mark.parametrize("size", [None, (10, 8), (24, 12)])
-def test_augmentation_equals_the_slow_reference(info, size):
+def test_augmentation_equals_the_slow_reference(info: DatasetInfo, size: tuple[int, int] | None) -> None:
     view = make_view(info, size, length=2, every=8)
     data = StrokeDataset(info, np.arange(6), view, ("rgb", "flow", "pose"), "train", seed=3)
     clips = [data[(1, i)] for i in range(6)]
@@ -113,7 +123,7 @@ def test_augmentation_equals_the_slow_reference(info, size):
         np.testing.assert_allclose(pose, expected["pose"], atol=1e-5)
 
 
-def test_no_transform_at_full_size_is_the_stored_crop_to_the_bit(info):
+def test_no_transform_at_full_size_is_the_stored_crop_to_the_bit(info: DatasetInfo) -> None:
     view = make_view(info)
     clip = StrokeDataset(info, np.array([1]), view, ("rgb", "flow", "pose"))[0]
     divisor = (0.3, 0.4)
@@ -130,7 +140,7 @@ def test_no_transform_at_full_size_is_the_stored_crop_to_the_bit(info):
     assert torch.equal(ready["pose"][0].T.reshape(16, 14, 3), expected)
 
 
-def test_the_identity_transform_is_no_transform(info):
+def test_the_identity_transform_is_no_transform(info: DatasetInfo) -> None:
     view = make_view(info)
     clip = StrokeDataset(info, np.arange(1), view, ("rgb", "flow", "pose"))[0]
     plain = {name: v[None] for name, v in clip.items()}
@@ -149,52 +159,59 @@ def test_the_identity_transform_is_no_transform(info):
     place=st.tuples(st.integers(0, 12), st.integers(0, 6)),
     size=st.sampled_from([(24, 24), (8, 8), (11, 5)]),
 )
-def test_no_pixel_from_outside_the_window_is_ever_shown(angle, zoom, shift, flip, place, size):
+def test_no_pixel_from_outside_the_window_is_ever_shown(
+    angle: float,
+    zoom: float,
+    shift: tuple[float, float],
+    flip: float,
+    place: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
     window = (36, 30)
     view = View(size, 1, 1, (24, 24))
     k = view.reduce
     # a window of ones in a world of zeros: whatever reaches out gets darker
     frames = torch.ones(1, 1, 1, window[1] // k, window[0] // k)
     corner = torch.tensor([[place]])
-    geometry = make_geometry(torch.tensor([[angle, zoom, *shift, flip]]), corner, view, window)
+    warp = make_warp(torch.tensor([[angle, zoom, *shift, flip]]), corner, view, window)
     real = torch.nn.functional.grid_sample
 
-    def without_border(values, grid, mode, **rest):
+    def without_border(values: Tensor, grid: Tensor, mode: str, **rest: Any) -> Tensor:
         return real(values, grid, mode, padding_mode="zeros", align_corners=False)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.nn.functional, "grid_sample", without_border)
-        shown = sample(frames, geometry, view, window)
+        shown = sample(frames, warp, view, window)
     assert float(shown.min()) > 1 - 1e-3
 
 
-def test_zoom_grows_where_the_window_has_no_margin():
+def test_zoom_grows_where_the_window_has_no_margin() -> None:
     view = View((24, 24), 1, 1, (24, 24))
     turned = torch.tensor([[math.radians(10), 0.9, 2.0, 2.0, 1.0]])
-    geometry = make_geometry(turned, torch.zeros(1, 1, 2), view, (24, 24))
-    zoom = float(torch.linalg.det(geometry.forward[0]).abs().sqrt())
+    warp = make_warp(turned, torch.zeros(1, 1, 2), view, (24, 24))
+    zoom = float(torch.linalg.det(warp.forward[0]).abs().sqrt())
     assert zoom == pytest.approx(math.cos(math.radians(10)) + math.sin(math.radians(10)), rel=1e-5)
-    torch.testing.assert_close(geometry.centre, torch.full((1, 1, 2), 11.5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(warp.centre, torch.full((1, 1, 2), 11.5), atol=1e-4, rtol=0)
 
 
-def test_flow_of_a_flipped_turned_and_zoomed_sample_warps_its_frames():
+def test_flow_of_a_flipped_turned_and_zoomed_sample_warps_its_frames() -> None:
     """Frame t+1 read at p + flow(p) is frame t: before and after any transform."""
     rng = np.random.default_rng(0)
     size, move = 64, np.array([2.0, -1.5])
     y, x = np.mgrid[:size, :size].astype(float)
     waves = rng.uniform(0.05, 0.25, (6, 2)) * rng.choice((-1, 1), (6, 2))
 
-    def scene(px, py):
-        return sum(np.sin(a * px + b * py + i) for i, (a, b) in enumerate(waves)) * 20 + 128
+    def scene(px: Array, py: Array) -> Array:
+        return np.asarray(sum(np.sin(a * px + b * py + i) for i, (a, b) in enumerate(waves)) * 20 + 128)
 
     frames = np.stack([scene(x, y), scene(x - move[0], y - move[1])]).astype(np.float32)
     view = View((32, 32), 2, 1, (32, 32))
     for transform in ([0, 1, 0, 0, -1], [0.15, 1.1, 2, -3, -1], [-0.17, 0.9, -3, 3, 1]):
-        geometry = make_geometry(
+        warp = make_warp(
             torch.tensor([transform], dtype=torch.float32), torch.full((1, 2, 2), 16), view, (size, size)
         )
-        shown = sample(torch.from_numpy(frames)[None, :, None], geometry, view, (size, size))[0, :, 0].numpy()
-        vector = geometry.forward[0].numpy() @ move
+        shown = sample(torch.from_numpy(frames)[None, :, None], warp, view, (size, size))[0, :, 0].numpy()
+        vector = warp.forward[0].numpy() @ move
         inner = [(i, j) for i in range(6, 26) for j in range(6, 26)]
         after = np.array([bilinear(shown[1][..., None], j + vector[0], i + vector[1])[0] for i, j in inner])
         before = np.array([shown[0][i, j] for i, j in inner])
@@ -204,7 +221,7 @@ def test_flow_of_a_flipped_turned_and_zoomed_sample_warps_its_frames():
         assert np.abs(after - before).max() > 10
 
 
-def test_prepared_flow_is_turned_with_the_picture(info):
+def test_prepared_flow_is_turned_with_the_picture(info: DatasetInfo) -> None:
     """Through the whole preparation: a mirrored sample has mirrored vectors, vx negated only."""
     view = make_view(info, length=2)
     clip = StrokeDataset(info, np.arange(1), view, ("rgb", "flow", "pose"))[0]
@@ -217,7 +234,7 @@ def test_prepared_flow_is_turned_with_the_picture(info):
     torch.testing.assert_close(mirrored[:, 1], plain[:, 1])
 
 
-def test_a_joint_stays_over_its_pixel(info):
+def test_a_joint_stays_over_its_pixel(info: DatasetInfo) -> None:
     """Paint a joint's pixel white: after any transform the joint points at the brightest spot."""
     view = make_view(info, length=1)
     rng = np.random.default_rng(5)
@@ -227,7 +244,7 @@ def test_a_joint_stays_over_its_pixel(info):
         clip["rgb"] = torch.zeros_like(clip["rgb"])
         clip["rgb"][0, at[1], at[0]] = 255
         clip["pose"][0, :, :2] = torch.tensor(at) + clip["window"][0]
-        clip["transform"] = torch.from_numpy(draw(rng, LIMITS, info.crop))
+        clip["transform"] = torch.from_numpy(draw_transform(rng, LIMITS, info.crop))
         ready = Preparer(info, view, CPU)({name: v[None] for name, v in clip.items()})
         spot = ready["rgb"][0, 0, 0]
         row, column = divmod(int(spot.argmax()), spot.shape[1])
@@ -236,16 +253,16 @@ def test_a_joint_stays_over_its_pixel(info):
         assert (joint - crop_first - torch.tensor([column, row])).abs().max() < 0.75
 
 
-def test_left_and_right_change_names_in_a_mirror():
+def test_left_and_right_change_names_in_a_mirror() -> None:
     rows = mirrored_rows(JOINTS)
     assert rows[:2].tolist() == [0, 1]
     assert [JOINTS[i] for i in rows[[2, 3, 10, 13]]] == ["right_eye", "left_eye", "right_wrist", "left_hip"]
     assert rows[rows].tolist() == list(range(14))
 
 
-def test_draws_stay_within_the_limits_and_fill_them():
+def test_draws_stay_within_the_limits_and_fill_them() -> None:
     rng = np.random.default_rng(0)
-    drawn = np.array([draw(rng, LIMITS, (120, 80)) for _ in range(2000)])
+    drawn = np.array([draw_transform(rng, LIMITS, (120, 80)) for _ in range(2000)])
     highest = np.array([math.radians(10), 1.1, 12, 8, 1])
     lowest = np.array([-math.radians(10), 0.9, -12, -8, -1])
     assert (drawn.max(axis=0) <= highest + 1e-6).all()
@@ -256,10 +273,10 @@ def test_draws_stay_within_the_limits_and_fill_them():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
-def test_reduction_is_the_mean_of_blocks(dtype):
+def test_reduction_is_the_mean_of_blocks(dtype: type) -> None:
     rng = np.random.default_rng(1)
     low = -3000 if dtype == np.int16 else 0
-    frames = rng.integers(low, 255, (2, 11, 13, 2)).astype(dtype)
+    frames: Array = rng.integers(low, 255, (2, 11, 13, 2)).astype(dtype)
     for k in (1, 2, 3, 5):
         out = reduce_area(frames, k)
         assert out.dtype == dtype

@@ -1,13 +1,17 @@
-"""Labels and the views of them that a classifier may learn: the taxonomies, which are data.
+"""Map labels: from the words of an annotator to a canonical label, and from there to a class.
 
-The 20 strokes and the negative class are those of [3S] §3.1, in that order. A taxonomy maps labels
-to classes by patterns, so that one set of annotations serves all of them: no sample moves, appears
-or vanishes from the store when only the view changes.
+A label goes through two mappings. While a file is read, :class:`LabelTranslation` puts it into the
+canonical spelling and applies the manifest's ``annotation_options.labels``. Afterwards a
+:class:`Taxonomy` (the manifest's ``taxonomy``) maps labels to classes by patterns. The same annotations
+serve every taxonomy: no sample moves, appears or vanishes from the store when only the taxonomy changes.
+
+The 20 strokes and the negative class are those of [3S] §3.1, in that order.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -42,7 +46,7 @@ STROKES: tuple[str, ...] = (
 
 
 def canonical(label: str) -> str:
-    """One spelling for a label: ``serve_forehand  LOOP`` → ``Serve Forehand Loop``.
+    """Return the one spelling of a label: ``serve_forehand  LOOP`` → ``Serve Forehand Loop``.
 
     Parameters
     ----------
@@ -52,24 +56,45 @@ def canonical(label: str) -> str:
     -------
     str
         Unicode NFC; underscores and hyphens are spaces; one space between words, each with a
-        capital first letter. Empty where nothing remains.
+        capital first letter. Empty if nothing remains.
     """
     text = unicodedata.normalize("NFC", label).replace("_", " ").replace("-", " ")
     return " ".join(word.capitalize() for word in text.split())
 
 
+class LabelTranslation:
+    """Replace whole labels by others, for annotators who used their own words.
+
+    Parameters
+    ----------
+    labels : mapping of str to (str or None)
+        Label → the label that it means, compared in the canonical spelling; None: a stroke without a
+        label.
+    """
+
+    def __init__(self, labels: Mapping[str, str | None]) -> None:
+        self._labels = {canonical(label): meaning for label, meaning in labels.items()}
+
+    def translate(self, label: str | None) -> str | None:
+        """Return the canonical label that a label means; None: a stroke without a label."""
+        name = canonical(label or "")
+        if name in self._labels:
+            name = canonical(self._labels[name] or "")
+        return name or None
+
+
 class Taxonomy(Params):
-    """A view: which label belongs to which class.
+    """Define classes by the labels that belong to them.
 
     Attributes
     ----------
     name : str
     classes : dict of str to tuple of str
         Class → patterns (``*``, ``?``) of the labels in it, compared in the canonical spelling
-        without regard to case. The order of the classes is that of their indices; the first
-        pattern that fits decides.
+        ignoring case. The order of the classes is that of their indices. If patterns of several
+        classes match, the first class counts.
     unlabelled : str or None
-        The class of strokes that nobody named; None: they are in no class.
+        The class of strokes without a label; None: they have no class.
     """
 
     name: str
@@ -79,7 +104,7 @@ class Taxonomy(Params):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, data: Any) -> Any:
-        """A list of class names stands for classes of one label each, a string for one pattern."""
+        """Accept a list of class names for classes of one label each, and a string for one pattern."""
         if isinstance(data, dict) and isinstance(data.get("classes"), list | tuple):
             data = {**data, "classes": {str(name): [str(name)] for name in data["classes"]}}
         if isinstance(data, dict) and isinstance(data.get("classes"), dict):
@@ -98,21 +123,21 @@ class Taxonomy(Params):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Class names; the position is the class index."""
+        """Return the class names; the position is the class index."""
         return tuple(self.classes)
 
     def class_of(self, label: str | None) -> str | None:
-        """The class of a label.
+        """Map a label to its class.
 
         Parameters
         ----------
         label : str or None
-            In any spelling; None: a stroke that nobody named.
+            In any spelling; None: a stroke without a label.
 
         Returns
         -------
         str or None
-            None where the taxonomy has no class for it.
+            None if the taxonomy has no class for it.
         """
         if label is None:
             return self.unlabelled
@@ -125,7 +150,7 @@ class Taxonomy(Params):
 
 @cache
 def _pattern(text: str) -> str:
-    """A pattern in the spelling that labels are compared in; only ``*`` and ``?`` are special."""
+    """Return a pattern in the spelling in which labels are compared; only ``*`` and ``?`` are special."""
     return canonical(text).casefold().replace("[", "[[]")
 
 
@@ -134,7 +159,7 @@ def _view(name: str, unlabelled: str | None = None, **classes: str) -> Taxonomy:
     return Taxonomy(name=name, classes={**patterns, NEGATIVE: (NEGATIVE,)}, unlabelled=unlabelled)
 
 
-#: the views that come with ttprep; a manifest may add its own
+#: the taxonomies that come with ttprep; a manifest may add its own
 TAXONOMIES: dict[str, Taxonomy] = {
     t.name: t
     for t in (
@@ -150,7 +175,7 @@ TAXONOMIES: dict[str, Taxonomy] = {
             Defensive_Forehand="defensive forehand*",
             Defensive_Backhand="defensive backhand*",
         ),
-        # Negative stands before the pattern that fits everything, hence not by _view
+        # Negative must come before the pattern that matches everything, so _view cannot be used
         Taxonomy(
             name="detection",
             classes={NEGATIVE: (NEGATIVE,), "Stroke": ("*",)},

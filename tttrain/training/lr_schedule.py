@@ -1,7 +1,7 @@
-"""Learning rate, momentum and restarts along the epochs.
+"""Schedules of the learning rate: rate, momentum and restarts along the epochs.
 
-A schedule is a function of the curve so far and nothing else, so that a resumed run replays the
-recorded epochs and stands where it stood.
+A schedule depends on the curve so far and nothing else, so that a resumed run replays the recorded epochs
+and stands where it stood. :mod:`tttrain.training.optimizer` sets what is decided here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Point:
     train_loss, validation_loss : float
         Mean cross-entropy.
     validation_accuracy : float
-        Share of 1. Both are NaN without validation.
+        In 0…1. Both are NaN without validation.
     """
 
     train_loss: float
@@ -35,12 +35,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Move:
-    """What to do after an epoch.
+    """What is to be done after an epoch.
 
     Attributes
     ----------
     improved : bool
-        The state is the best so far and is to be saved.
+        The state is the best so far: save it.
     reload : bool
         Go back to the best state.
     lr, momentum : float
@@ -69,7 +69,7 @@ class Schedule(Protocol):
     momentum: float
 
     def step(self, point: Point) -> Move:
-        """Take note of an epoch and decide."""
+        """Record an epoch and decide."""
         ...
 
 
@@ -81,11 +81,10 @@ class WarmRestart:
       of the last ``recent`` epochs exceeds that of the ``before`` epochs before them, the best state
       is loaded again and the learning rate divided by ``factor``.
     - The same happens at once when the validation accuracy falls under ``drop`` of the best one.
-    - After ``lowest`` comes ``highest`` again.
+    - ``lowest`` is followed by ``highest`` again.
 
-    The means reach over a change of the learning rate (25 + 35 epochs are more than a patience of
-    50); at the start of training, where fewer than 35 epochs precede the last 25, those that exist
-    are taken.
+    The means reach back over a change of the learning rate (25 + 35 epochs exceed a patience of 50);
+    at the start of training, where fewer than 35 epochs precede the last 25, those that exist count.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ class WarmRestart:
     patience, recent, before : int
         Epochs.
     drop : float
-        Share of the best validation accuracy; 0: never.
+        Share of the best validation accuracy; 0: never restart because of it.
     factor : float
     """
 
@@ -120,7 +119,7 @@ class WarmRestart:
         self._best_accuracy = 0.0
 
     def step(self, point: Point) -> Move:
-        """Take note of an epoch and decide."""
+        """Record an epoch and decide."""
         self._losses.append(point.train_loss)
         self._since += 1
         improved = point.validation_loss < self._best_loss
@@ -166,7 +165,7 @@ class Siamese:
     ----------
     lr : float
     momentum : sequence of (int, float)
-        From which epoch (counted from 0) which momentum holds.
+        (first epoch, counted from 0; momentum from there on).
     """
 
     def __init__(
@@ -179,7 +178,7 @@ class Siamese:
         self._best = -1.0
 
     def step(self, point: Point) -> Move:
-        """Take note of an epoch and decide."""
+        """Record an epoch and decide."""
         self._epoch += 1
         improved = point.validation_accuracy > self._best
         self._best = max(self._best, point.validation_accuracy)
@@ -192,15 +191,15 @@ class Siamese:
 class Constant:
     """One learning rate and momentum throughout, as [GRU] and [LSTM] have it.
 
-    The papers do not say which state they test. Here the best state is that with the highest
-    validation accuracy, of equal ones that with the lowest loss: with a few dozen validation samples
-    ties are common. Without validation it is the last one.
+    The papers do not say which state they test. Here the best state is the one with the highest
+    validation accuracy, and among equals the one with the lowest loss: with a few dozen validation
+    samples ties are common. Without validation it is the last one.
 
     Parameters
     ----------
     lr : float
     momentum : float
-        Of no meaning to Adam.
+        Ignored by Adam.
     """
 
     def __init__(self, *, lr: float = 1e-4, momentum: float = 0.0) -> None:
@@ -208,7 +207,7 @@ class Constant:
         self._best = (-1.0, -np.inf)
 
     def step(self, point: Point) -> Move:
-        """Take note of an epoch."""
+        """Record an epoch and decide."""
         here = (point.validation_accuracy, -point.validation_loss)
         improved = np.isnan(point.validation_accuracy) or here > self._best
         self._best = max(self._best, here)

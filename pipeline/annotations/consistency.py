@@ -1,4 +1,4 @@
-"""Findings that show only when intervals are held against each other or against their videos."""
+"""Compare annotations with each other and with their videos, and report what is inconsistent."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import pairwise
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 
 
-def check(
+def find_inconsistencies(
     annotations: Sequence[Annotation],
     events: Sequence[Event],
     videos: Mapping[str, VideoFacts],
 ) -> list[Issue]:
-    """All findings of a set of intervals; nothing is changed or left out.
+    """Return all findings about a set of annotations; nothing is changed or left out.
 
     Parameters
     ----------
     annotations : sequence of Annotation
-        Those of one file in the order of that file.
+        Those of each file in the order of the file.
     events : sequence of Event
     videos : mapping of str to VideoFacts
 
@@ -36,7 +36,7 @@ def check(
         streams[a.file, a.video, a.annotator].append(a)
     for stream in streams.values():
         issues += _unsorted(stream)
-        # strokes of two named players may well overlap
+        # strokes of two named players may overlap
         for player in {a.player for a in stream}:
             issues += _overlaps(
                 a for a in stream if a.player == player and id(a) not in skip and a.begin < a.end
@@ -51,7 +51,7 @@ def _at(other: Annotation, seen_from: Annotation) -> str:
 def _unknown_videos(
     annotations: Sequence[Annotation], events: Sequence[Event], videos: Mapping[str, VideoFacts]
 ) -> Iterable[Issue]:
-    """One finding a file and video, at its first entry: a file of one video would repeat it."""
+    """Yield one finding per file and video, at its first entry: every line of the file would repeat it."""
     entries: list[Annotation | Event] = [*annotations, *events]
     lines: dict[tuple[str, str], list[int]] = defaultdict(list)
     for entry in entries:
@@ -60,7 +60,7 @@ def _unknown_videos(
     for (file, video), found in lines.items():
         message = (
             f"no video {video!r} is known ({len(found)} entries);"
-            " add it, or name the video of this file under annotations.videos"
+            " add it, or name the video of this file under annotation_options.videos"
         )
         yield Issue(file, min(found), "unknown-video", message)
 
@@ -84,7 +84,7 @@ def _ranges(annotations: Sequence[Annotation], videos: Mapping[str, VideoFacts])
 
 
 def _duplicates(annotations: Sequence[Annotation]) -> Iterable[tuple[Annotation, Annotation]]:
-    """Later twins with the first of them; across files only where the annotator is named."""
+    """Yield repetitions with the first occurrence; across files only if the annotator is named."""
     first: dict[tuple[object, ...], Annotation] = {}
     for a in annotations:
         where = "" if a.annotator else a.file
@@ -102,7 +102,7 @@ def _unsorted(stream: Sequence[Annotation]) -> Iterable[Issue]:
 
 
 def _overlaps(stream: Iterable[Annotation]) -> Iterable[Issue]:
-    """Each interval against the one before it that reaches furthest: linear, however many overlap."""
+    """Compare each interval with the earlier one that ends last: linear time, however many overlap."""
     reach: Annotation | None = None
     for a in sorted(stream, key=lambda a: (a.begin, a.end, a.line)):
         if reach is not None and a.begin < reach.end:

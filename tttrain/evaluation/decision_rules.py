@@ -1,6 +1,6 @@
-"""Decision rules that flatten class scores along time [3S §3.3], and the strokes that follow from them.
+"""Decision rules that smooth class scores along time [3S §3.3], and the strokes that follow from them.
 
-Windows are cut off at the ends of a video, so that only what was seen decides.
+Windows are cut off at the ends of a video, so that only frames of the video decide.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float64]
+ClassScores = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
 #: windows of [3S] §3.3 for vote and average, and for the Gaussian; frames at 120 fps
 VOTE, GAUSS = 150, 201
-#: detected strokes shorter than this are dropped, frames (method.md §11)
+#: detected strokes of fewer frames than this are dropped
 SHORTEST = 30
 
 
@@ -37,8 +37,8 @@ class Stroke:
     label: int
 
 
-def spread(scores: Scores, centres: NDArray[np.intp], n_frames: int) -> Scores:
-    """Scores of all frames from those of windows: each frame takes the window centred nearest to it.
+def spread(scores: ClassScores, centres: NDArray[np.intp], n_frames: int) -> ClassScores:
+    """Give every frame the scores of the window that is centred nearest to it.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def spread(scores: Scores, centres: NDArray[np.intp], n_frames: int) -> Scores:
     return scores[np.searchsorted(between, np.arange(n_frames))]
 
 
-def _moving_sum(values: Scores, window: int) -> Scores:
-    """Sums over [t − window//2, t − window//2 + window), as far as that exists."""
+def _moving_sum(values: ClassScores, window: int) -> ClassScores:
+    """Sum over [t − window//2, t − window//2 + window), as far as that exists."""
     n = len(values)
     total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     first = np.clip(np.arange(n) - window // 2, 0, n)
@@ -64,18 +64,18 @@ def _moving_sum(values: Scores, window: int) -> Scores:
     return np.asarray(total[last] - total[first])
 
 
-def _best(scores: Scores) -> Labels:
+def _best(scores: ClassScores) -> Labels:
     best: Labels = np.argmax(scores, axis=1)
     return best
 
 
-def gross(scores: Scores) -> Labels:
-    """The best class of each frame by itself."""
+def gross(scores: ClassScores) -> Labels:
+    """Decide for each frame by its own scores."""
     return _best(scores)
 
 
-def vote(scores: Scores, window: int = VOTE) -> Labels:
-    """Majority of the frames in a window; a tie goes to the class with more score in it.
+def vote(scores: ClassScores, window: int = VOTE) -> Labels:
+    """Decide by the majority of the frames in a window; a tie goes to the class with the higher score in it.
 
     Parameters
     ----------
@@ -89,18 +89,18 @@ def vote(scores: Scores, window: int = VOTE) -> Labels:
     (F,) int
     """
     votes = np.eye(scores.shape[1])[gross(scores)]
-    # rounded: the sums are of whole numbers, and a tie must stay one
+    # rounded: these are sums of whole numbers, and a tie must stay a tie
     counts = np.rint(_moving_sum(votes, window))
     return _best(counts + _moving_sum(scores, window) / (2 * window))
 
 
-def average(scores: Scores, window: int = VOTE) -> Labels:
-    """Class with the highest mean score in a window; as :func:`vote`."""
+def average(scores: ClassScores, window: int = VOTE) -> Labels:
+    """Decide by the highest mean score in a window; as :func:`vote`."""
     return _best(_moving_sum(scores, window))
 
 
-def gauss(scores: Scores, window: int = GAUSS) -> Labels:
-    """Class with the highest score under a Gaussian; as :func:`vote`.
+def gauss(scores: ClassScores, window: int = GAUSS) -> Labels:
+    """Decide by the highest score weighted by a Gaussian; as :func:`vote`.
 
     σ = 0.3·((window − 1)·0.5 − 1) + 0.8, the papers' rule for kernels elsewhere [3S §2.2].
     """
@@ -117,8 +117,8 @@ def gauss(scores: Scores, window: int = GAUSS) -> Labels:
 NAMES = ("gross", "vote", "average", "gauss")
 
 
-def decisions(scores: Scores, window: int = VOTE, gauss_window: int = GAUSS) -> dict[str, Labels]:
-    """What each rule says; rule → (F,) int. Windows in frames."""
+def decisions(scores: ClassScores, window: int = VOTE, gauss_window: int = GAUSS) -> dict[str, Labels]:
+    """Apply every rule; return rule → (F,) int. Windows are in frames."""
     return {
         "gross": gross(scores),
         "vote": vote(scores, window),
@@ -128,15 +128,15 @@ def decisions(scores: Scores, window: int = VOTE, gauss_window: int = GAUSS) -> 
 
 
 def strokes(labels: Labels, negative: int, shortest: int = SHORTEST) -> list[Stroke]:
-    """Runs of frames of one stroke class.
+    """Find the runs of frames of one stroke class.
 
     Parameters
     ----------
     labels : (F,) int
     negative : int
-        Class that is no stroke; −1 where there is none.
+        Class that is no stroke; −1 if there is none.
     shortest : int
-        Shorter runs are dropped, frames.
+        Drop runs of fewer frames than this.
     """
     edges = np.flatnonzero(np.diff(labels)) + 1
     bounds = np.concatenate([[0], edges, [len(labels)]])

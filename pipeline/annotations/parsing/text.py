@@ -1,14 +1,10 @@
-"""Bytes to text, text to numbers and names, with everything hostile refused."""
+"""Turn bytes into text, and text into numbers and names, refusing everything hostile."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import PurePosixPath
-
-from pipeline.annotations.options import VIDEO_SUFFIXES
 
 #: no video has more frames: 10⁹ frames are 96 days at 120 fps
 MAX_FRAME = 10**9
@@ -19,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Refused(Exception):
-    """Nothing of a file is used; carries the finding.
+    """Raised to refuse a whole file; carries the finding.
 
     Attributes
     ----------
@@ -37,7 +33,7 @@ class Refused(Exception):
 
 
 class BadField(Exception):
-    """One field cannot be understood; carries the kind of the finding and the reason."""
+    """Raised for one field that cannot be understood; carries the kind of the finding and the reason."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(kind, message)
@@ -46,14 +42,14 @@ class BadField(Exception):
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> str:
-    """Text of a file, without byte order mark.
+    """Decode the bytes of a file and drop the byte order mark.
 
     Raises
     ------
     Refused
-        NUL bytes, or bytes that are no text in ``encoding``.
+        NUL bytes, or bytes that are not text in ``encoding``.
     """
-    # UTF-16 is full of NUL bytes, and its mark tells it from a hostile file
+    # UTF-16 is full of NUL bytes; its mark distinguishes it from a hostile file
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise Refused("encoding", "the file is UTF-16; save it as UTF-8")
     nul = data.find(0)
@@ -72,13 +68,13 @@ def decode(data: bytes, encoding: str = "utf-8") -> str:
 
 
 def shown(value: object) -> str:
-    """A value quoted for a message, cut to 40 characters."""
+    """Quote a value for a message, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def frame_number(value: object) -> int:
-    """A frame number as it stands in a file.
+    """Parse a frame number as it is written in a file.
 
     Parameters
     ----------
@@ -88,7 +84,7 @@ def frame_number(value: object) -> int:
     Raises
     ------
     BadField
-        No whole number, or one above :data:`MAX_FRAME`.
+        Not a whole number, or one above :data:`MAX_FRAME`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise BadField("malformed", f"{shown(value)} is no frame number")
@@ -110,18 +106,19 @@ def frame_number(value: object) -> int:
 
 
 def seconds_to_frame(value: str, fps: Fraction) -> int:
-    """The frame nearest to a time, halves going up.
+    """Return the frame nearest to a time; halves are rounded up.
 
     Parameters
     ----------
     value : str
         Seconds, with decimal point or comma.
     fps : Fraction
+        Frame rate in 1/s.
 
     Raises
     ------
     BadField
-        As :func:`frame_number`.
+        Not a number, or a frame above :data:`MAX_FRAME`.
     """
     text = value.strip()
     if not _DECIMAL.fullmatch(text) or not any(c.isdigit() for c in text):
@@ -135,12 +132,12 @@ def seconds_to_frame(value: str, fps: Fraction) -> int:
 
 
 def safe_name(name: str) -> str:
-    """A relative name from within a file, as it may be looked up.
+    """Return a relative name from an annotation file in a form that is safe to look up.
 
     Raises
     ------
     BadField
-        Empty, absolute, climbing out of its folder, or with control characters.
+        The name is empty, absolute, leaves its folder, or has control characters.
     """
     text = name.strip().replace("\\", "/")
     if not text:
@@ -152,70 +149,3 @@ def safe_name(name: str) -> str:
     if ".." in text.split("/"):
         raise BadField("unsafe-name", f"{shown(name)} climbs out of its folder")
     return text
-
-
-def stem(name: str) -> str:
-    """Last part of a name, without the ending of a video or annotation file."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    known = VIDEO_SUFFIXES | {".xml", ".json", ".csv", ".tsv"}
-    return path.stem if path.suffix.lower() in known else path.name
-
-
-class VideoNames:
-    """Finds known videos by the names that annotations give them.
-
-    Parameters
-    ----------
-    videos : mapping
-        Its keys are the names (relative paths, with or without ending) of the known videos.
-    """
-
-    def __init__(self, videos: Mapping[str, object]) -> None:
-        self._exact = set(videos)
-        self._by_stem: dict[str, list[str]] = {}
-        for key in sorted(videos):
-            self._by_stem.setdefault(stem(key), []).append(key)
-
-    def find(self, name: str) -> str | None:
-        """The video that a name means: the very key, else the same file name without ending.
-
-        Where several have it, the longest agreement in the folders decides.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        str or None
-            None: no such video.
-
-        Raises
-        ------
-        BadField
-            More than one fits.
-        """
-        if name in self._exact:
-            return name
-        keys = self._by_stem.get(stem(name), [])
-        if len(keys) < 2:
-            return keys[0] if keys else None
-        folders = PurePosixPath(name.replace("\\", "/")).parts[-2::-1]
-        agreement = {key: _agreement(PurePosixPath(key).parts[-2::-1], folders) for key in keys}
-        best = max(agreement.values())
-        fitting = [key for key in keys if agreement[key] == best]
-        if len(fitting) > 1:
-            raise BadField(
-                "ambiguous-video",
-                f"{shown(name)} may be {' or '.join(fitting[:3])}; give more of the path",
-            )
-        return fitting[0]
-
-
-def _agreement(a: tuple[str, ...], b: tuple[str, ...]) -> int:
-    count = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        count += 1
-    return count

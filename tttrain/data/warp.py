@@ -1,17 +1,18 @@
-"""Augmentation about the ROI [3S §2.6], as geometry: drawn on the host, applied in batches on the device.
+"""Warp whole batches on the device: rotation, zoom, shift and flip of pixels, motion vectors and joints.
+
+What is applied here was drawn by :mod:`tttrain.data.augmentation`.
 
 Conventions. Positions are pixel centres, x right, y down. With q = p − (centre of the crop) a point
-of the scene moves to ``u = zoom · R(angle) · F · q + shift`` in the picture that the network sees,
+of the scene moves to ``u = zoom · R(angle) · F · q + shift`` in the image that the network sees,
 where ``F = diag(flip, 1)``, flip = −1 mirrors left and right, and ``R(angle) = [[cos, −sin], [sin, cos]]``
 (a positive angle turns x towards y: clockwise on the screen). Motion vectors and joints follow the
-same map. No pixel is ever invented: where the turned crop would leave the stored window its centre
-is moved back inside, frame by frame, as the ROI itself is kept inside the image [3S eq. 1]; where it is
-larger than the window, the zoom grows until it fits.
+same map. No pixel is ever invented: where the turned crop would leave the stored window, its centre
+is moved back inside, frame by frame, just as the ROI itself is kept inside the image [3S eq. 1]; where the
+crop is larger than the window, the zoom grows until it fits.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,47 +22,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from tttrain.data.dataset_file import Limits
 from tttrain.data.view import View, reduced_origin
-
-#: angle (rad), zoom, shift x, shift y (px), flip (±1)
-IDENTITY: NDArray[np.float32] = np.array([0, 1, 0, 0, 1], np.float32)
-
-
-def draw(rng: np.random.Generator, limits: Limits, crop: tuple[int, int]) -> NDArray[np.float32]:
-    """Draw one transform: rotation, zoom and shift uniform within the limits, a flip every other time.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    limits : Limits
-    crop : (int, int)
-        (width, height), px; the shift is a share of it.
-
-    Returns
-    -------
-    (5,) float32
-        angle in rad, zoom, shift x and y in px, flip.
-    """
-    angle = math.radians(rng.uniform(-limits.rotation, limits.rotation))
-    zoom = rng.uniform(1 - limits.zoom, 1 + limits.zoom)
-    shift = rng.uniform(-limits.translation, limits.translation, 2) * crop
-    flip = -1 if rng.random() < 0.5 else 1
-    return np.array([angle, zoom, *shift, flip], np.float32)
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """The maps of a batch, with every limit of the window respected.
+class Warp:
+    """The maps of a batch; all stay inside their windows.
 
     Attributes
     ----------
     forward, inverse : (N, 2, 2) float32
-        Scene to picture, zoom·R·F, and back.
+        From the scene to the image, zoom·R·F, and back.
     crop_centre : (N, T, 2) float32
         Centre of the untransformed crop, px of the window.
     centre : (N, T, 2) float32
-        The point of the window that comes to lie in the middle of the picture.
+        Point of the window that comes to lie in the middle of the image.
     """
 
     forward: Tensor
@@ -70,13 +45,13 @@ class Geometry:
     centre: Tensor
 
 
-def make_geometry(transform: Tensor, corner: Tensor, view: View, window: tuple[int, int]) -> Geometry:
-    """Work the transforms of a batch out.
+def make_warp(transform: Tensor, corner: Tensor, view: View, window: tuple[int, int]) -> Warp:
+    """Turn the transforms of a batch into maps.
 
     Parameters
     ----------
     transform : (N, 5) float32
-        See :func:`draw`.
+        See :func:`tttrain.data.augmentation.draw_transform`.
     corner : (N, T, 2)
         First pixel of the crop in its window, px.
     view : View
@@ -99,24 +74,24 @@ def make_geometry(transform: Tensor, corner: Tensor, view: View, window: tuple[i
     centre = crop_centre - (inverse @ shift[:, :, None])[:, None, :, 0]
     centre = torch.minimum(torch.maximum(centre, (low + reach)[:, None]), (high - reach)[:, None])
     forward = turn.transpose(1, 2) * zoom[:, None, None]
-    return Geometry(forward, inverse, crop_centre, centre)
+    return Warp(forward, inverse, crop_centre, centre)
 
 
 def _reachable(window: tuple[int, int], k: int) -> tuple[list[float], list[float]]:
-    """Centres of the first and the last (reduced) pixel along x and y, px of the window."""
+    """Return the centres of the first and the last (reduced) pixel along x and y, px of the window."""
     low = [reduced_origin(side, k) + (k - 1) / 2 for side in window]
     high = [lo + (side // k - 1) * k for lo, side in zip(low, window, strict=True)]
     return low, high
 
 
-def sample(frames: Tensor, geometry: Geometry, view: View, window: tuple[int, int]) -> Tensor:
-    """Read the transformed crops, bilinearly.
+def sample(frames: Tensor, warp: Warp, view: View, window: tuple[int, int]) -> Tensor:
+    """Sample the warped crops, bilinearly.
 
     Parameters
     ----------
     frames : (N, T, C, h, w) float32
         Windows, reduced by ``view.reduce``.
-    geometry : Geometry
+    warp : Warp
     view : View
     window : (int, int)
         (width, height) of the windows before the reduction, px.
@@ -135,8 +110,8 @@ def sample(frames: Tensor, geometry: Geometry, view: View, window: tuple[int, in
     k = view.reduce
     first = torch.tensor([reduced_origin(side, k) for side in window], device=device)
     covered = torch.tensor([w * k, h * k], dtype=torch.float32, device=device)
-    turned = (base @ geometry.inverse.transpose(1, 2)).view(n, 1, height, width, 2)
-    at = turned + (geometry.centre - first + 0.5)[:, :, None, None]
+    turned = (base @ warp.inverse.transpose(1, 2)).view(n, 1, height, width, 2)
+    at = turned + (warp.centre - first + 0.5)[:, :, None, None]
     grid = (at * (2 / covered) - 1).view(n * t, height, width, 2)
     out = functional.grid_sample(
         frames.reshape(n * t, channels, h, w), grid, "bilinear", padding_mode="border", align_corners=False
@@ -144,8 +119,8 @@ def sample(frames: Tensor, geometry: Geometry, view: View, window: tuple[int, in
     return out.view(n, t, channels, height, width)
 
 
-def turn_vectors(flow: Tensor, geometry: Geometry) -> Tensor:
-    """Rotate, scale and mirror motion vectors as the picture is.
+def turn_vectors(flow: Tensor, warp: Warp) -> Tensor:
+    """Rotate, scale and mirror motion vectors with the image.
 
     Parameters
     ----------
@@ -156,40 +131,40 @@ def turn_vectors(flow: Tensor, geometry: Geometry) -> Tensor:
     -------
     (N, T, 2, H, W) float32
     """
-    return torch.einsum("nij,ntjhw->ntihw", geometry.forward, flow)
+    return torch.einsum("nij,ntjhw->ntihw", warp.forward, flow)
 
 
-def move_joints(pose: Tensor, geometry: Geometry, window: Tensor, mirrored: Tensor, flip: Tensor) -> Tensor:
-    """Move joints as the picture is, in pixels of the frame.
+def move_joints(pose: Tensor, warp: Warp, window: Tensor, mirrored: Tensor, flip: Tensor) -> Tensor:
+    """Move joints with the image, in pixels of the frame.
 
     A joint keeps its place in the crop: it is seen over the same pixel as before. Left and right
-    change their names in a mirrored picture.
+    joints change places in a mirrored image.
 
     Parameters
     ----------
     pose : (N, T, J, 3) float32
         x, y in px of the frame, score.
-    geometry : Geometry
+    warp : Warp
     window : (N, T, 2)
         First pixels of the windows, px of the frame.
     mirrored : (J,) int64
         Row of the joint on the other side; see :func:`mirrored_rows`.
     flip : (N,) float32
-        −1 where the picture is mirrored.
+        −1 where the image is mirrored.
 
     Returns
     -------
     (N, T, J, 3) float32
     """
     origin = window.to(torch.float32)
-    relative = pose[..., :2] - (geometry.centre + origin)[:, :, None]
-    moved = relative @ geometry.forward.transpose(1, 2)[:, None]
-    out = torch.cat([moved + (geometry.crop_centre + origin)[:, :, None], pose[..., 2:]], dim=-1)
+    relative = pose[..., :2] - (warp.centre + origin)[:, :, None]
+    moved = relative @ warp.forward.transpose(1, 2)[:, None]
+    out = torch.cat([moved + (warp.crop_centre + origin)[:, :, None], pose[..., 2:]], dim=-1)
     return torch.where((flip < 0)[:, None, None, None], out[:, :, mirrored], out)
 
 
 def mirrored_rows(joints: Sequence[str]) -> NDArray[np.int64]:
-    """For each row the row of the joint on the other side of the body, itself where there is none."""
+    """Return for each joint the row of its counterpart on the other side of the body, or its own row."""
     names = [name.casefold() for name in joints]
     swap = {"left": "right", "right": "left"}
     out = np.arange(len(names))

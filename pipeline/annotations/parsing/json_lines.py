@@ -1,8 +1,8 @@
-"""JSON with the line of every value, in one pass and without recursion.
+"""Parse JSON with the line of every value, in one pass and without recursion.
 
-The standard decoder forgets positions, keeps one of several equal keys, and recurses as deep as
-the file asks. This one keeps all keys in order and refuses depth and absurd numbers. Strings are
-decoded by the standard library.
+The standard decoder forgets positions, keeps only one of several equal keys, and recurses as deeply as
+the file demands. This one keeps all keys in order and refuses deep nesting and absurd numbers. The
+standard library decodes the strings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import cast
 
-from pipeline.annotations.formats.text import Refused
+from pipeline.annotations.parsing.text import Refused
 
 MAX_DEPTH = 64
 MAX_DIGITS = 30
@@ -45,30 +45,30 @@ class Node:
 
     @property
     def members(self) -> list[Member]:
-        """Members of an object; empty for everything else."""
+        """Return the members of an object; empty for everything else."""
         return cast("list[Member]", self.value) if self.is_object else []
 
     @property
     def items(self) -> list[Node]:
-        """Items of an array; empty for everything else."""
+        """Return the items of an array; empty for everything else."""
         return cast("list[Node]", self.value) if self.is_array else []
 
     @property
     def is_array(self) -> bool:
-        """Whether this is an array."""
+        """Tell whether this is an array."""
         return isinstance(self.value, list) and not self.is_object
 
     @property
     def scalar(self) -> Scalar:
-        """The value of a string, number, truth value or null; None for the rest."""
+        """Return the value of a string, number, truth value or null; None for the rest."""
         return None if isinstance(self.value, list) else self.value
 
     def get(self, key: str) -> Node | None:
-        """Value of the first member of that key, None where there is none."""
+        """Return the value of the first member with a key; None if there is none."""
         return next((m.node for m in self.members if m.key == key), None)
 
     def keys(self) -> set[str]:
-        """Keys of an object; empty for everything else."""
+        """Return the keys of an object; empty for everything else."""
         return {m.key for m in self.members}
 
 
@@ -91,7 +91,7 @@ class _Open:
 
 
 def parse(text: str) -> Node:
-    """Read a JSON document.
+    """Parse a JSON document.
 
     Parameters
     ----------

@@ -1,0 +1,27 @@
+"""Encode pictures as PNG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def encode_png(image: NDArray[Any]) -> bytes:
+    """Encode a picture as the bytes of a PNG file.
+
+    Parameters
+    ----------
+    image : array (H, W, 3), uint8
+        RGB.
+
+    Returns
+    -------
+    bytes
+    """
+    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    if not done:
+        raise RuntimeError("OpenCV cannot encode PNG; install a build of it with PNG support")
+    return bytes(data.tobytes())

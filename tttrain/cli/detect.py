@@ -1,0 +1,81 @@
+"""``tttrain detect``: find strokes in whole videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from tttrain import errors
+from tttrain.cli import options as shared
+from tttrain.cli.output import echo_json, number, percent, precision_recall_f, stderr, stdout
+from tttrain.cli.progress import Bar
+
+
+@click.command()
+@click.argument("run", type=shared.PATH)
+@shared.DATASET
+@click.option(
+    "--video", "videos", multiple=True, metavar="NAME", help="Search only this video; may be repeated."
+)
+@click.option(
+    "--split", default="all", show_default=True, help="Search only videos with samples of this split."
+)
+@click.option(
+    "--step", type=click.IntRange(1), default=1, show_default=True,
+    help="Slide the window by this many frames.",
+)  # fmt: skip
+@click.option(
+    "--window", type=click.IntRange(1), default=150, show_default=True,
+    help="Vote and average over this many frames.",
+)  # fmt: skip
+@click.option(
+    "--gauss-window", type=click.IntRange(1), default=201, show_default=True,
+    help="Weight the scores by a Gaussian over this odd number of frames.",
+)  # fmt: skip
+@click.option(
+    "--shortest", type=click.IntRange(1), default=30, show_default=True,
+    help="Drop detections of fewer frames than this.",
+)  # fmt: skip
+@shared.BATCH
+@shared.OUTPUT
+@shared.DEVICE
+@shared.JSON
+def detect(
+    run: Path, dataset: Path | None, videos: tuple[str, ...], split: str, step: int, window: int,
+    gauss_window: int, shortest: int, batch: int, output: Path | None, device: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Find and classify strokes in whole videos, by vote, average and Gaussian along time."""
+    from tttrain.evaluation.detect import detect as detect_strokes
+    from tttrain.evaluation.trained_network import load_network
+    from tttrain.training.device import choose_device
+
+    where = output or run / "detect"
+    network = load_network(run, dataset, choose_device(device))
+    with Bar(stderr(), "windows") as bar:
+        report = detect_strokes(
+            network, where, videos=videos, split=split, step=step, batch=batch, window=window,
+            gauss_window=gauss_window, shortest=shortest,
+            tell=lambda video, done, n: bar.update(done, n, video),
+        )  # fmt: skip
+    if as_json:
+        echo_json(report)
+        return errors.OK
+    table = Table("rule", "accuracy", "without negative", "negative P / R / F", "strokes", "IoU", "mAP")
+    for rule, found in report["rules"].items():
+        spans = found["intervals"]
+        table.add_row(
+            rule, percent(found["accuracy"]), percent(found["accuracy_without_negative"]),
+            precision_recall_f(found["negative"]), f"{spans['found']} of {spans['true']}",
+            number(spans["iou"]), number(spans["map"]),
+        )  # fmt: skip
+    stdout().print(table)
+    seen = [v["video"] for v in report["videos"] if v["trained_on"]]
+    if seen:
+        click.echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
+    click.echo(
+        f"{len(report['videos'])} videos, {sum(v['frames'] for v in report['videos'])} frames; the most "
+        f"frequent class alone: {percent(report['majority'])}\n{where}"
+    )
+    return errors.OK

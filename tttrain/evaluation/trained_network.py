@@ -1,0 +1,79 @@
+"""A trained network with what its use needs: loading it, preparing its inputs, scoring windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tttrain.data.dataset_file import DatasetInfo, read_info
+from tttrain.data.prepare import Inputs, Preparer
+from tttrain.data.samples import Clip
+from tttrain.data.view import View
+from tttrain.errors import TrainError
+from tttrain.evaluation.decision_rules import ClassScores
+from tttrain.models.outputs import probabilities
+from tttrain.training.device import autocast, set_precision
+from tttrain.training.memory import is_out_of_memory
+from tttrain.training.run_folder import RunRecord, load_best, read_run, view_of
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network, its run, and the dataset it is applied to.
+
+    Attributes
+    ----------
+    record : RunRecord
+    info : DatasetInfo
+    view : View
+    model : torch.nn.Module
+    device : torch.device
+    """
+
+    record: RunRecord
+    info: DatasetInfo
+    view: View
+    model: nn.Module
+    device: torch.device
+
+    def preparer(self, window: tuple[int, int] | None = None) -> Preparer:
+        """Return the preparer of its inputs; see :class:`tttrain.data.prepare.Preparer`."""
+        return Preparer(
+            self.info, self.view, self.device, window=window,
+            flow_divisor=self.record.data.flow_divisor, pixels=self.record.config.pixels,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def scores(self, prepare: Callable[[Clip], Inputs], clip: Clip) -> ClassScores:
+        """Compute the class scores of a batch of windows, (N, C) float64."""
+        try:
+            inputs = prepare(clip)
+            with autocast(self.device, self.record.config.precision):
+                logits = self.model(inputs)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            n = len(clip["corner"])
+            raise TrainError(
+                f"{self.device}: out of memory with {n} windows at once; use a smaller --batch"
+            ) from None
+        return probabilities(logits).double().cpu().numpy()
+
+
+def load_network(folder: Path, dataset: Path | None, device: torch.device) -> TrainedNetwork:
+    """Load the best state of a run, with the dataset it was trained on or another one.
+
+    Raises
+    ------
+    TrainError
+        No run, no checkpoint, or a dataset that does not fit it.
+    """
+    record = read_run(folder)
+    info = read_info(dataset or record.data.path, record.data.taxonomy)
+    view = view_of(record, info)
+    set_precision(device, record.config.precision)
+    return TrainedNetwork(record, info, view, load_best(folder, record, view, device), device)

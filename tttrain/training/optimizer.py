@@ -1,0 +1,31 @@
+"""The optimiser, and setting its learning rate and momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from tttrain.training.config import RunConfig
+from tttrain.training.lr_schedule import Move
+
+
+def make_optimizer(config: RunConfig, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Make the optimiser of a run: Adam, or SGD with Nesterov momentum."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.SGD(
+        parameters,
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        nesterov=config.momentum > 0,
+    )
+
+
+def set_rates(optimizer: torch.optim.Optimizer, move: Move) -> None:
+    """Set learning rate and momentum as the schedule decided."""
+    for group in optimizer.param_groups:
+        group["lr"] = move.lr
+        if "momentum" in group:  # Adam has none
+            group["momentum"], group["nesterov"] = move.momentum, move.momentum > 0
