@@ -28,4 +28,4 @@ export TTPREP_FUZZ="${1:-60}"
 from stages.flow import _irls
 assert _irls.__file__.startswith('$copy'), _irls.__file__
 print('variants', _irls.variants())"
-"${PYTHON:-python}" -m pytest -p no:cacheprovider --capture=no tests
+"${PYTHON:-python}" -m pytest -n 0 -p no:cacheprovider --capture=no tests
