@@ -9,7 +9,6 @@ of another host).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import secrets
@@ -80,7 +79,7 @@ class StoreLock:
         self._stop.set()
         self._withdraw()
 
-    def _try(self) -> dict[str, object] | None:
+    def _try(self) -> dict[str, str] | None:
         """Take the lock; return None, or who holds it against us."""
         write_json(
             self.path, {"kind": self.kind, "host": socket.gethostname(), "pid": os.getpid()}, within=self.root
@@ -113,19 +112,16 @@ class StoreLock:
                 return
 
 
-def _holder(lock: Entry) -> dict[str, object] | None:
+def _holder(lock: Entry) -> dict[str, str] | None:
     """Return who holds a lock, None where it does not count; remove one whose holder is gone."""
-    age = time.time() - lock.stat.st_mtime
-    holder: dict[str, object] = {}
-    with contextlib.suppress(OSError, ValueError):
-        if is_own(lock):
-            holder = json.loads(read_own(lock.path) or b"{}")
-    if not holder:
-        # only its name is a lock's: perhaps another file system shows the content later
-        return None if age > STALE_S else {"kind": "?", "pid": "?", "host": "?"}
-    dead = holder.get("host") == socket.gethostname() and not pid_alive(int(str(holder.get("pid", 0))))
-    if dead or age > STALE_S:
-        with contextlib.suppress(FileNotFoundError):
-            lock.path.unlink()
+    age, name = time.time() - lock.stat.st_mtime, lock.name
+    if name is None or age > STALE_S or (name.host == socket.gethostname() and not pid_alive(int(name.pid))):
+        with contextlib.suppress(OSError):
+            if is_own(lock):
+                lock.path.unlink()
         return None
-    return holder
+    with contextlib.suppress(OSError):
+        # empty: perhaps this file system shows the content later
+        if not is_own(lock) and read_own(lock.path):
+            return None
+    return {"kind": name.lock, "pid": name.pid, "host": name.host}
