@@ -789,4 +789,4 @@ def test_the_manifests_of_the_documentation_are_valid(tmp_path: Path) -> None:
         manifest = read_manifest(path)
         assert manifest.sources
         for stage in ("frames", "roi", "cuboids"):
-            manifest.params(stage)
+            manifest.params(registry()[stage])

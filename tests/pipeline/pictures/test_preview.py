@@ -15,7 +15,8 @@ from pipeline.inputs.manifest import Manifest
 from pipeline.pictures.draw import Picture
 from pipeline.pictures.preview import preview
 from pipeline.planning.plan import Planned
-from pipeline.run import Request, survey
+from pipeline.planning.request import Request
+from pipeline.planning.survey import survey
 from stages.roi import RoiParams
 from store import Store
 from tests.support.projects import QUIET, SIZE, manifest_in, project

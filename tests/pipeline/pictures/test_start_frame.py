@@ -14,7 +14,8 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.pictures.draw import Picture
 from pipeline.pictures.start_frame import LEFT, RIGHT, WIDTH, Detection, draw_start, read_detection, render
-from pipeline.run import Request, survey
+from pipeline.planning.request import Request
+from pipeline.planning.survey import survey
 from stages.start import NO_START
 from store import Store
 from tests.support.projects import QUIET, manifest_in, run_here
@@ -85,8 +86,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, TrialJob]
         folder, videos=[], annotations=[], modalities=["rgb", "pose"],
         sources=[{**source, "sample": "start"}], stages=frames,
     )  # fmt: skip
-    _, _, outcomes = run_here(manifest)
-    assert all(o.state == "done" for o in outcomes), [o.reason for o in outcomes if o.reason]
+    jobs = run_here(manifest).jobs
+    assert all(job.state == "done" for job in jobs), [job.reason for job in jobs if job.reason]
     return manifest, job
 
 
