@@ -143,7 +143,7 @@ def _misfit(layer: nn.Module, name: str, state: Mapping[str, Tensor]) -> str:
         if tuple(given.shape) != ours:
             return f"{name}.{part} is {_sides(given.shape)}, not {_sides(ours)}"
         if not bool(torch.isfinite(given).all()):
-            return f"{name}.{part} has values that are no numbers"
+            return f"{name}.{part} has values that are not numbers"
     return ""
 
 

@@ -210,7 +210,7 @@ class Trainer:
             record |= self._train_epoch(epoch, listener)
             record |= self._validate()
             if not math.isfinite(record["train_loss"] + (record["validation_loss"] or 0)):
-                raise TrainError(f"epoch {epoch + 1}: the loss is no number any more; take a smaller --lr")
+                raise TrainError(f"epoch {epoch + 1}: the loss is not a number any more; take a smaller --lr")
             move = self.schedule.step(_point(record))
             due = (epoch + 1) % self.runtime.save_every == 0 or epoch + 1 == self.config.epochs
             if move.improved and (due or self.config.validates):

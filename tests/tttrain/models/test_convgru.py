@@ -291,7 +291,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     bad["features.0.bias"][3] = float("nan")
     torch.save({"state_dict": bad}, tmp_path / "nan.pth")
     found = load_initial(build("1d-convgru", SMALL, 9, {"features": "torchvision"}), tmp_path / "nan.pth")
-    assert found.left["frames.conv1.0"] == "features.0.bias has values that are no numbers"
+    assert found.left["frames.conv1.0"] == "features.0.bias has values that are not numbers"
 
 
 def test_full_size_goes_forward_and_back() -> None:

@@ -300,7 +300,7 @@ def test_largest_batch_is_found_by_trying() -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(path: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match="the loss is no number any more; take a smaller --lr"):
+    with pytest.raises(TrainError, match="the loss is not a number any more; take a smaller --lr"):
         run(path, tmp_path / "r", small(lr=1e18, drop=0.0))
 
 
