@@ -31,6 +31,7 @@ from stages.frames import STAGE as FRAMES
 from stages.frames.folder import natural_key, numbering_faults, pictures_of, place_joints
 from stages.frames.rotation_and_fit import Fit, geometry
 from stages.frames.stage import FramesParams
+from stages.registry import registry
 from store import Store
 from tests.support import ROOT
 from tests.support.command_line import as_json, debris, stage_files, ttprep, write_clip
