@@ -14,7 +14,7 @@ from pipeline.execution.in_process import InProcess, is_small
 from pipeline.execution.jobs import JobResult
 from pipeline.execution.on_dask import OnDask
 from pipeline.execution.progress import RunProgress
-from pipeline.planning.derived import derive, lacking
+from pipeline.planning.derived_parameters import derive, lacking
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
 from store import Store, StoreError

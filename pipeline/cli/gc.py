@@ -22,7 +22,7 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
     among PATH are kept. No run can use the store at the same time.
     """
     from pipeline.cli.tables import echo_json
-    from pipeline.planning.unwanted import unwanted
+    from pipeline.planning.garbage import unwanted
     from store import Store
     from store.gc import foreign, remove
     from store.names import shown

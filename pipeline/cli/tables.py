@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.execution.jobs import JobResult
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview
 from pipeline.run import Result
 from stages.pose import summarise

@@ -12,8 +12,8 @@ from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
-from pipeline.planning.plan import Planned
 from pipeline.planning.samples import SampleTable
+from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams

@@ -23,8 +23,8 @@ from pipeline.dataset.summary import Summary, read_summary
 from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
-from pipeline.planning.plan import Planned
 from pipeline.planning.samples import SampleTable
+from pipeline.planning.staleness import Planned
 from store import Store, sha256_file
 
 

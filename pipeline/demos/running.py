@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.inputs.manifest import read_manifest
-from pipeline.planning.plan import Planned
 from pipeline.planning.request import Request, Where
+from pipeline.planning.staleness import Planned
 from pipeline.run import Result, run
 from store import Store
 from store.atomic import write_bytes

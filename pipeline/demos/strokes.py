@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline.demos.rendering import rendering
 from pipeline.demos.running import Demo
 from pipeline.pictures.preview import preview
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from stages.base import StageError
 from stages.pose import resolve_weights
 from stages.roi import RoiParams

@@ -10,7 +10,7 @@ from rich.console import Console
 from pipeline.demos.rendering import rendering
 from pipeline.demos.running import Demo
 from pipeline.pictures.start_frame import draw_start
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from store import Store
 from ttdemo import JOINTS_FILE, N_TARGETS, make_throws, target_name
 

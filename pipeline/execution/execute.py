@@ -17,7 +17,7 @@ from pipeline.execution.feature_files import is_split, n_rows, part_ranges, vide
 from pipeline.execution.jobs import Job, JobResult, failed, skipped
 from pipeline.execution.progress import RunProgress
 from pipeline.planning.graph import Node
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from pipeline.planning.samples import decides_samples
 from stages.base import VideoInfo
 from store import Store
@@ -116,11 +116,10 @@ class _Execution:
 
     def extend(self, plan: list[Planned]) -> None:
         """Submit what has become possible of one video, and settle what has become impossible."""
-        info = self.decoded(plan)
-        for planned in plan:
-            node = planned.node
-            if planned.state == "done" or node.key in self.handles or node.key in self.ended:
-                continue
+        nodes = [p.node for p in plan if p.state != "done"]
+        left = [n for n in nodes if n.key not in self.handles and n.key not in self.ended]
+        info = self.decoded(plan) if left else None
+        for node in left:
             if node.stage.sampling and self.held:
                 continue
             if node.key not in self.expected:

@@ -14,7 +14,7 @@ from pipeline.execution.cluster import single_threaded
 from pipeline.execution.executor import Executor, Handle
 from pipeline.execution.feature_files import Progress
 from pipeline.execution.jobs import Job, JobResult, run_job
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 
 #: frames cut anew up to which no cluster is started: about a second's work, as much as the start itself
 SMALL_FRAMES = 1000

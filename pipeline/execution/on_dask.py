@@ -11,7 +11,7 @@ from pipeline.execution.cluster import TOPIC, connect, performance_report, remot
 from pipeline.execution.executor import Executor, Handle
 from pipeline.execution.feature_files import Progress
 from pipeline.execution.jobs import Job, JobResult, failed, note_failure, skipped
-from pipeline.execution.watch import Watch
+from pipeline.execution.stall_watch import Watch
 from pipeline.planning.request import Where
 
 

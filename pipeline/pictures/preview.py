@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.pictures.draw import Picture, row
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from stages.flow.quantise import QUANTUM
 from stages.roi import RoiParams
 from store import FeatureReader, Receipt, Slot, Store

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.pictures.draw import Picture
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from pipeline.planning.starts import start_of
 from stages.base import VideoInfo
 from stages.start import CONDITIONS, NO_START, StartParams

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from stages.start import NO_START, why_none
 from stages.start import STAGE as START
 from store import Store

@@ -13,11 +13,11 @@ from pipeline.errors import FAILED, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
 from pipeline.inputs.trials import Found, attach, find
-from pipeline.planning.derived import derive
+from pipeline.planning.derived_parameters import derive
 from pipeline.planning.graph import build, wanted_stages
-from pipeline.planning.plan import Planned, plan_nodes
 from pipeline.planning.request import Request
 from pipeline.planning.samples import SampleTable, intervals
+from pipeline.planning.staleness import Planned, plan_nodes
 from pipeline.planning.starts import find_starts
 from stages.base import Derived, Params
 from stages.registry import registry

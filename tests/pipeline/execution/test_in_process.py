@@ -11,8 +11,8 @@ import pytest
 from pipeline.execution.in_process import SMALL_FRAMES, is_small
 from pipeline.execution.layouts import PART_ROWS
 from pipeline.inputs.manifest import Manifest
-from pipeline.planning.plan import Planned
 from pipeline.planning.request import Request, Where
+from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import survey
 from pipeline.run import run
 from store import Store

@@ -14,8 +14,8 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.pictures.draw import Picture
 from pipeline.pictures.preview import preview
-from pipeline.planning.plan import Planned
 from pipeline.planning.request import Request
+from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import survey
 from stages.roi import RoiParams
 from store import Store

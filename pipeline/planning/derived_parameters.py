@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.inputs.manifest import Manifest
-from pipeline.planning.plan import Planned
+from pipeline.planning.staleness import Planned
 from stages.base import Derived
 from stages.registry import registry
 

@@ -136,7 +136,7 @@ def test_a_raised_version_is_a_reason(tmp_path: Path) -> None:
     from dataclasses import replace
 
     from pipeline.planning.graph import Node
-    from pipeline.planning.plan import plan_nodes
+    from pipeline.planning.staleness import plan_nodes
     from store import Slot, Store
 
     store = Store.create(tmp_path / "store")

@@ -13,7 +13,7 @@ from distributed import Client, LocalCluster, as_completed
 from rich.console import Console
 
 from pipeline.errors import UserError
-from pipeline.execution.watch import Watch
+from pipeline.execution.stall_watch import Watch
 from pipeline.inputs.manifest import read_manifest
 from pipeline.planning.request import Request, Where
 from pipeline.run import run
@@ -42,13 +42,13 @@ def test_futures_come_as_they_finish_also_those_added_meanwhile(client: Client) 
 
 
 def test_a_long_job_is_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.execution.watch.PATIENCE", 0.2)
+    monkeypatch.setattr("pipeline.execution.stall_watch.PATIENCE", 0.2)
     waiting = as_completed([client.submit(time.sleep, 1.5)])
     assert len(list(Watch(client).finished(waiting))) == 1
 
 
 def test_jobs_without_a_worker_end_the_wait(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.execution.watch.PATIENCE", 0.5)
+    monkeypatch.setattr("pipeline.execution.stall_watch.PATIENCE", 0.5)
     waiting = as_completed([client.submit(time.sleep, 0, resources={"there is no such worker": 1})])
     with pytest.raises(UserError, match=r"though 1 jobs are left.*run again"):
         list(Watch(client).finished(waiting))
@@ -56,8 +56,8 @@ def test_jobs_without_a_worker_end_the_wait(client: Client, monkeypatch: pytest.
 
 def test_a_run_whose_scheduler_hangs_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheduler is a process of its own, frozen in the middle of the work."""
-    monkeypatch.setattr("pipeline.execution.watch.PATIENCE", 1.0)
-    monkeypatch.setattr("pipeline.execution.watch.ANSWER", 1.0)
+    monkeypatch.setattr("pipeline.execution.stall_watch.PATIENCE", 1.0)
+    monkeypatch.setattr("pipeline.execution.stall_watch.ANSWER", 1.0)
     for seed in range(4):
         write_clip(tmp_path / "videos" / f"{seed}.mp4", 150, seed=seed)
     manifest = read_manifest(write_manifest(tmp_path))
