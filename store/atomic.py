@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -238,9 +239,29 @@ def write_json(path: Path, value: Any, within: Path | None = None) -> None:
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), within)
 
 
-def read_json(path: Path) -> Any | None:
-    """Return a JSON file's content, None where it is missing or cannot be read as JSON."""
+def read_regular(path: Path, most: int = -1, flags: int = 0) -> bytes | None:
+    """Return the bytes of a regular file, at most ``most``; None where a folder, a pipe or the like is there.
+
+    Raises
+    ------
+    OSError
+        There is nothing, or it cannot be read.
+    """
+    # without O_NONBLOCK a pipe in the file's place would hold us for ever
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
     try:
-        return json.loads(path.read_bytes())
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(handle)
+
+
+def read_json(path: Path) -> Any | None:
+    """Return a JSON file's content, None where it is missing, no file, or cannot be read as JSON."""
+    try:
+        data = read_regular(path)
+        return None if data is None else json.loads(data)
     except (OSError, ValueError, RecursionError):
         return None

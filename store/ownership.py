@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from store.atomic import read_regular
 from store.errors import ForeignError
 from store.names import Name, is_sha256, recognise, shown
 
@@ -149,14 +150,11 @@ def read_own(path: Path) -> bytes | None:
 
 def _read(path: Path, most: int) -> bytes | None:
     try:
-        # without O_NONBLOCK a pipe in the file's place would hold us for ever
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return read_regular(path, most, os.O_NOFOLLOW)
     except OSError as e:
         if e.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket
             return None
         raise
-    with os.fdopen(handle, "rb") as file:
-        return file.read(most) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 
 
 def _note_of(path: Path, kind: str, name: Name) -> bool:

@@ -51,7 +51,7 @@ def verify(store: Store, *, read_data: bool = False) -> Iterator[Finding]:
             if receipt is None:
                 # none at all: killed between publishing file and receipt, nobody takes it for done
                 if path.with_suffix(".json").exists():
-                    yield Finding(path, path.stat().st_size, "its receipt is damaged")
+                    yield Finding(path, path.lstat().st_size, "its receipt is damaged")
                 continue
             problem = _problem(path, receipt, read_data)
             slot = Slot(video, receipt.stage, receipt.key)

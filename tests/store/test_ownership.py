@@ -82,7 +82,7 @@ KINDS = (
 
 def plant(path: Path, kind: str, content: bytes, outside: Path) -> bool:
     """Put something of a user's at a path; False where there is something already."""
-    if os.path.lexists(path):
+    if os.path.lexists(path) or any(p.exists() and not p.is_dir() for p in path.parents):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == "hdf5":
@@ -394,6 +394,21 @@ def test_nothing_is_written_through_a_linked_folder(store: Store, slot: Slot, pl
     (store.root / place).unlink()
     (store.root / place).mkdir()  # what the message says
     put_in[place]()
+
+
+def test_pipes_in_the_place_of_notes_hold_nobody_up(store: Store, slot: Slot) -> None:
+    put(store, slot, rows(9))
+    for path in (
+        store.beside(slot, ".json"),
+        store.beside(slot, ".damaged.json"),
+        store.note_path(store.root),
+    ):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    assert store.receipt(slot) is None
+    assert [f.problem for f in verify(store)] == ["its receipt is damaged"]
+    assert list(store.source_notes()) == []
+    assert len(foreign(store)) == 3
 
 
 def test_gc_leaves_what_changed_since_it_was_listed(store: Store, slot: Slot) -> None:
