@@ -17,8 +17,8 @@ from pipeline.execution.feature_files import is_split, n_rows, part_ranges, vide
 from pipeline.execution.jobs import Job, JobResult, failed, skipped
 from pipeline.execution.progress import RunProgress
 from pipeline.planning.graph import Node
-from pipeline.planning.staleness import Planned
 from pipeline.planning.samples import decides_samples
+from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
 from store import Store
 
