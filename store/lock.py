@@ -86,11 +86,10 @@ class StoreLock:
         )
         # ours is visible before we look, so of two that start together at least one gives way
         for other in self._others():
-            if other.name is not None and other.name.lock in _EXCLUDES[self.kind]:
-                holder = _holder(other)
-                if holder is not None:
-                    self._withdraw()
-                    return holder
+            holder = _holder(other)  # of any kind: one that a killed run left is removed here
+            if holder is not None and holder["kind"] in _EXCLUDES[self.kind]:
+                self._withdraw()
+                return holder
         return None
 
     def _others(self) -> Iterator[Entry]:

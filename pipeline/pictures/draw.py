@@ -120,11 +120,19 @@ def caption(width: int, text: str, height: int = 22) -> Picture:
 
     OpenCV 5 draws any script. Earlier versions draw ASCII and put ``?`` for the rest, so there matplotlib
     draws such text; it is imported only then, because it would cost every export 0.3 s.
+
+    Returns
+    -------
+    (height, width, 3) uint8
+        RGB, read-only.
     """
     strip = np.full((height, width, 3), 30, np.uint8)
-    if not (text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT):
-        return np.maximum(strip, _lettering(width, text, height)[..., None])
-    cv2.putText(strip, text, (6, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    if text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT:
+        white, where = (255, 255, 255), (6, height - 7)
+        cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.45, white, 1, cv2.LINE_AA)
+    else:
+        strip = np.maximum(strip, _lettering(width, text, height)[..., None])
+    strip.flags.writeable = False  # it is handed out again
     return strip
 
 
