@@ -49,6 +49,7 @@ def export_request(
                 path,
                 samples=overview.samples,
                 compact=compact,
+                thorough=True,
                 progress=lambda rows, total: bar.update(task, advance=rows, total=total),
             )
     return done, overview

@@ -72,20 +72,20 @@ def write_croissant(path: Path, summary: Summary, digest: str, table: Path) -> N
     write_json(path, describe(summary, digest, table))
 
 
-def described_file(path: Path) -> tuple[str, int]:
-    """Read for which dataset a description was written: its fingerprint and its size in bytes.
+def described_file(path: Path) -> tuple[str, int, str]:
+    """Read for which dataset a description was written: its fingerprint, its size in bytes, its sha256.
 
     Returns
     -------
-    (str, int)
-        ``("", -1)`` where there is no description.
+    (str, int, str)
+        ``("", -1, "")`` where there is no description.
     """
     value: Any = read_json(path)
     try:
-        sizes = [int(f["contentSize"].split()[0]) for f in value["distribution"] if f["@id"] == "dataset"]
-        return str(value["identifier"]), sizes[0]
-    except (TypeError, KeyError, ValueError, IndexError):
-        return "", -1
+        (file,) = (f for f in value["distribution"] if f["@id"] == "dataset")
+        return str(value["identifier"]), int(file["contentSize"].split()[0]), str(file["sha256"])
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError):
+        return "", -1, ""
 
 
 def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:

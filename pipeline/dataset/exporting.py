@@ -8,14 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
-
-from pipeline.dataset.assemble import FORMAT, Progress, assemble
+from pipeline.dataset.assemble import Progress, assemble
 from pipeline.dataset.card import mark_of, write_card
 from pipeline.dataset.content import select_content
 from pipeline.dataset.croissant import described_file, write_croissant
-from pipeline.dataset.fingerprint import card_mark, dataset_fingerprint, stored_fingerprint
+from pipeline.dataset.fingerprint import card_mark, dataset_fingerprint
 from pipeline.dataset.hdf5_writer import link_target
+from pipeline.dataset.receipt import (
+    Receipt,
+    State,
+    digests,
+    is_dataset,
+    is_receipt,
+    look_at,
+    make_receipt,
+    receipt_path,
+    write_receipt,
+)
 from pipeline.dataset.sample_picture import write_picture
 from pipeline.dataset.sample_table import write_table
 from pipeline.dataset.split_table import split_params, stable_splits
@@ -25,7 +34,7 @@ from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
-from store import Store, sha256_file
+from store import Store
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,11 @@ class SideFiles:
     picture: Path
     table: Path
     croissant: Path
+
+    @property
+    def read(self) -> tuple[Path, Path]:
+        """Those that programs read."""
+        return self.table, self.croissant
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class Exported:
     left_out : tuple of str
         Videos that failed and are not in the file.
     seconds : float
+    damaged : str
+        What was wrong with the file that lay there; empty where nothing was.
     """
 
     path: Path
@@ -64,6 +80,7 @@ class Exported:
     counts: Mapping[str, Mapping[str, int]]
     left_out: tuple[str, ...]
     seconds: float
+    damaged: str = ""
 
     @property
     def code(self) -> int:
@@ -76,6 +93,8 @@ class Exported:
 
     def __str__(self) -> str:
         what = "written" if self.made else "is up to date"
+        if self.damaged:
+            what = f"was damaged ({self.damaged}), written anew"
         return f"{self.path}: {what}; {self.samples} samples, {self.rows} frames, {self.size / 1e6:.1f} MB"
 
 
@@ -98,6 +117,7 @@ def export(
     *,
     samples: SampleTable,
     compact: bool | None = None,
+    thorough: bool = False,
     progress: Progress = lambda rows, total: None,
 ) -> Exported:
     """Bring a dataset file up to date with the store; do nothing where it already is.
@@ -116,6 +136,9 @@ def export(
     compact : bool, optional
         Whether to compress: a tenth of the bytes, read at a fraction of the speed. Default: the manifest's
         setting.
+    thorough : bool
+        Read all of a file that lies there, to know that it is sound; else its tables alone, unless its time
+        of modification is not the one it was given.
     progress : callable
         Called with the rows of ``/cuboids`` just written and their total number.
 
@@ -140,15 +163,17 @@ def export(
     splits = stable_splits(store, split_params(manifest), [s for _, s in content.samples])
     fingerprint = dataset_fingerprint(content, splits, compact=compact)
     files = side_files(path)
-    current = stored_fingerprint(path) == fingerprint
+    state = look_at(path, read_data=thorough) if path.exists() else State()
+    current = not state.problem and state.fingerprint == fingerprint
     mark = card_mark(fingerprint, content)
-    made = not (current and _described(path, files, fingerprint, mark))
-    digest = ""
+    made = not (current and _described(path, files, state, mark))
+    digest = state.sha256
     if not current:
         digest = assemble(path, store, content, splits, fingerprint, compact=compact, progress=progress)
     summary = read_summary(path)
     if made:
-        _describe(summary, files, content.waterfall.to_json(), mark, digest or sha256_file(path))
+        _describe(summary, files, content.waterfall.to_json(), mark, digest)
+    _keep_receipt(path, files, state.receipt, fingerprint, digest)
     return Exported(
         path,
         made,
@@ -158,6 +183,7 @@ def export(
         summary.counts(),
         content.left_out,
         time.perf_counter() - start,
+        state.problem,
     )
 
 
@@ -169,11 +195,23 @@ def _describe(summary: Summary, files: SideFiles, waterfall: dict[str, Any], mar
     write_croissant(files.croissant, summary, digest, files.table)
 
 
-def _described(path: Path, files: SideFiles, fingerprint: str, mark: str) -> bool:
-    """Whether the files beside a dataset are there and describe this one."""
+def _described(path: Path, files: SideFiles, state: State, mark: str) -> bool:
+    """Whether the files beside a sound dataset are there, as they were written, and describe this one."""
     there = all(p.exists() for p in vars(files).values())
-    right = described_file(files.croissant) == (fingerprint, path.stat().st_size)
-    return there and right and mark_of(files.card) == mark
+    if not there or mark_of(files.card) != mark:
+        return False
+    receipt = state.receipt
+    if receipt is not None and receipt.fingerprint == state.fingerprint:
+        return receipt.sha256 == state.sha256 and receipt.files == digests(files.read)
+    fingerprint, size, digest = described_file(files.croissant)  # all that earlier versions wrote
+    return (fingerprint, size, digest) == (state.fingerprint, path.stat().st_size, state.sha256)
+
+
+def _keep_receipt(path: Path, files: SideFiles, there: Receipt | None, fingerprint: str, digest: str) -> None:
+    """Write the receipt, unless it is there already. It vouches for the bytes as they were written."""
+    right = make_receipt(path, fingerprint, digest, files.read)
+    if there != right:
+        write_receipt(path, right)
 
 
 def _guard(path: Path) -> None:
@@ -182,16 +220,16 @@ def _guard(path: Path) -> None:
     if path.suffix not in (".h5", ".hdf5"):
         raise UserError(f"{path}: a dataset is an HDF5 file; give a name that ends in .h5", USAGE)
     files = side_files(path)
+    for beside in (*vars(files).values(), receipt_path(path)):
+        if beside.is_symlink() or beside.is_dir():
+            what = "a link" if beside.is_symlink() else "a folder"
+            raise UserError(
+                f"{beside}: is {what}, which is not replaced; move it, or name the dataset otherwise", USAGE
+            )
     if not path.exists():
-        strange = [p for p in vars(files).values() if p.exists()]
-        if strange and not files.croissant.exists():
+        strange = [p for p in (*vars(files).values(), receipt_path(path)) if p.exists()]
+        if strange and not described_file(files.croissant)[0] and not is_receipt(path):
             raise UserError(f"{strange[0]}: exists and would be replaced; name the dataset otherwise", USAGE)
         return
-    try:
-        with h5py.File(path, "r") as file:
-            ours = file.attrs.get("format") == FORMAT
-    except OSError:
-        # a truncated dataset or something else: only the description beside it can tell
-        ours = files.croissant.exists()
-    if not ours:
+    if not (is_dataset(path) or (path.is_file() and described_file(files.croissant)[0])):
         raise UserError(f"{path}: exists and is no dataset of ttprep; give another name, or remove it", USAGE)

@@ -72,9 +72,12 @@ def card_mark(fingerprint: str, content: Content) -> str:
 
 
 def stored_fingerprint(path: Path) -> str:
-    """Read the fingerprint of a dataset file; empty where there is no complete one."""
+    """Read the fingerprint of a dataset file; empty where there is no complete one.
+
+    HDF5 parses the file: what is damaged must have been sorted out before (:mod:`pipeline.dataset.receipt`).
+    """
     try:
         with h5py.File(path, "r") as file:
             return str(file.attrs["fingerprint"]) if file.attrs.get("complete") else ""
-    except (OSError, KeyError):
+    except (OSError, KeyError, RuntimeError):
         return ""

@@ -17,6 +17,7 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
+from pipeline.dataset.seal import BlockSums, Range, make_seal
 from pipeline.errors import USAGE, UserError
 from stages.base import Array
 from store import DamagedError, Layout
@@ -37,7 +38,7 @@ class Hdf5Writer:
     ----------
     h5 : h5py.File
     sha256 : str
-        Of the whole file, once it is complete.
+        Of the whole file, its seal included, once it is complete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,6 +115,9 @@ class Hdf5Writer:
     def close(self) -> None:
         """Complete the file and flush it to the disk; raise what failed on the way."""
         self.h5.attrs["complete"] = True
+        self.h5.attrs["sealed"] = True
+        pixels = [(offset, offset + size) for offset, size, _ in self._reserved] + self._chunks()
+        fingerprint = str(self.h5.attrs.get("fingerprint", ""))
         self.h5.close()
         self._raw.finish()
         handle = os.open(self.path, os.O_RDWR)
@@ -128,10 +132,25 @@ class Hdf5Writer:
                             f"{self.path}: only {pipe.at - offset} of {size} bytes were written"
                         )
                 pipe.skip_to(os.fstat(handle).st_size)
-            self.sha256 = pipe.digest.hexdigest()
+            seal = make_seal(handle, pixels, fingerprint, pipe.digest.hexdigest(), pipe.sums.to_bytes())
+            with _Pipe(handle, pipe) as rest:
+                rest.put(np.frombuffer(seal, np.uint8))
+            self.sha256 = rest.digest.hexdigest()
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def _chunks(self) -> list[Range]:
+        """Return where the chunks of all datasets lie."""
+        found: list[Range] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset) and item.chunks is not None:
+                item.id.chunk_iter(lambda c: found.append((c.byte_offset, c.byte_offset + c.size)))
+
+        self.h5.flush()
+        self.h5.visititems(visit)
+        return found
 
     def abandon(self) -> None:
         """Close without completing; the caller removes the file."""
@@ -143,15 +162,19 @@ class Hdf5Writer:
 
 
 class _Pipe:
-    """Write and hash blocks in order, each in its own thread, at most a few blocks behind the caller."""
+    """Write, hash and sum blocks in order, each in its own thread, at most a few blocks behind the caller.
+
+    With ``before``, go on where that one ended.
+    """
 
     _DEPTH = 3
 
-    def __init__(self, handle: int) -> None:
-        self.at = 0
-        self.digest = hashlib.sha256()
+    def __init__(self, handle: int, before: _Pipe | None = None) -> None:
+        self.at = before.at if before else 0
+        self.digest = before.digest.copy() if before else hashlib.sha256()
+        self.sums = BlockSums()
         self._handle = handle
-        self._writer, self._hasher = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._writer, self._hasher, self._summer = (ThreadPoolExecutor(1) for _ in range(3))
         self._waiting: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
@@ -162,14 +185,15 @@ class _Pipe:
             while kind is None and self._waiting:
                 self._waiting.popleft().result()
         finally:
-            self._writer.shutdown(cancel_futures=True)
-            self._hasher.shutdown(cancel_futures=True)
+            for thread in (self._writer, self._hasher, self._summer):
+                thread.shutdown(cancel_futures=True)
 
     def put(self, block: Array) -> None:
         """Write a block at the current position."""
         data = block.data.cast("B")
         self._later(self._writer, self._write, data, self.at)
         self._later(self._hasher, self.digest.update, data)
+        self._later(self._summer, self.sums.update, data)
         self.at += len(data)
 
     def skip_to(self, stop: int) -> None:
@@ -179,11 +203,12 @@ class _Pipe:
             if not data:
                 raise DamagedError("the file ends too early; run the export again")
             self._later(self._hasher, self.digest.update, data)
+            self._later(self._summer, self.sums.update, memoryview(data))
             self.at += len(data)
 
     def _later(self, thread: ThreadPoolExecutor, work: Callable[..., None], *words: Any) -> None:
         self._waiting.append(thread.submit(work, *words))
-        while len(self._waiting) > 2 * self._DEPTH:
+        while len(self._waiting) > 3 * self._DEPTH:
             self._waiting.popleft().result()
 
     def _write(self, data: memoryview, at: int) -> None:

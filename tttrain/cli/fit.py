@@ -44,8 +44,9 @@ class _Recorder(TrainingBar):
 
     def _draw(self, history: list[dict[str, Any]]) -> None:
         from tttrain.evaluation import plots
+        from tttrain.training.run_folder import CURVES
 
-        plots.curves(history, self._folder / "curves.png", self._title)
+        plots.curves(history, self._folder / CURVES, self._title)
         self._drawn = time.monotonic()
 
 

@@ -161,9 +161,13 @@ def train_and_test(
         ``accuracy`` and the other :data:`FIGURES` on ``split``, deciding by the mean over test samples;
         ``seconds`` per epoch (median), ``epochs``, ``best_epoch``, and the state and data (``of``).
     """
-    path, there = training.folder / RESULT, atomic.read_json(training.folder / RESULT)
+    path = training.folder / RESULT
     of = {"split": split, "epochs": training.config.epochs, "fingerprint": info.samples_digest}
-    if isinstance(there, dict) and there.get("of") == of:
+    try:
+        there = atomic.read_checked_json(path)
+    except (OSError, ValueError):  # none yet, or a damaged one, which is made again
+        there = {}
+    if there.get("of") == of:
         return there
     history = Trainer(record, info, training.folder, device, runtime).run(listener)
     network = load_network(training.folder, info.path, device)
@@ -178,7 +182,7 @@ def train_and_test(
         "best_epoch": [r["epoch"] for r in history if r["improved"]][-1],
         "of": of,
     }
-    atomic.write_json(path, result)
+    atomic.write_checked_json(path, result)
     return result
 
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,20 @@ from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.view import View, make_view
 from tttrain.errors import USAGE, TrainError
 from tttrain.models import InputShape, build, get_spec
-from tttrain.training.checkpoint import Checkpoints
+from tttrain.training.checkpoint import (
+    OVER,
+    POINTER,
+    Checkpoints,
+    checkpoint_files,
+    is_checkpoint_name,
+    restore,
+)
 from tttrain.training.config import RunConfig
 from tttrain.training.device import place
 
 RUN = "run.json"
 HISTORY = "history.json"
+CURVES = "curves.png"
 
 
 class DataFacts(BaseModel):
@@ -111,6 +121,8 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
         The folder holds another run, or something else.
     """
     path = folder / RUN
+    if os.path.lexists(path):
+        atomic.require_replaceable(path)
     if path.exists() and not force:
         there = read_run(folder)
         differences = record.config.differences(there.config)
@@ -122,16 +134,59 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
                 "give the same ones to go on, another folder, or --force to start over",
                 USAGE,
             )
-    elif folder.exists() and any(folder.iterdir()) and not path.exists():
+    elif folder.exists() and not folder.is_dir():
+        raise TrainError(f"{folder}: is a file; give the name of a folder", USAGE)
+    elif folder.exists() and any(folder.iterdir()) and not _is_run(folder):
         raise TrainError(f"{folder}: holds files, but no run; give another folder", USAGE)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        for old in (*folder.glob("*.pt"), *(folder / n for n in ("checkpoint.json", HISTORY))):
-            old.unlink(missing_ok=True)
+        _clear(folder)
     for leftover in folder.glob(".*.tmp"):  # left by a killed process, and as large as a checkpoint
-        leftover.unlink(missing_ok=True)
-    atomic.write_json(path, record.model_dump(mode="json", by_alias=True))
+        if atomic.is_leftover(leftover, _is_name):
+            leftover.unlink(missing_ok=True)
+    atomic.write_checked_json(path, record.model_dump(mode="json", by_alias=True))
     return record
+
+
+def _is_name(name: str) -> bool:
+    return name in (RUN, HISTORY, POINTER, CURVES) or is_checkpoint_name(name)
+
+
+def _is_run(folder: Path) -> bool:
+    """Tell whether a run was begun in a folder, even if its ``run.json`` is damaged."""
+    try:
+        head = (folder / RUN).read_bytes()[:200]
+    except OSError:
+        return False
+    return head.split()[:2] == [b"{", b'"config":'] or (
+        all((folder / name).is_file() for name in (POINTER, HISTORY)) and any(checkpoint_files(folder))
+    )
+
+
+def _clear(folder: Path) -> None:
+    """Remove the run in a folder, and nothing else that lies there.
+
+    Raises
+    ------
+    TrainError
+        Something else lies where the run would write.
+    """
+    try:
+        named = set(Checkpoints(folder, write=False).names.values())
+    except TrainError:
+        named = set()
+    own = {p for p in folder.glob("*.pt") if p.name in named and p.is_file() and not p.is_symlink()}
+    own |= set(checkpoint_files(folder))
+    for path in sorted(folder.iterdir()):
+        if is_checkpoint_name(path.name) and path not in own:
+            raise TrainError(
+                f"{path}: bears the name of a checkpoint but is none; move it elsewhere and start again"
+            )
+        if path.name in (POINTER, HISTORY, CURVES):
+            atomic.require_replaceable(path)
+            own.add(path)
+    for path in own:
+        path.unlink(missing_ok=True)
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -144,13 +199,17 @@ def read_run(folder: Path) -> RunRecord:
     """
     path = folder / RUN
     try:
-        return RunRecord.model_validate_json(path.read_text())
-    except FileNotFoundError:
+        return RunRecord.model_validate_json(json.dumps(atomic.read_checked_json(path)))
+    except (FileNotFoundError, NotADirectoryError):
         raise TrainError(f"{folder}: no run there; `tttrain fit DATASET.h5 {folder}` makes one") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise TrainError(f"{path}: {where}: {first['msg']}; was it made by another version?") from None
+        raise TrainError(
+            f"{path}: damaged, or of another version ({where}: {first['msg']}); {OVER}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{path}: cannot be used ({error}); {OVER}") from None
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
@@ -216,5 +275,5 @@ def load_best(folder: Path, record: RunRecord, view: View, device: torch.device)
         No checkpoint yet, or a damaged one.
     """
     model = make_model(record, view)
-    model.load_state_dict(Checkpoints(folder).load("best", torch.device("cpu"), mmap=True)["model"])
+    restore(model, Checkpoints(folder).load("best", torch.device("cpu"), mmap=True), str(folder))
     return place(model, device).eval()

@@ -23,7 +23,7 @@ from tttrain.data.prepare import Preparer
 from tttrain.data.samples import KEEP_BYTES, Clip, Mode, StrokeDataset, merged
 from tttrain.errors import TrainError
 from tttrain.models.initial_weights import Initial, load_initial
-from tttrain.training.checkpoint import Checkpoints, random_state, restore_random_state
+from tttrain.training.checkpoint import OVER, Checkpoints, random_state, restore, restore_random_state
 from tttrain.training.device import World, autocast, place, set_precision
 from tttrain.training.loss import loss_and_hits, step_loss
 from tttrain.training.lr_schedule import Point
@@ -180,11 +180,16 @@ class Trainer:
         if "last" in self.checkpoints.names:
             state = self.checkpoints.load("last", self.device)
             self._restore(state)
-            self.history = state["history"]
-            for record in self.history:
-                move = self.schedule.step(_point(record))
-                set_rates(self.optimizer, move)
-            restore_random_state(state["random"])
+            try:
+                self.history = list(state["history"])
+                for record in self.history:
+                    move = self.schedule.step(_point(record))
+                    set_rates(self.optimizer, move)
+                restore_random_state(state["random"])
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                raise TrainError(f"{self.folder}: its last checkpoint is damaged ({error}); {OVER}") from None
+            if self.world.main:  # the file is for people; whatever happened to it, this is the true one
+                write_history(self.folder, self.history)
         return len(self.history)
 
     def run(self, listener: Listener) -> list[dict[str, Any]]:
@@ -238,8 +243,11 @@ class Trainer:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore(self.network, state, str(self.folder))
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, TypeError, AttributeError, ValueError) as error:
+            raise TrainError(f"{self.folder}: its last checkpoint is damaged ({error}); {OVER}") from None
 
     def _train_epoch(self, epoch: int, listener: Listener) -> dict[str, float]:
         """Pass once over the training samples; return mean loss, accuracy, share of time spent waiting."""

@@ -48,7 +48,7 @@ def test_export_elsewhere_and_again(folder: Path, tmp_path: Path) -> None:
     assert "is up to date" in again.stdout
     compact = as_json(ttprep("export", tmp_path / "small.h5", "--compact", "--json", cwd=folder))
     assert compact["size"] < value["size"]
-    assert len(list(tmp_path.iterdir())) == 10
+    assert len(list(tmp_path.iterdir())) == 12
     manifest = folder / "data_manifest.yaml"
     text = manifest.read_text()
     try:
