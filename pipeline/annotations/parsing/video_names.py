@@ -77,6 +77,12 @@ def _agreement(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     return count
 
 
+def remedy_for(name: str) -> str:
+    """Say what to do about a name in an annotation file that stands for no video."""
+    last = PurePosixPath(name.replace("\\", "/")).name or name
+    return f"add it, or map the name: annotation_options.videos: {{{shown(last)}: its video}}"
+
+
 def first_match(file: str, patterns: Mapping[str, str]) -> str | None:
     """Return the value of the first pattern that matches a path or its last part."""
     path = PurePosixPath(file)
