@@ -33,6 +33,7 @@ from pipeline.annotations.options import (
     CsvMapping,
     CvatOptions,
     LabelPart,
+    LabelStudioOptions,
     OpenTTGamesOptions,
 )
 from pipeline.annotations.reading import FileContent, merge, read_annotations, read_file
@@ -74,6 +75,7 @@ __all__ = [
     "FileContent",
     "Issue",
     "LabelPart",
+    "LabelStudioOptions",
     "NegativeParams",
     "OpenTTGamesOptions",
     "Sample",

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pipeline.annotations.label_mapping import LabelTranslation
 from pipeline.annotations.options import AnnotationOptions, LabelPart
 from pipeline.annotations.parsing.text import MAX_FRAME, BadField, frame_number, safe_name, shown
-from pipeline.annotations.parsing.video_names import VideoNames, remedy_for, stem
+from pipeline.annotations.parsing.video_names import VideoNames, remedy_for, stem, told_video
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 from stages.base import Params
 
@@ -105,7 +105,7 @@ class Recorder:
         """
         facts = self.videos.get(video)
         if facts is None:
-            message = f"no video {shown(video)} is known, so its seconds are no frames; {remedy_for(video)}"
+            message = f"no video {shown(video)} is known; add it, or say which it is: {remedy_for(video)}"
             self.issue_once(line, "unknown-video", message, video)
             return None
         if facts.timeline is not None and not facts.timeline.real:
@@ -132,8 +132,9 @@ class Recorder:
             The name as written if no video or more than one fits; None if the name is unsafe, in
             which case the entry must not be used.
         """
+        told = told_video(name.strip(), self.options.videos)
         try:
-            name = safe_name(name)
+            name = safe_name(name if told is None else told)
         except BadField as error:
             self.issue(line, error.kind, error.message)
             return None
