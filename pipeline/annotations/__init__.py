@@ -5,6 +5,7 @@ opens files. ``docs/annotations.md`` describes formats and rules. In the order i
 each other:
 
 ==================== ===================================================================================
+``timeline``         seconds of a file to frames, by the times at which frames are shown
 ``records``          intervals, events, findings, samples
 ``options``          what a manifest may say about reading
 ``label_mapping``    from an annotator's words to a canonical label, and from there to a class
@@ -32,6 +33,7 @@ from pipeline.annotations.options import (
     CsvMapping,
     CvatOptions,
     LabelPart,
+    LabelStudioOptions,
     OpenTTGamesOptions,
 )
 from pipeline.annotations.reading import FileContent, merge, read_annotations, read_file
@@ -49,6 +51,7 @@ from pipeline.annotations.records import (
     sample_id,
 )
 from pipeline.annotations.splits import SPLITS, SplitParams, assign_splits, split_counts, split_table
+from pipeline.annotations.timeline import Timeline, make_timeline
 from pipeline.annotations.waterfall import Step, Waterfall
 from pipeline.annotations.waterfall_picture import draw_waterfall
 
@@ -72,12 +75,14 @@ __all__ = [
     "FileContent",
     "Issue",
     "LabelPart",
+    "LabelStudioOptions",
     "NegativeParams",
     "OpenTTGamesOptions",
     "Sample",
     "SplitParams",
     "Step",
     "Taxonomy",
+    "Timeline",
     "VideoFacts",
     "Waterfall",
     "assign_splits",
@@ -86,6 +91,7 @@ __all__ = [
     "count_kinds",
     "draw_waterfall",
     "group_actions",
+    "make_timeline",
     "merge",
     "read_annotations",
     "read_file",

@@ -173,7 +173,7 @@ def _untimely(
     a: Annotation, videos: Mapping[str, VideoFacts], params: CleaningParams
 ) -> tuple[str, str] | None:
     """Report what is too short or too long; the limits are for strokes, a negative must only have a frame."""
-    seconds = (a.end - a.begin) / videos[a.video].fps
+    seconds = videos[a.video].duration(a.begin, a.end)
     low, high = exact(params.min_seconds), exact(params.max_seconds)
     if a.end <= a.begin or (a.label != NEGATIVE and seconds < low):
         return "too-short", f"{a.begin}-{a.end} lasts {float(seconds):.3f} s, under {params.min_seconds:g} s"

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from pipeline.annotations.parsing.text import shown
+from pipeline.annotations.parsing.video_names import remedy_for
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 
 
@@ -59,8 +61,8 @@ def _unknown_videos(
             lines[entry.file, entry.video].append(entry.line)
     for (file, video), found in lines.items():
         message = (
-            f"no video {video!r} is known ({len(found)} entries);"
-            " add it, or name the video of this file under annotation_options.videos"
+            f"no video {shown(video)} is known ({len(found)} entries); add it, or say which it is:"
+            f" {remedy_for(video)}"
         )
         yield Issue(file, min(found), "unknown-video", message)
 

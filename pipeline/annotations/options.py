@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -188,6 +189,34 @@ class CvatOptions(Params):
         return _parts(value)
 
 
+class LabelStudioOptions(Params):
+    """Define what the positions of Label Studio count.
+
+    Attributes
+    ----------
+    frame_rate : float or str, optional
+        Positions per second: the ``frameRate`` of the project's labelling configuration. ``video``: that of
+        each video, where positions are its frames; another word: the field of a task's data that holds the
+        number, as ``frameRate="$fps"`` does. None: 24, Label Studio's default, with a finding where the video
+        has another rate.
+    """
+
+    frame_rate: float | str | None = None
+
+    @field_validator("frame_rate")
+    @classmethod
+    def _usable(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, str):
+            value = value.strip().lstrip("$")
+            if not value:
+                raise ValueError("give a number, video, or the name of a field of the tasks' data")
+            with suppress(ValueError):
+                value = float(value)
+        if isinstance(value, float) and not 0 < value <= 1000:
+            raise ValueError("a rate lies above 0 and is no more than 1000 positions/s")
+        return value
+
+
 class AnnotationOptions(Params):
     """Everything that a manifest may say about reading annotations.
 
@@ -198,11 +227,13 @@ class AnnotationOptions(Params):
         is tried last. One mapping may stand without a list.
     openttgames : OpenTTGamesOptions
     cvat : CvatOptions
+    label_studio : LabelStudioOptions
     labels : dict of str to (str or None)
         Label → the label that it means, in every format, compared in the canonical spelling; None: a
         stroke without a label.
     videos : dict of str to str
-        Pattern of a file's path or name → its video, for files that do not name their video.
+        Pattern of a file's path or name → its video, for files that do not name their video; or a name that
+        annotation files use → the video that it means.
     annotators : dict of str to str
         Pattern of a file's path or name → who annotated it, for files that do not say.
     formats : dict of str to dict
@@ -214,6 +245,7 @@ class AnnotationOptions(Params):
     csv: tuple[CsvMapping, ...] = ()
     openttgames: OpenTTGamesOptions = OpenTTGamesOptions()
     cvat: CvatOptions = CvatOptions()
+    label_studio: LabelStudioOptions = LabelStudioOptions()
     labels: dict[str, str | None] = Field(default_factory=dict)
     videos: dict[str, str] = Field(default_factory=dict)
     annotators: dict[str, str] = Field(default_factory=dict)

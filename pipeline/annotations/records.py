@@ -8,10 +8,13 @@ equal the number of frames of the video. Each reader states how its format maps 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+
+from pipeline.annotations.timeline import Timeline
 
 #: the label of an interval in which nobody plays a stroke
 NEGATIVE = "Negative"
@@ -43,6 +46,7 @@ KINDS: dict[str, str] = {
     "unknown-video": "no video of that name is known",
     "ambiguous-video": "more than one known video fits the name",
     "video-inferred": "the video was found through a part of the file's or folder's name",
+    "doubtful-time": "times or frame numbers contradict the video, or rest on a rate that nobody gave",
     "reversed": "an interval that ends where or before it begins",
     "out-of-range": "an interval outside its video",
     "duplicate": "the same interval with the same label by the same annotator again",
@@ -73,12 +77,56 @@ class VideoFacts:
         name is used instead.
     player : str
         The player on whom the video is centred; empty if unknown.
+    timeline : Timeline or None
+        When each frame is shown; None: at its number divided by ``fps``.
+    variable : bool
+        Whether the time from frame to frame changes.
     """
 
     n_frames: int
     fps: Fraction
     content_id: str = ""
     player: str = ""
+    timeline: Timeline | None = None
+    variable: bool = False
+
+    def frame_at(self, seconds: Fraction) -> int:
+        """Return the frame that begins nearest to a time of the file's timeline; halves go up.
+
+        ``n_frames`` is the end of the last frame; what lies further out has a number further out.
+        """
+        if self.timeline is None:
+            return math.floor(seconds * self.fps + Fraction(1, 2))
+        return self.timeline.frame_at(seconds)
+
+    def time_of(self, frame: int) -> Fraction:
+        """Return the time of the file's timeline at which a frame begins, s."""
+        if self.timeline is None:
+            return frame / self.fps
+        return _to_microseconds(self.timeline.time_of(frame))
+
+    def duration(self, begin: int, end: int) -> Fraction:
+        """Return how long the frames from ``begin`` to before ``end`` last, s."""
+        if self.timeline is None or not self.timeline.real:
+            return (end - begin) / self.fps
+        return _to_microseconds(self.timeline.time_of(end) - self.timeline.time_of(begin))
+
+    def frame_after(self, frame: int, seconds: Fraction) -> int:
+        """Return the frame that begins nearest to some seconds after another one; before it, if negative."""
+        if self.timeline is None or not self.timeline.real:
+            shift = abs(seconds) * self.fps + Fraction(1, 2)
+            return frame + (math.floor(shift) if seconds >= 0 else -math.floor(shift))
+        return self._frame_near(self.timeline, self.timeline.time_of(frame) + float(seconds))
+
+    def _frame_near(self, timeline: Timeline, seconds: float) -> int:
+        first = timeline.time_of(0)
+        if seconds < first:
+            return -math.floor((first - seconds) / timeline.step + 0.5)
+        return timeline.frame_at(Fraction(seconds))
+
+
+def _to_microseconds(seconds: float) -> Fraction:
+    return Fraction(round(seconds * 1_000_000), 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -25,12 +27,12 @@ from pipeline.annotations import (
     read_annotations,
 )
 from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
-from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, find_videos, identify
+from pipeline.planning.frame_times import CONSTANT, VARIABLE, facts_from_receipt, facts_from_times
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
-from store import Receipt, Store
+from store import Receipt, Store, StoreError
 from store.atomic import write_bytes, write_json
 
 #: number of findings printed; the JSON file has all of them
@@ -68,7 +70,12 @@ class AnnotationReport:
         issues = (*self.annotations.issues, *self.cleaned.issues)
         return {
             "videos": {
-                name: {"frames": f.n_frames, "fps": float(f.fps), "player": f.player}
+                name: {
+                    "frames": f.n_frames,
+                    "fps": float(f.fps),
+                    "rate": VARIABLE if f.variable else CONSTANT,
+                    "player": f.player,
+                }
                 for name, f in sorted(self.videos.items())
             },
             "annotations": len(self.annotations.annotations),
@@ -144,13 +151,15 @@ def known_videos(
             continue
         receipt = _frames(store, source.sha256)
         try:
-            info = video_info(receipt) if receipt else _count(source, entry.fps, manifest, progress)
-        except StageError as e:
+            if receipt is None:
+                known = replace(_count(source, entry.fps, manifest, progress), player=entry.player)
+            else:
+                known = facts_from_receipt(receipt, source.sha256, entry.player, store, entry.fps)
+        except (StageError, StoreError, OSError) as e:
             problems.append(str(e))
             continue
-        fps = Fraction(entry.fps).limit_denominator(1001) if entry.fps else info.fps
         for path in (source.path, *source.also):
-            facts[path.as_posix()] = VideoFacts(info.n_frames, fps, source.sha256[:16], entry.player)
+            facts[path.as_posix()] = known
     return facts, problems
 
 
@@ -192,25 +201,24 @@ def _of_store(store: Store | None) -> dict[str, VideoFacts]:
     for note in store.source_notes() if store else ():
         receipt = _frames(store, note["sha256"])
         if receipt is not None:
-            info = video_info(receipt)
-            facts[Path(note["path"]).as_posix()] = VideoFacts(info.n_frames, info.fps, note["sha256"][:16])
+            facts[Path(note["path"]).as_posix()] = facts_from_receipt(receipt, note["sha256"], "", store)
     return facts
 
 
 def _count(
     source: Source, fps: float | None, manifest: Manifest, progress: Callable[[str], None]
-) -> VideoInfo:
+) -> VideoFacts:
     """Count frames by decoding them, as the frames stage does: no container can be trusted."""
     progress(source.name)
     params = manifest.params(FRAMES)
     small = params.model_copy(update={"width": 16, "height": 16, "fps": fps or params.fps})
-    n = 0
+    times: list[NDArray[np.float64]] = []
     attrs: dict[str, Any] = {}
     start = Block(0, 50, 0, {}, SourceFile(source.path.resolve()))
     for out in FRAMES.compute(iter([start]), small, VideoInfo()):
-        n += len(out["rgb"])
+        times.append(out["time"])
         attrs |= out.attrs
-    return VideoInfo(n, Fraction(attrs["fps_num"], attrs["fps_den"]))
+    return facts_from_times(np.concatenate(times), attrs, source.sha256[:16])
 
 
 def write_report(result: AnnotationReport, stem: Path) -> tuple[Path, Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 
 from pipeline.annotations import (
@@ -19,21 +18,16 @@ from pipeline.annotations import (
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.inputs.trials import whole_samples
+from pipeline.planning.frame_times import facts_from_receipt
 from pipeline.planning.graph import Node
 from stages.cuboids import STAGE as CUBOIDS
-from store import Receipt
+from store import Receipt, Store
 
 
 def decides_samples(node: Node) -> bool:
     """Return whether samples cannot be known before this node is made."""
     # the number of frames, and the start frame of trials
     return node.stage.is_root or node.stage.name == "start"
-
-
-def facts_of(source: Source, receipt: Receipt) -> VideoFacts:
-    """Return what cleaning must know of a video whose frames are in the store."""
-    fps = Fraction(int(receipt.attrs["fps_num"]), int(receipt.attrs["fps_den"]))
-    return VideoFacts(receipt.shapes["rgb"][0], fps, source.sha256[:16], source.player)
 
 
 @dataclass(frozen=True)
@@ -50,11 +44,14 @@ class SampleTable:
     videos : tuple of (Source, VideoFacts)
     starts : mapping of str to int
         sha256 of a video → its start frame.
+    store : Store or None
+        Where the times of frames are.
     """
 
     manifest: Manifest
     videos: tuple[tuple[Source, VideoFacts], ...] = ()
     starts: Mapping[str, int] = field(default_factory=dict)
+    store: Store | None = None
 
     def for_videos(
         self, frames: Iterable[tuple[Source, Receipt]], starts: Mapping[str, int] | None = None
@@ -68,11 +65,11 @@ class SampleTable:
         starts : mapping of str to int, optional
             Start frames; default: those of this table.
         """
-        videos = tuple((source, facts_of(source, receipt)) for source, receipt in frames)
+        videos = tuple((s, facts_from_receipt(r, s.sha256, s.player, self.store)) for s, r in frames)
         starts = self.starts if starts is None else starts
         here, there = dict(self.videos), dict(videos)
         same = here == there and all(self.starts.get(s.sha256) == starts.get(s.sha256) for s in there)
-        return self if same else SampleTable(self.manifest, videos, starts)
+        return self if same else replace(self, videos=videos, starts=starts)
 
     @property
     def annotations(self) -> AnnotationSet:

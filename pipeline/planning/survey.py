@@ -115,7 +115,7 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     overview = Overview(
         usable,
         found.problems + [f"{s.name}: {s.problem}" for s in sources if s.problem],
-        SampleTable(manifest),
+        SampleTable(manifest, store=store),
         names=names,
         remarks=found.notes + notes,
     )

@@ -27,6 +27,8 @@ class Report:
         Nominal frame rate of the stream, 1/s.
     pixel_aspect : Fraction
         Width of a pixel over its height.
+    origin : float
+        Presentation time at which a player's clock stands at 0, s.
     claimed : int
         Frames the container claims, 0 where it claims nothing.
     packets, discarded, frames : int
@@ -41,6 +43,7 @@ class Report:
     pixel_format: str = ""
     fps: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
+    origin: float = 0.0
     claimed: int = 0
     packets: int = 0
     discarded: int = 0

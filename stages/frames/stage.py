@@ -43,6 +43,12 @@ def _frame_rate(nominal: Fraction, times: list[float]) -> tuple[Fraction, str]:
     return nominal, "container"
 
 
+def _deviation(times: list[float], origin: float, fps: Fraction) -> float:
+    """Return how far frames are shown from their number divided by the rate at most, s; -1 without times."""
+    shown = np.sort(np.array(times)) - origin
+    return float(np.abs(shown - np.arange(len(shown)) / float(fps)).max()) if np.isfinite(shown).all() else -1
+
+
 def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[Result]:
     """Decode a video file or a folder of pictures.
 
@@ -139,6 +145,8 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
         "frames_hidden_by_edit_list": report.discarded,
         "frames_interlaced": report.interlaced,
         "timestamps_not_increasing": disordered,
+        "time_origin": report.origin,
+        "time_deviation": _deviation(every_time, report.origin, fps),
         "faults": report.faults,
     }
     if given is not None and plan is not None and not poses:

@@ -18,6 +18,7 @@ from typing import Any
 
 import av
 import av.error
+import av.format
 import av.logging
 
 from stages.base import StageError
@@ -84,10 +85,20 @@ def decode_video(path: Path, report: Report) -> Iterator[Any]:
         report.codec, report.pixel_format = context.name, context.pix_fmt or ""
         report.claimed = stream.frames
         report.pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
+        report.origin = _origin(container)
         report.fps = Fraction(stream.guessed_rate or stream.average_rate or 0)
         slots = _Slots("avi" in container.format.name.split(","))
         yield from _pictures(container, stream, report, messages, slots)
     _judge(report, messages, slots)
+
+
+def _origin(container: Any) -> float:
+    """Return the time at which a player's clock stands at 0, s.
+
+    MPEG streams start at any time of the recorder's clock, other containers count from 0.
+    """
+    adrift = container.format.flags & av.format.Flags.ts_discont.value
+    return container.start_time / av.time_base if adrift and container.start_time else 0.0
 
 
 @dataclass

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.options import AnnotationOptions, CsvMapping
-from pipeline.annotations.parsing.text import BadField, Refused, decode, seconds_to_frame, shown
+from pipeline.annotations.parsing.text import BadField, Refused, decode, shown, time_in_seconds
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_BYTES = 1 << 16
@@ -118,11 +118,11 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
         video = out.named_video(line, cells[columns.video])
     if video is None:
         return
-    begin, end = (
-        _frame(line, name, cells[name], video, mapping, out) for name in (columns.begin, columns.end)
-    )
-    if begin is None or end is None:
+    read = _times if mapping.unit == "seconds" else _numbers
+    span = read(line, cells[columns.begin], cells[columns.end], video, mapping, out)
+    if span is None:
         return
+    begin, end = span
     out.add(
         line,
         video,
@@ -134,18 +134,36 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
     )
 
 
-def _frame(line: int, name: str, cell: str, video: str, mapping: CsvMapping, out: Recorder) -> int | None:
-    if mapping.unit == "frames":
-        return out.frame(line, name, cell)
-    fps: Fraction | None = out.fps(video)
-    if fps is None:
-        out.issue(line, "malformed", f"{name}: seconds of a video whose frame rate is not known")
+def _numbers(
+    line: int, first: str, last: str, video: str, mapping: CsvMapping, out: Recorder
+) -> tuple[int, int] | None:
+    """Parse the two frame numbers of a row."""
+    cells = ((mapping.columns.begin, first), (mapping.columns.end, last))
+    begin, end = (out.frame(line, name, cell) for name, cell in cells)
+    return None if begin is None or end is None else (begin, end)
+
+
+def _times(
+    line: int, first: str, last: str, video: str, mapping: CsvMapping, out: Recorder
+) -> tuple[int, int] | None:
+    """Parse the two times of a row, and find their frames."""
+    times: list[Fraction] = []
+    for name, cell in ((mapping.columns.begin, first), (mapping.columns.end, last)):
+        try:
+            times.append(time_in_seconds(cell))
+        except BadField as error:
+            out.issue(line, error.kind, f"{name}: {error.message}")
+    if len(times) < 2:
         return None
-    try:
-        return seconds_to_frame(cell, fps)
-    except BadField as error:
-        out.issue(line, error.kind, f"{name}: {error.message}")
+    begin = out.frame_at(line, video, times[0])
+    end = None if begin is None else out.frame_at(line, video, times[1])
+    if begin is None or end is None:
         return None
+    beginning = out.videos[video].time_of(0)
+    if 0 <= max(times) < beginning:
+        late = f"{first}-{last} s lies before the first picture of {video}, at {float(beginning):.3f} s"
+        out.issue(line, "doubtful-time", late)
+    return begin, end
 
 
 def _recognises(file: AnnotationFile) -> bool:

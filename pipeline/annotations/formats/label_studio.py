@@ -1,19 +1,24 @@
 """Read Label Studio's ``TimelineLabels``: an export (JSON, JSON-MIN), a result, or a bare value.
 
-Label Studio counts frames from 1 and a range includes its last frame, so begin = start − 1, and end
-(the first frame after) equals its ``end``.
+Label Studio counts positions from 1, ``frameRate`` of them a second (of the project's configuration, 24 if
+that does not say), whatever rate the video has. A range includes its last position: it lasts from
+(start − 1) / frameRate to end / frameRate seconds, and begins and ends with the frames shown at these times.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
+from pipeline.annotations.formats.positions import Positions
 from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.options import VIDEO_SUFFIXES
 from pipeline.annotations.parsing.json_lines import Node
 from pipeline.annotations.parsing.text import shown
+from pipeline.annotations.parsing.video_names import remedy_for
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-")
 _TASK = frozenset({"annotations", "completions", "data"})
@@ -49,13 +54,13 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
         return
     for entry in root.items if root.is_array else [root]:
         if _is_value(entry):
-            _value(entry, out.video, "", out)
+            _value(entry, Positions(out, out.video), "", out)
         elif _is_result(entry):
-            _result(entry, out.video, "", out)
+            _result(entry, Positions(out, out.video), "", out)
         elif entry.keys() & _TASK:
             _task(entry, out)
         elif entry.get("result") is not None:
-            _annotation(entry, out.video, out)
+            _annotation(entry, Positions(out, out.video), out)
         elif _is_min(entry):
             _minimal(entry, out)
         else:
@@ -70,11 +75,12 @@ def _task(task: Node, out: Recorder) -> None:
     if annotations is None or not annotations.items:
         out.issue(task.line, "empty", "a task without annotations")
         return
+    positions = Positions(out, video, task.get("data"))
     for annotation in annotations.items:
-        _annotation(annotation, video, out)
+        _annotation(annotation, positions, out)
 
 
-def _annotation(annotation: Node, video: str, out: Recorder) -> None:
+def _annotation(annotation: Node, positions: Positions, out: Recorder) -> None:
     cancelled = annotation.get("was_cancelled")
     if cancelled is not None and cancelled.scalar is True:
         out.issue(annotation.line, "unsupported", "an annotation that was cancelled; not used")
@@ -85,7 +91,7 @@ def _annotation(annotation: Node, video: str, out: Recorder) -> None:
         return
     annotator = _annotator(annotation.get("completed_by"))
     for result in results.items:
-        _result(result, video, annotator, out)
+        _result(result, positions, annotator, out)
 
 
 def _annotator(node: Node | None) -> str:
@@ -98,17 +104,18 @@ def _annotator(node: Node | None) -> str:
     return "" if node.scalar is None else str(node.scalar)
 
 
-def _result(result: Node, video: str, annotator: str, out: Recorder) -> None:
+def _result(result: Node, positions: Positions, annotator: str, out: Recorder) -> None:
     value = result.get("value")
     if value is not None and _is_value(value):
-        _value(value, video, annotator, out)
+        positions.compare(result)
+        _value(value, positions, annotator, out)
         return
     kind = result.get("type")
     what = shown(kind.scalar) if kind is not None else "without type"
     out.issue(result.line, "unsupported", f"a result {what}, not timelinelabels; not used")
 
 
-def _value(value: Node, video: str, annotator: str, out: Recorder) -> None:
+def _value(value: Node, positions: Positions, annotator: str, out: Recorder) -> None:
     labels_node, ranges = value.get("timelinelabels"), value.get("ranges")
     labels = [n.scalar for n in labels_node.items] if labels_node is not None else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
@@ -119,6 +126,7 @@ def _value(value: Node, video: str, annotator: str, out: Recorder) -> None:
         return
     if len(labels) > 1:
         out.issue(value.line, "several-labels", f"{len(labels)} labels on one interval; read once for each")
+    positions.compare(value)
     for span in ranges.items:
         start, end = span.get("start"), span.get("end")
         if start is None or end is None:
@@ -128,8 +136,10 @@ def _value(value: Node, video: str, annotator: str, out: Recorder) -> None:
         last = out.frame(span.line, "end", end.scalar)
         if first is None or last is None:
             continue
-        for label in labels:
-            out.add(span.line, video, first - 1, last, str(label), annotator)
+        frames = positions.frames(span.line, first, last)
+        for label in labels if frames else ():
+            assert frames is not None
+            out.add(span.line, positions.video, *frames, str(label), annotator)
 
 
 def _minimal(entry: Node, out: Recorder) -> None:
@@ -138,10 +148,11 @@ def _minimal(entry: Node, out: Recorder) -> None:
     if video is None:
         return
     annotator = _annotator(entry.get("annotator"))
+    positions = Positions(out, video, entry)
     for member in entry.members:
         for item in member.node.items:
             if _is_value(item):
-                _value(item, video, annotator, out)
+                _value(item, positions, annotator, out)
 
 
 def _video(task: Node, data: Node | None, out: Recorder) -> str | None:
@@ -169,7 +180,36 @@ def _find(line: int, address: str, out: Recorder) -> str | None:
     folder, _, name = path.lstrip("/").rpartition("/")
     if not _UPLOAD.match(name):
         return video
-    return out.named_video(line, f"{folder}/{_UPLOAD.sub('', name, count=1)}".lstrip("/"))
+    name = _UPLOAD.sub("", name, count=1)
+    video = out.named_video(line, f"{folder}/{name}".lstrip("/"))
+    if video is None or video in out.videos:
+        return video
+    return _renamed(line, path, name, out) or path.lstrip("/")
+
+
+def _renamed(line: int, path: str, name: str, out: Recorder) -> str | None:
+    """Find the one video whose name Label Studio would have changed to this one on upload."""
+    found = [key for key in out.names.keys if _as_uploaded(key) == unicodedata.normalize("NFC", name)]
+    if not found:
+        return None
+    remedy = remedy_for(path)
+    if len(found) > 1:
+        some = " or ".join(found[:3])
+        message = f"the upload {shown(name)} may be {some}; say which: {remedy}"
+        out.issue_once(line, "ambiguous-video", message, path)
+        return None
+    message = (
+        f"the upload {shown(name)} is taken to be {found[0]}: Label Studio changes blanks and brackets;"
+        f" if that is wrong: {remedy}"
+    )
+    out.issue_once(line, "video-inferred", message, path)
+    return found[0]
+
+
+def _as_uploaded(key: str) -> str:
+    """Return what Label Studio makes of a file's name: blanks become underscores, other signs go."""
+    name = unicodedata.normalize("NFC", PurePosixPath(key).name).strip().replace(" ", "_")
+    return re.sub(r"[^-\w.]", "", name)
 
 
 FORMAT = AnnotationFormat(

@@ -1,23 +1,23 @@
 """Read OpenTTGames' ``events_markup.json``: frame → event, plain or extended with stroke names.
 
 Frames count from 0. An event is an instant. A stroke becomes an interval around it that lasts from
-``before`` to ``after`` seconds: begin = frame − round(before·fps), end = frame + round(after·fps).
+``before`` to ``after`` seconds: begin = frame − round(before·fps), end = frame + round(after·fps), and by the
+times of the frames where the rate changes.
 ``left_forehand_loop neutral both_feet_planted`` is a stroke of the player on the left; the words
 after the first describe the posture and are not part of the label.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from fractions import Fraction
 
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.intervals import exact
 from pipeline.annotations.options import OpenTTGamesOptions
 from pipeline.annotations.parsing.json_lines import Node
 from pipeline.annotations.parsing.text import shown
-from pipeline.annotations.records import Event
+from pipeline.annotations.records import Event, VideoFacts
 
 _KEY = re.compile(r"-?[0-9]+", re.ASCII)
 _STROKE = re.compile(r"(?:(left|right)_)?(forehand|backhand)_(\w+)", re.IGNORECASE)
@@ -39,8 +39,8 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
     """Read an event file; all of its events belong to the video of the file."""
     root = file.json
     options = out.options.openttgames
-    fps = out.fps(out.video) or Fraction(str(options.fps))
-    before, after = (_frames(seconds, fps) for seconds in (options.before, options.after))
+    facts = out.videos.get(out.video) or VideoFacts(0, exact(options.fps))
+    before, after = exact(options.before), exact(options.after)
     seen: dict[int, int] = {}
     previous = (-1, 0)
     for member in root.members if root else ():
@@ -62,7 +62,8 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
                 side, hand, name = (part or "" for part in stroke.groups())
                 template = options.strokes.get(name.lower(), f"{{hand}} {name}")
                 label = template.replace("{hand}", hand.capitalize())
-                out.add(member.line, out.video, frame - before, frame + after, label, player=side.lower())
+                begin, end = facts.frame_after(frame, -before), facts.frame_after(frame, after)
+                out.add(member.line, out.video, begin, end, label, player=side.lower())
                 continue
             out.events.append(Event(out.video, frame, value, out.file, member.line))
             if _SIDE.sub("", word, count=1).lower() not in options.events:
@@ -71,10 +72,6 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
                     "unknown-event",
                     f"{shown(value)} is neither a stroke nor a listed event; kept as an event",
                 )
-
-
-def _frames(seconds: float, fps: Fraction) -> int:
-    return math.floor(Fraction(str(seconds)) * fps + Fraction(1, 2))
 
 
 FORMAT = AnnotationFormat(

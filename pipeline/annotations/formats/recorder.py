@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from pipeline.annotations.label_mapping import LabelTranslation
 from pipeline.annotations.options import AnnotationOptions, LabelPart
-from pipeline.annotations.parsing.text import BadField, frame_number, safe_name, shown
-from pipeline.annotations.parsing.video_names import VideoNames, stem
+from pipeline.annotations.parsing.text import MAX_FRAME, BadField, frame_number, safe_name, shown
+from pipeline.annotations.parsing.video_names import VideoNames, remedy_for, stem, told_video
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 from stages.base import Params
 
@@ -56,6 +56,7 @@ class Recorder:
         self.events: list[Event] = []
         self.issues: list[Issue] = []
         self._own_options = own_options
+        self._told: set[tuple[str, str]] = set()
         self._labels = LabelTranslation(options.labels)
 
     @property
@@ -80,6 +81,12 @@ class Recorder:
         """Report a finding."""
         self.issues.append(Issue(self.file, line, kind, message))
 
+    def issue_once(self, line: int, kind: str, message: str, about: str) -> None:
+        """Report a finding of a kind only the first time it is about something: every row would repeat it."""
+        if (kind, about) not in self._told:
+            self._told.add((kind, about))
+            self.issue(line, kind, message)
+
     def frame(self, line: int, what: str, value: object) -> int | None:
         """Parse a frame number; report a finding and return None if it is not one."""
         try:
@@ -87,6 +94,34 @@ class Recorder:
         except BadField as error:
             self.issue(line, error.kind, f"{what}: {error.message}")
             return None
+
+    def frame_at(self, line: int, video: str, seconds: Fraction) -> int | None:
+        """Return the frame of a video that begins nearest to a time of its file's timeline.
+
+        Returns
+        -------
+        int or None
+            None, and a finding, if the video is not known, or has no such frame by far.
+        """
+        facts = self.videos.get(video)
+        if facts is None:
+            message = f"no video {shown(video)} is known; add it, or say which it is: {remedy_for(video)}"
+            self.issue_once(line, "unknown-video", message, video)
+            return None
+        if facts.timeline is not None and not facts.timeline.real:
+            self.issue_once(
+                line,
+                "doubtful-time",
+                f"seconds are those of the file as it plays, {1 / facts.timeline.step:.6g} frames/s, although"
+                f" the manifest gives {video} {float(facts.fps):g}; if they were counted at that rate, write"
+                " frames instead",
+                video,
+            )
+        frame = facts.frame_at(seconds)
+        if abs(frame) > MAX_FRAME:
+            self.issue(line, "bad-number", f"{float(seconds):g} s is no time in any video")
+            return None
+        return frame
 
     def named_video(self, line: int, name: str) -> str | None:
         """Find the known video that a name in the file stands for.
@@ -97,8 +132,9 @@ class Recorder:
             The name as written if no video or more than one fits; None if the name is unsafe, in
             which case the entry must not be used.
         """
+        told = told_video(name.strip(), self.options.videos)
         try:
-            name = safe_name(name)
+            name = safe_name(name if told is None else told)
         except BadField as error:
             self.issue(line, error.kind, error.message)
             return None

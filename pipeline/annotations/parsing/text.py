@@ -105,30 +105,21 @@ def frame_number(value: object) -> int:
     return int(value)
 
 
-def seconds_to_frame(value: str, fps: Fraction) -> int:
-    """Return the frame nearest to a time; halves are rounded up.
-
-    Parameters
-    ----------
-    value : str
-        Seconds, with decimal point or comma.
-    fps : Fraction
-        Frame rate in 1/s.
+def time_in_seconds(value: str) -> Fraction:
+    """Parse a time as it is written in a file, with decimal point or comma.
 
     Raises
     ------
     BadField
-        Not a number, or a frame above :data:`MAX_FRAME`.
+        Not a number, or more seconds than any video has frames.
     """
     text = value.strip()
     if not _DECIMAL.fullmatch(text) or not any(c.isdigit() for c in text):
         raise BadField("malformed", f"{shown(value)} is no time in seconds")
-    if len(text) > 24:
+    seconds = Fraction(text.replace(",", ".")) if len(text) <= 24 else Fraction(MAX_FRAME + 1)
+    if abs(seconds) > MAX_FRAME:
         raise BadField("bad-number", f"{shown(value)} is no time in any video")
-    frame = math.floor(Fraction(text.replace(",", ".")) * fps + Fraction(1, 2))
-    if abs(frame) > MAX_FRAME:
-        raise BadField("bad-number", f"{shown(value)} is no time in any video")
-    return frame
+    return seconds
 
 
 def safe_name(name: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from pipeline.annotations.options import VIDEO_SUFFIXES, AnnotationOptions
 from pipeline.annotations.parsing.text import BadField, shown
+
+#: characters of a name that a remedy repeats
+_LONGEST = 200
 
 
 def stem(name: str) -> str:
@@ -27,6 +31,7 @@ class VideoNames:
     """
 
     def __init__(self, videos: Mapping[str, object]) -> None:
+        self.keys = tuple(sorted(videos))
         self._exact = set(videos)
         self._by_stem: dict[str, list[str]] = {}
         for key in sorted(videos):
@@ -77,6 +82,27 @@ def _agreement(a: tuple[str, ...], b: tuple[str, ...]) -> int:
     return count
 
 
+#: what stands in a remedy for the video that the user must name
+PLACE = "path of the video"
+
+
+def remedy_for(name: str) -> str:
+    """Say what to do about a name in an annotation file that stands for no video, or for a wrong one."""
+    last = last_part(name)
+    key = json.dumps(last, ensure_ascii=False) if len(last) <= _LONGEST else "its name"
+    return f'annotation_options: {{videos: {{{key}: "{PLACE}"}}}}'
+
+
+def last_part(name: str) -> str:
+    """Return a name without its folders."""
+    return PurePosixPath(name.replace("\\", "/")).name or name
+
+
+def told_video(name: str, videos: Mapping[str, str]) -> str | None:
+    """Return the video that the manifest gives for a name that an annotation file uses; no patterns here."""
+    return videos.get(name, videos.get(last_part(name)))
+
+
 def first_match(file: str, patterns: Mapping[str, str]) -> str | None:
     """Return the value of the first pattern that matches a path or its last part."""
     path = PurePosixPath(file)
@@ -108,7 +134,7 @@ def video_of_file(
         Kind and message of what to report if the reader makes use of the video.
     """
     try:
-        told = first_match(file, options.videos)
+        told = first_match(file, options.videos) or told_video(stem(name), options.videos)
         if told is not None:
             return names.find(told) or told, None
         video = names.find(name)
@@ -121,8 +147,9 @@ def video_of_file(
         for part in parts:
             video = names.find(part) if part else None
             if video is not None:
-                remedy = "if that is wrong, name the video under annotation_options.videos"
-                return video, ("video-inferred", f"taken to be of {video} for its {shown(part)}; {remedy}")
+                remedy = remedy_for(file)
+                message = f"taken to be of {video} for its {shown(part)}; if that is wrong: {remedy}"
+                return video, ("video-inferred", message)
     except BadField as error:
         return None, (error.kind, error.message)
     return None, None

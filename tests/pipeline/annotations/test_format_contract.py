@@ -76,7 +76,7 @@ class TestLabelStudio(FormatContract):
         indent=1,
     ).encode()
     label = LOOP.encode()
-    expected = ((13, 120, 192, LOOP),)
+    expected = ((13, 600, 960, LOOP),)  # 24 positions a second of a video of 120 frames/s
 
 
 class TestCsv(FormatContract):

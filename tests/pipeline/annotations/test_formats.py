@@ -107,6 +107,7 @@ OPTIONS = AnnotationOptions.model_validate(
         "csv": [
             {"columns": {"begin": "from", "end": "to", "label": "what", "video": "clip"}, "unit": "seconds"},
         ],
+        "label_studio": {"frame_rate": 120},
     }
 )
 INCLUSIVE = AnnotationOptions.model_validate({"csv": {"first_frame": 1, "end_inclusive": True}})
@@ -365,7 +366,7 @@ def test_csv_of_seconds_needs_a_known_video_and_rounds_to_the_nearest_frame() ->
     text = 'clip,from,to,what\ngame,1.0041,2.0042,x\nnobody,1,2,x\ngame,"3,5",4,x\n'
     content = read(text, "t.csv")
     assert [(a.begin, a.end) for a in content.annotations] == [(120, 241), (420, 480)]
-    assert [(i.line, i.kind) for i in content.issues] == [(3, "malformed"), (3, "malformed")]
+    assert [(i.line, i.kind) for i in content.issues] == [(3, "unknown-video")]
 
 
 def test_csv_encodings() -> None:
@@ -564,7 +565,7 @@ needs_shared = pytest.mark.skipif(not SHARED, reason="TTPREP_SHARED is not set: 
 EXPECTED: dict[str, tuple[int, int, int, int, dict[str, int]]] = {
     "centralelyon/ALEXIS-LEBRUN_vs_FAN-ZHENDONG_annotation_2.csv": (25, 41400, 352, 0, {}),
     "cvat/cvat_video_1.1_docs_example.xml": (30, 4620, 3, 0, {}),
-    "label_studio/timelinelabels_docs_example.json": (30, 100, 1, 0, {}),
+    "label_studio/timelinelabels_docs_example.json": (30, 100, 1, 0, {"doubtful-time": 1}),
     "openttgames/events_markup1.json": (120, 79500, 160, 464, {"unsorted": 3}),
     "openttgames/events_markup4.json": (
         120, 80500, 173, 461, {"overlap": 2, "unknown-event": 1, "unsorted": 5},

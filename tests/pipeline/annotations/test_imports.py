@@ -13,6 +13,7 @@ FOLDER = Path(pipeline.annotations.__file__).parent
 #: each may import those in front of it, and from its own room those that do not import it
 ROOMS = (
     "intervals",
+    "timeline",
     "records",
     "options",
     "label_mapping",
