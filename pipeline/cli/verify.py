@@ -50,8 +50,11 @@ def verify(
         echo_json(
             {
                 "files": len(findings) + len(beside),
-                "bytes": sum(f.size for f in (*findings, *beside)),
-                "damaged": [{"path": str(f.path), "problem": f.problem} for f in (*bad, *bad_datasets)],
+                "bytes": sum(f.size for f in findings) + sum(f.size for f in beside),
+                "damaged": [
+                    *({"path": str(f.path), "problem": f.problem} for f in bad),
+                    *({"path": str(f.path), "problem": f.problem} for f in bad_datasets),
+                ],
             }
         )
     else:
@@ -59,7 +62,7 @@ def verify(
             click.echo(f"{finding.path}: {finding.problem}; run `ttprep run` to make it anew")
         for found in bad_datasets:
             click.echo(f"{found.path}: {found.problem}; {found.remedy}")
-        size = sum(f.size for f in (*findings, *beside)) / 1e6
+        size = (sum(f.size for f in findings) + sum(f.size for f in beside)) / 1e6
         n = len(findings) + len(beside)
         click.echo(f"{n} files, {size:.1f} MB checked, {len(bad) + len(bad_datasets)} damaged")
     return errors.FAILED if bad or bad_datasets else errors.OK
