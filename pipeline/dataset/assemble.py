@@ -18,8 +18,7 @@ import h5py
 import numpy as np
 
 from pipeline.annotations import SPLITS
-from pipeline.dataset.content import Content, Video
-from pipeline.dataset.frame_labels import UNKNOWN, frame_labels
+from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
 from pipeline.planning.graph import Node

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.annotations import Action, Sample, Taxonomy
-from pipeline.dataset.frame_labels import frame_labels
+from pipeline.dataset.content import frame_labels
 from pipeline.inputs.manifest import Manifest
 from store import FeatureReader, Store
 from tests.pipeline.dataset.conftest import ACTIONS
