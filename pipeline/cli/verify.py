@@ -8,6 +8,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, make_request, options, stderr
+from pipeline.terminal import echo, echo_json
 
 
 @click.command()
@@ -25,7 +26,6 @@ def verify(store_root: Path | None, manifest: Path | None, read_data: bool, as_j
     """
     from rich.progress import track
 
-    from pipeline.cli.tables import echo_json
     from store import Store
     from store.verify import verify as check
 
@@ -46,7 +46,7 @@ def verify(store_root: Path | None, manifest: Path | None, read_data: bool, as_j
         )
     else:
         for finding in bad:
-            click.echo(f"{finding.path}: {finding.problem}; run `ttprep run` to make it anew")
+            echo(f"{finding.path}: {finding.problem}; run `ttprep run` to make it anew")
         size = sum(f.size for f in findings) / 1e6
-        click.echo(f"{len(findings)} files, {size:.1f} MB checked, {len(bad)} damaged")
+        echo(f"{len(findings)} files, {size:.1f} MB checked, {len(bad)} damaged")
     return errors.FAILED if bad else errors.OK

@@ -97,6 +97,9 @@ class Recorder:
             The name as written if no video or more than one fits; None if the name is unsafe, in
             which case the entry must not be used.
         """
+        known = self.names.at(name)
+        if known is not None:
+            return known
         try:
             name = safe_name(name)
         except BadField as error:

@@ -20,6 +20,7 @@ ROOMS = (
     "formats",
     "consistency",
     "reading",
+    "losses",
     "actions",
     "waterfall",
     "waterfall_picture",
