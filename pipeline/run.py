@@ -17,6 +17,7 @@ from pipeline.execution.progress import RunProgress
 from pipeline.planning.derived_parameters import derive, lacking
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
+from pipeline.terminal import say
 from store import Store, StoreError
 from store.gc import leftovers, spent_parts
 
@@ -70,7 +71,7 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
             # only now is it known that a download is worth trying
             overview.derived = derive(request.manifest, overview.names, request.pose_weights, download=True)
         for problem in overview.problems:
-            console.print(f"[red]failed[/red] {problem}", soft_wrap=True, highlight=False, markup=True)
+            say(console, problem, "failed", "red")
         jobs = _execute(request, store, overview, console, executor) if overview.to_do() else []
         _sweep(store)  # what workers left that died on the way
         dataset = _dataset(request, store, overview, jobs)

@@ -235,8 +235,12 @@ def write_bytes(path: Path, data: bytes, within: Path | None = None) -> None:
 
 
 def write_json(path: Path, value: Any, within: Path | None = None) -> None:
-    """Publish a JSON file atomically; see :func:`replacing`."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), within)
+    """Publish a JSON file atomically; see :func:`replacing`.
+
+    A surrogate, which stands for a byte of a file's name that is not UTF-8, becomes JSON's escape of it.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), within)
 
 
 def read_regular(path: Path, most: int = -1, flags: int = 0) -> bytes | None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from store.atomic import CheckedFile
 from store.errors import DamagedError, StoreError
 from store.layout import Layout, decode, encode
+from store.text import valid_text
 
 FORMAT = "ttprep-feature"
 FORMAT_VERSION = 1
@@ -63,7 +64,8 @@ class FeatureWriter:
         """Add root attributes; dictionaries, lists and tuples become JSON."""
         for name, value in attrs.items():
             plain = isinstance(value, str | int | float | bool | np.generic)
-            self._file.attrs[name] = value if plain else json.dumps(value, sort_keys=True)
+            text = valid_text(value) if isinstance(value, str) else value
+            self._file.attrs[name] = text if plain else json.dumps(value, sort_keys=True)
 
     def append(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Add rows to any of the datasets; chunks are written as they fill.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
+from store.text import valid_text
+
 MARKER = "ttprep-store.json"
 VIDEOS, SOURCES, SPLITS, LOCKS = "videos", "sources", "splits", "locks"
 FOLDERS = (VIDEOS, SOURCES, SPLITS, LOCKS)
@@ -115,5 +117,5 @@ def is_video(text: str) -> bool:
 
 
 def shown(path: PurePath) -> str:
-    """Return a path that any terminal can print: bytes that are not UTF-8 become replacement characters."""
-    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Return a path that any terminal can print; see :func:`store.text.valid_text`."""
+    return valid_text(str(path))

@@ -22,8 +22,8 @@ PACKAGES: dict[str, set[str]] = {
 #: package → its rooms from the lowest up: a room imports from those before it alone
 ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
-        "errors", "provenance", "annotations", "inputs", "planning", "execution", "pictures", "dataset",
-        "run", "demos", "cli",
+        "errors", "terminal", "provenance", "discovery", "annotations", "inputs", "planning", "execution",
+        "pictures", "dataset", "run", "demos", "cli",
     ),
     "tttrain": ("errors", "atomic", "data", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),

@@ -13,6 +13,7 @@ each other:
 ``formats/``         one reader per format, the registry of formats, the contract for other packages
 ``consistency``      findings that show when entries are compared
 ``reading``          files and folders to one set of records
+``losses``           files of which nothing is left
 ``actions``          intervals that mean the same stroke
 ``waterfall``        counts after each rule; ``waterfall_picture`` draws them
 ``negatives``        gaps in which nobody plays
@@ -26,6 +27,7 @@ from __future__ import annotations
 from pipeline.annotations.actions import Action, group_actions
 from pipeline.annotations.cleaning import Cleaned, CleaningParams, clean
 from pipeline.annotations.label_mapping import STROKES, TAXONOMIES, Taxonomy, canonical
+from pipeline.annotations.losses import lost_files
 from pipeline.annotations.negatives import NegativeParams
 from pipeline.annotations.options import (
     AnnotationOptions,
@@ -91,6 +93,7 @@ __all__ = [
     "count_kinds",
     "draw_waterfall",
     "group_actions",
+    "lost_files",
     "make_timeline",
     "merge",
     "read_annotations",

@@ -9,11 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.base import Params
 
-#: endings that are cut off before names of videos are compared
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".wmv", ".ts", ".flv"}
-)
-
 
 class LabelPart(Params):
     """One part of a label that is composed from several columns (CSV) or attributes (CVAT).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +25,7 @@ from pipeline.annotations.records import (
     VideoFacts,
     annotation_order,
 )
+from pipeline.discovery import VIDEO_SUFFIXES, Search, on_disk, special_kind
 from stages.base import Params
 
 #: endings that :func:`~pipeline.annotations.parsing.video_names.stem` cuts off by itself
@@ -60,9 +61,9 @@ def read_annotations(
     Parameters
     ----------
     paths : iterable of path
-        Files and folders. In a folder, every file whose ending belongs to a format (``.xml``, ``.json``,
-        ``.csv``, ``.tsv`` and those of installed packages) is read, and every clip of a classification
-        folder (``…/{train,validation,test}/<class>/<clip>``).
+        Files and folders. In a folder, every file is read that is not hidden and whose ending belongs to a
+        format (``.xml``, ``.json``, ``.csv``, ``.tsv`` and those of installed packages), and every clip of a
+        classification folder (``…/{train,validation,test}/<class>/<clip>``).
     videos : mapping of str to VideoFacts
         The known videos by name (relative path).
     options : AnnotationOptions, optional
@@ -86,7 +87,8 @@ def read_annotations(
     reader = _Reader(videos, options)
     contents: list[FileContent] = []
     seen: dict[bytes, str] = {}
-    for path in _expand(paths, reader.formats):
+    files, left_out = _expand(paths, reader.formats)
+    for path in files:
         file = path.as_posix()
         label = _clip_label(path, reader.formats)
         if label is not None:
@@ -104,7 +106,7 @@ def read_annotations(
             content = FileContent(content.annotations, content.events, (*content.issues, twin))
         seen.setdefault(digest, file)
         contents.append(content)
-    contents.append(FileContent(issues=reader.formats.problems))
+    contents.append(FileContent(issues=(*reader.formats.problems, *left_out)))
     return merge(contents, videos)
 
 
@@ -258,21 +260,34 @@ class _Reader:
         raise Refused("unknown-format", _unknown(file, self.formats))
 
 
-def _expand(paths: Iterable[str | os.PathLike[str]], formats: FormatRegistry) -> Iterator[Path]:
-    """Yield each file once, in alphabetical order."""
+def _expand(
+    paths: Iterable[str | os.PathLike[str]], formats: FormatRegistry
+) -> tuple[list[Path], list[Issue]]:
+    """Return each file once, in alphabetical order, and one finding for each folder that has others too."""
     files: dict[str, Path] = {}
+    left_out: list[Issue] = []
     suffixes = formats.suffixes
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            for folder, folders, names in os.walk(path):
-                folders.sort()
-                for inner in (Path(folder, name) for name in names):
-                    if inner.suffix.lower() in suffixes or _clip_label(inner, formats):
-                        files.setdefault(os.path.realpath(inner), inner)
-        else:
+    for path in (on_disk(Path(given)) for given in paths):
+        if not path.is_dir():
             files.setdefault(os.path.realpath(path), path)
-    yield from sorted(files.values(), key=lambda p: p.as_posix())
+            continue
+        search, any_used = Search(), False
+        for folder, names in search.folders(path):
+            for inner in (folder / name for name in names):
+                suffix = inner.suffix.lower()
+                if suffix in suffixes or _clip_label(inner, formats):
+                    files.setdefault(os.path.realpath(inner), inner)
+                    any_used = True
+                elif suffix not in VIDEO_SUFFIXES:  # annotations may lie beside their videos
+                    search.leave(inner.name)
+        left_out += [Issue(path.as_posix(), 0, "unreadable", problem) for problem in search.problems]
+        left = search.left_out()
+        if not any_used and not search.problems:
+            what = f"no annotation file found there; it holds {left or 'nothing that could be one'}"
+            left_out.append(Issue(path.as_posix(), 0, "empty", what))
+        elif left:
+            left_out.append(Issue(path.as_posix(), 0, "left-out", left))
+    return sorted(files.values(), key=lambda p: p.as_posix()), left_out
 
 
 def _clip_label(path: Path, formats: FormatRegistry) -> str | None:
@@ -284,9 +299,9 @@ def _clip_label(path: Path, formats: FormatRegistry) -> str | None:
 
 def _load(path: Path, limit: int) -> bytes:
     try:
-        # a pipe or device would block or never end
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise Refused("unreadable", "this is no regular file")
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # a pipe or device would block or never end
+            raise Refused("unreadable", f"this is {special_kind(mode) or 'no regular file'}, not a file")
         with open(path, "rb") as handle:
             data = handle.read(limit + 1)
     except OSError as error:

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.annotations import (
-    REFUSALS,
     AnnotationSet,
     Cleaned,
     Step,
@@ -24,12 +22,16 @@ from pipeline.annotations import (
     clean,
     count_kinds,
     draw_waterfall,
+    lost_files,
     read_annotations,
 )
+from pipeline.annotations.parsing.text import table_delimiter
+from pipeline.discovery import find_videos, on_disk
 from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
-from pipeline.inputs.sources import Source, find_videos, identify
+from pipeline.inputs.sources import Source, identify
 from pipeline.planning.frame_times import CONSTANT, VARIABLE, facts_from_receipt, facts_from_times
+from pipeline.terminal import cell, say
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
 from store import Receipt, Store, StoreError
@@ -50,20 +52,28 @@ class AnnotationReport:
     cleaned : Cleaned
     problems : tuple of str
         One line per video whose frames could not be counted.
+    notes : tuple of str
+        What was left out where videos were looked for.
     """
 
     videos: Mapping[str, VideoFacts]
     annotations: AnnotationSet
     cleaned: Cleaned
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> Mapping[str, str]:
+        """Return the files of which nothing can be used, each with one line that says why."""
+        return lost_files(self.annotations, self.videos)
 
     @property
     def code(self) -> int:
-        """Return the exit code: a file that cannot be used is a failure, a finding in a file is not."""
-        refused = {i.file for i in self.annotations.issues if i.kind in REFUSALS}
-        if not refused and not self.problems:
+        """Return the exit code: a file of which nothing can be used is a failure, a finding is not."""
+        read = {a.file for a in self.annotations.annotations} | {e.file for e in self.annotations.events}
+        if read and not self.lost and not self.problems:
             return OK
-        return SOME_FAILED if self.annotations.annotations else FAILED
+        return SOME_FAILED if read - set(self.lost) else FAILED
 
     def to_json(self) -> dict[str, Any]:
         """Return counts, waterfall, every finding and every sample as plain values."""
@@ -84,7 +94,8 @@ class AnnotationReport:
             "finding_counts": count_kinds(issues),
             "findings": [asdict(i) for i in issues],
             "samples": [asdict(s) for s in self.cleaned.samples],
-            "problems": list(self.problems),
+            "problems": [*self.problems, *self.lost.values()],
+            "notes": list(self.notes),
             "exit_code": self.code,
         }
 
@@ -117,34 +128,35 @@ def report(
     UserError
         No annotation file is given, or a path does not exist.
     """
-    files = [*paths] or [manifest.resolve(p) for p in manifest.annotations]
+    files = [on_disk(p) for p in [*paths] or [manifest.resolve(p) for p in manifest.annotations]]
     if not files:
         raise UserError("no annotations given; name files or folders, or list them in the manifest", USAGE)
     lost = [p for p in files if not p.exists()]
     if lost:
         raise UserError(f"{lost[0]}: no such file or folder; check the path", USAGE)
-    facts, problems = known_videos(manifest, store, videos, progress)
+    facts, problems, notes = known_videos(manifest, store, videos, progress)
     found = read_annotations(files, videos=facts, options=manifest.annotation_options)
     cleaned = clean(found.annotations, facts, manifest.view, manifest.cleaning)
-    return AnnotationReport(facts, found, cleaned, tuple(problems))
+    return AnnotationReport(facts, found, cleaned, tuple(problems), tuple(notes))
 
 
 def known_videos(
     manifest: Manifest, store: Store | None, videos: Iterable[Path], progress: Callable[[str], None]
-) -> tuple[dict[str, VideoFacts], list[str]]:
-    """Return facts about the videos by name, and what went wrong in finding them."""
-    entries = {manifest.resolve(e.path): e for e in manifest.videos}
+) -> tuple[dict[str, VideoFacts], list[str], list[str]]:
+    """Return facts about the videos by name, what went wrong in finding them, and what was left out."""
+    entries = {on_disk(manifest.resolve(e.path)): e for e in manifest.videos}
     given = [*videos] or [*entries]
     facts: dict[str, VideoFacts] = {}
     for path in (p for p in given if p.suffix.lower() in (".csv", ".tsv")):
         facts |= read_list(path)
     places = [p for p in given if p.suffix.lower() not in (".csv", ".tsv")]
     if not given:
-        return _of_store(store), []
+        return _of_store(store), [], []
     nowhere = store.root if store else Path(".ttprep-none")
-    found, problems = find_videos(places, nowhere)
+    found = find_videos(places, nowhere)
+    problems = list(found.problems)
     by_place = {path.resolve(): entry for path, entry in entries.items()}
-    for source in identify(found, store):
+    for source in identify(found.files, store):
         entry = by_place.get(source.path.resolve(), source)
         if source.problem:
             problems.append(f"{source.name}: {source.problem}")
@@ -160,7 +172,7 @@ def known_videos(
             continue
         for path in (source.path, *source.also):
             facts[path.as_posix()] = known
-    return facts, problems
+    return facts, problems, list(found.notes)
 
 
 def read_list(path: Path) -> dict[str, VideoFacts]:
@@ -174,9 +186,13 @@ def read_list(path: Path) -> dict[str, VideoFacts]:
         The file is not such a list; the message names the line.
     """
     out: dict[str, VideoFacts] = {}
+    top = ""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        for row in csv.DictReader(lines, delimiter="\t" if "\t" in "".join(lines[:1]) else ","):
+        text = path.read_text(encoding="utf-8-sig")
+        told, top = table_delimiter(text)
+        lines = text[len(top) :].splitlines()
+        usual = "\t" if "\t" in "".join(lines[:1]) else ","
+        for row in csv.DictReader(lines, delimiter=told or usual):
             frames, fps = int(row["frames"]), Fraction(row["fps"])
             if frames < 1 or fps <= 0:
                 raise ValueError("frames and fps must be positive")
@@ -185,7 +201,7 @@ def read_list(path: Path) -> dict[str, VideoFacts]:
         raise UserError(f"{path}: cannot be read ({e.strerror}); check the path", USAGE) from e
     except (KeyError, ValueError, TypeError, ZeroDivisionError, csv.Error) as e:
         reason = f"not a list of videos ({e}); it needs the columns video, frames and fps"
-        raise UserError(f"{path}:{len(out) + 2}: {reason}", USAGE) from e
+        raise UserError(f"{path}:{len(out) + 2 + bool(top)}: {reason}", USAGE) from e
     return out
 
 
@@ -235,23 +251,23 @@ def print_report(result: AnnotationReport, stdout: Console) -> None:
     table = Table("rule", "left", "of", "dropped")
     for step in steps:
         dropped = ", ".join(f"{n} {reason}" for reason, n in step.dropped.items())
-        table.add_row(step.name, str(step.count), step.unit, escape(dropped))
+        table.add_row(step.name, str(step.count), step.unit, cell(dropped))
     stdout.print(table)
     _breakdown(f"class ({result.cleaned.waterfall.taxonomy})", "by_class", steps, stdout)
     _breakdown("annotator", "by_annotator", [s for s in steps if s.unit != "negatives"], stdout)
     issues = (*result.annotations.issues, *result.cleaned.issues)
     for issue in issues[:PRINTED]:
-        stdout.print(str(issue), markup=False, soft_wrap=True)
+        say(stdout, issue)
     if len(issues) > PRINTED:
-        stdout.print(f"… and {len(issues) - PRINTED} more findings")
+        say(stdout, f"… and {len(issues) - PRINTED} more findings")
     counts = ", ".join(f"{n} {kind}" for kind, n in count_kinds(issues).items())
-    stdout.print(f"findings: {counts or 'none'}", markup=False, soft_wrap=True)
-    for problem in result.problems:
-        stdout.print(f"failed: {problem}", markup=False, soft_wrap=True)
+    say(stdout, f"findings: {counts or 'none'}")
+    for problem in (*result.problems, *result.lost.values()):
+        say(stdout, f"failed: {problem}")
+    for note in result.notes:
+        say(stdout, f"note: {note}")
     if not result.videos:
-        stdout.print(
-            "no video is known, so no interval lies inside one; name videos with --videos", soft_wrap=True
-        )
+        say(stdout, "no video is known, so no interval lies inside one; name videos with --videos")
 
 
 def _breakdown(title: str, what: str, steps: Iterable[Step], stdout: Console) -> None:
@@ -261,6 +277,6 @@ def _breakdown(title: str, what: str, steps: Iterable[Step], stdout: Console) ->
     names = list(dict.fromkeys(name for by in counts for name in by))
     table = Table(title, *(step.name for step in steps))
     for name in names:
-        table.add_row(escape(name), *(str(by.get(name, 0)) for by in counts))
+        table.add_row(cell(name), *(str(by.get(name, 0)) for by in counts))
     if names:
         stdout.print(table)

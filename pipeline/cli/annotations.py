@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.options import JSON, PATH, existing_store, make_request, options, stderr, stdout
+from pipeline.terminal import echo_json, say
 
 
 @click.command("annotations")
@@ -41,17 +42,16 @@ def annotations_report(
     and folders of annotations; by default those of the manifest are read.
     """
     from pipeline.cli.annotation_report import print_report, report, write_report
-    from pipeline.cli.tables import echo_json
 
     request = make_request(store_root, manifest)
     store = existing_store(request.store_root)
     console = stderr()
     result = report(
-        request.manifest, store, paths, videos, lambda name: console.print(f"counting frames of {name}")
+        request.manifest, store, paths, videos, lambda name: say(console, f"counting frames of {name}")
     )
     if output is not None:
         for path in write_report(result, output):
-            console.print(f"written: {path}", markup=False, soft_wrap=True)
+            say(console, f"written: {path}")
     if as_json:
         echo_json(result.to_json())
     else:

@@ -10,6 +10,7 @@ import click
 from pipeline import errors
 from pipeline.cli.options import PATH, stderr, stdout
 from pipeline.errors import UserError
+from pipeline.terminal import say
 
 #: what the task was called at first
 SYNONYMS = {"outcome": "throws"}
@@ -123,7 +124,7 @@ def demo(
             pose_weights=pose_weights, stderr=console, **lasting,
         )  # fmt: skip
     for line in made.made:
-        out.print(line, markup=False, soft_wrap=True)
+        say(out, line)
     write_manifest(made)
     if render_only:
         return errors.OK
@@ -131,7 +132,7 @@ def demo(
     print_result(result, out)
     if task == "throws":  # trials without a start; the renderer's own annotations need no notes
         for note in result.overview.notes:
-            console.print(f"note: {note}", markup=False, soft_wrap=True)
+            say(console, f"note: {note}")
     for line in show_results(made, result):
-        out.print(line, markup=False, soft_wrap=True)
+        say(out, line)
     return int(result.code)

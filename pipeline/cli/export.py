@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import JSON, PATH, make_request, options, stderr
+from pipeline.terminal import echo, echo_json
 
 
 @click.command()
@@ -26,18 +27,17 @@ def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) ->
     a table of the samples and a Croissant description are written beside DATASET.h5. A file that is up to
     date is left alone; any other is replaced in one step once the new one is complete.
     """
-    from pipeline.cli.tables import echo_json
     from pipeline.dataset.command import export_request
 
     done, overview = export_request(make_request(**common), dataset, stderr(), compact=compact)
     for problem in overview.problems:
-        click.echo(f"cannot be used: {problem}", err=True)
+        echo(f"cannot be used: {problem}", err=True)
     for note in overview.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     if as_json:
         echo_json(done.to_json())
     else:
-        click.echo(str(done))
+        echo(str(done))
         for name in done.left_out:
-            click.echo(f"left out: {name} (failed; see `ttprep status`)")
+            echo(f"left out: {name} (failed; see `ttprep status`)")
     return done.code

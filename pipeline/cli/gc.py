@@ -8,6 +8,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, make_request, options, stderr
+from pipeline.terminal import echo, echo_json
 
 
 @click.command()
@@ -21,7 +22,6 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
     These are results of older parameters and what killed runs left behind. Results of videos that are not
     among PATH are kept. No run can use the store at the same time.
     """
-    from pipeline.cli.tables import echo_json
     from pipeline.planning.garbage import unwanted
     from store import Store
     from store.gc import foreign, remove
@@ -44,11 +44,11 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
             )
         else:
             for item in items:
-                click.echo(f"{item.path}  {item.size / 1e6:.2f} MB  {item.why}")
-            click.echo(f"{len(items)} files, {size / 1e6:.1f} MB")
+                echo(f"{item.path}  {item.size / 1e6:.2f} MB  {item.why}")
+            echo(f"{len(items)} files, {size / 1e6:.1f} MB")
             if strange:
                 more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
-                click.echo(
+                echo(
                     f"{len(strange)} files or folders in the store are not ttprep's and stay: "
                     f"{', '.join(strange[:5])}{more}"
                 )

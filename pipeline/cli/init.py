@@ -9,6 +9,7 @@ import click
 from pipeline import errors
 from pipeline.cli.options import PATH
 from pipeline.errors import UserError
+from pipeline.terminal import echo
 
 
 @click.command()
@@ -25,5 +26,5 @@ def init(path: Path, force: bool) -> int:
     if path.exists() and not force:
         raise UserError(f"{path}: exists; give another name, or --force to replace it")
     write_bytes(path, template().encode())
-    click.echo(str(path))
+    echo(str(path))
     return errors.OK

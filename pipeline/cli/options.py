@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pipeline import errors
 from pipeline.errors import UserError
+from pipeline.terminal import echo, prepare_streams
 
 PATH = click.Path(path_type=Path)
 
@@ -25,46 +26,47 @@ class Group(click.Group):
         from store import LockedError, NoStoreError, StoreError
 
         kwargs["standalone_mode"] = False
+        prepare_streams()
         code: Any = errors.OK
         try:
             code = super().main(*args, **kwargs)
         except click.exceptions.Exit as e:
             code = e.exit_code
         except click.ClickException as e:
-            e.show()
+            e.show(file=sys.stderr)
             code = errors.USAGE
         except (KeyboardInterrupt, click.Abort):
-            click.echo("cancelled; what was finished is kept, run again to go on", err=True)
+            echo("cancelled; what was finished is kept, run again to go on", err=True)
             code = errors.CANCELLED
         except UserError as e:
-            click.echo(f"error: {e}", err=True)
+            echo(f"error: {e}", err=True, lines=True)
             code = e.code
         except StoreError as e:
-            click.echo(f"error: {e}", err=True)
+            echo(f"error: {e}", err=True, lines=True)
             kinds = ((NoStoreError, errors.NO_STORE), (LockedError, errors.LOCKED))
             code = next((c for kind, c in kinds if isinstance(e, kind)), errors.FAILED)
         except StageError as e:  # of the stages themselves; those of a video end in its job's result
-            click.echo(f"error: {e}", err=True)
+            echo(f"error: {e}", err=True, lines=True)
             code = errors.FAILED
         except BrokenPipeError:
             sys.stderr.close()  # the reader went away; Python would complain at exit
             code = errors.OK
         except OSError as e:
-            click.echo(f"error: {e.filename or 'system'}: {e.strerror or e}", err=True)
+            echo(f"error: {e.filename or 'system'}: {e.strerror or e}", err=True)
             code = errors.FAILED
         sys.exit(code if isinstance(code, int) else errors.OK)
 
 
 def stderr() -> Console:
     """Return a console for progress and messages."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def stdout() -> Console:
     """Return a console for results."""
     # a table in a file or a pipe should not be folded to 80 columns
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    width = None if sys.stdout.isatty() else 200
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

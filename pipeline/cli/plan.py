@@ -8,6 +8,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, existing_store, make_request, options, stderr
+from pipeline.terminal import echo, echo_json
 
 
 @click.command()
@@ -18,7 +19,7 @@ def plan(as_json: bool, **common: Any) -> int:
 
     Exits with 0 if there is nothing to do and with 4 if there is. Changes nothing.
     """
-    from pipeline.cli.tables import echo_json, plan_json, print_plan
+    from pipeline.cli.tables import plan_json, print_plan
     from pipeline.planning.survey import survey
 
     request = make_request(**common)
@@ -29,12 +30,12 @@ def plan(as_json: bool, **common: Any) -> int:
     else:
         count = print_plan(overview)
         for problem in overview.problems:
-            click.echo(f"cannot be used: {problem}")
+            echo(f"cannot be used: {problem}")
         for note in overview.notes:
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
         if todo and overview.unavailable:
-            click.echo(f"note: {overview.unavailable}", err=True)
-        click.echo(f"{count} to do" if count else "nothing to do", err=True)
+            echo(f"note: {overview.unavailable}", err=True)
+        echo(f"{count} to do" if count else "nothing to do", err=True)
     if todo:
         return errors.WORK_TO_DO
     return errors.SOME_FAILED if overview.problems else errors.OK

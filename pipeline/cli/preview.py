@@ -9,6 +9,7 @@ import click
 from pipeline import errors
 from pipeline.cli.options import PATH, make_request, options, stderr
 from pipeline.errors import UserError
+from pipeline.terminal import echo
 
 
 @click.command()
@@ -58,11 +59,11 @@ def preview(
     if start:
         from pipeline.pictures.start_frame import draw_start
 
-        click.echo(draw_start(store, next(iter(overview.plans.values())), output), err=True)
-        click.echo(str(output))
+        echo(draw_start(store, next(iter(overview.plans.values())), output), err=True)
+        echo(str(output))
         return errors.OK
     old = draw(store, next(iter(overview.plans.values())), request.manifest.params("roi"), output, frames)
     if old:
-        click.echo(f"note: shown with results of older parameters: {', '.join(old)}", err=True)
-    click.echo(str(output))
+        echo(f"note: shown with results of older parameters: {', '.join(old)}", err=True)
+    echo(str(output))
     return errors.OK

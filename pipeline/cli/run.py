@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout
+from pipeline.terminal import echo_json, say
 
 
 @click.command()
@@ -28,7 +29,7 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     PATH names videos and folders of videos; by default those of the manifest are used. All stages run
     unless --stage names some. Run it again after any change: only what the change touches is computed.
     """
-    from pipeline.cli.tables import echo_json, print_result, result_json
+    from pipeline.cli.tables import print_result, result_json
     from pipeline.planning.request import Where
     from pipeline.run import run as execute_run
 
@@ -40,12 +41,12 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     console = stderr()
     result = execute_run(request, console)
     for note in result.overview.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(console, f"note: {note}")
     if as_json:
         echo_json(result_json(result))
     else:
         print_result(result, stdout())
         if result.dataset:
-            stdout().print(f"dataset: {result.dataset}", markup=False, soft_wrap=True)
-        stdout().print(f"store: {request.store_root}", markup=False, soft_wrap=True)
+            say(stdout(), f"dataset: {result.dataset}")
+        say(stdout(), f"store: {request.store_root}")
     return int(result.code)

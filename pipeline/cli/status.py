@@ -8,6 +8,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, make_request, options, stderr, stdout
+from pipeline.terminal import echo, echo_json
 
 
 @click.command()
@@ -23,7 +24,7 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
 
     A table of videos and stages says what is done, stale, failed, damaged or missing.
     """
-    from pipeline.cli.tables import echo_json, pose_summaries, print_poses, print_status, status_rows
+    from pipeline.cli.tables import pose_summaries, print_poses, print_status, status_rows
     from pipeline.planning.survey import survey
     from store import Store
 
@@ -38,5 +39,7 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
         print_status(overview, stdout())
         print_poses(found, stdout())
         for problem in overview.problems:
-            click.echo(f"cannot be used: {problem}")
+            echo(f"cannot be used: {problem}")
+        for note in overview.remarks:
+            echo(f"note: {note}", err=True)
     return errors.SOME_FAILED if overview.problems else errors.OK

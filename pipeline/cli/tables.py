@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.execution.jobs import JobResult
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview
 from pipeline.run import Result
+from pipeline.terminal import cell, echo, readable, say
 from stages.pose import summarise
 from store import Store
 
-_MARKS = {
-    "done": "[green]done[/green]",
-    "stale": "[yellow]stale[/yellow]",
-    "missing": "[dim]missing[/dim]",
-    "failed": "[red]failed[/red]",
-    "damaged": "[red]damaged[/red]",
-    "skipped": "[yellow]skipped[/yellow]",
+#: state → how it is shown
+_STYLES = {
+    "done": "green",
+    "stale": "yellow",
+    "missing": "dim",
+    "failed": "red",
+    "damaged": "red",
+    "skipped": "yellow",
+    "kept": "dim",
+    "–": "dim",
 }
 
 
-def echo_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def _mark(state: str) -> Text:
+    return Text(state, style=_STYLES[state])
 
 
 def planned_json(planned: Planned) -> dict[str, Any]:
@@ -64,12 +65,12 @@ def print_plan(overview: Overview) -> int:
     """One reason a line; returns how many results are to be made."""
     todo = [p for plan in overview.plans.values() for p in plan if p.state != "done"]
     if todo:
-        name = max(len(p.node.source.name) for p in todo)
+        name = max(len(readable(p.node.source.name)) for p in todo)
         stage = max(len(p.node.stage.name) for p in todo)
         for planned in todo:
             for reason in planned.reasons:
-                head = f"{planned.node.source.name:<{name}}  {planned.node.stage.name:<{stage}}"
-                click.echo(f"{head}  {planned.state:<7}  {reason}")
+                head = f"{readable(planned.node.source.name):<{name}}  {planned.node.stage.name:<{stage}}"
+                echo(f"{head}  {planned.state:<7}  {reason}")
     return len(todo)
 
 
@@ -91,17 +92,15 @@ def print_status(overview: Overview, stdout: Console) -> None:
         receipt = plan[0].receipt
         frames = str(receipt.shapes["rgb"][0]) if receipt else "?"
         fps = f"{receipt.attrs['fps']:g}" if receipt else "?"
-        marks = [_MARKS[states[s]] if s in states else "[dim]–[/dim]" for s in stages]
-        table.add_row(escape(plan[0].node.source.name), *marks, frames, fps)
+        marks = [_mark(states.get(s, "–")) for s in stages]
+        table.add_row(cell(plan[0].node.source.name), *marks, frames, fps)
     stdout.print(table)
     for plan in overview.plans.values():
         for planned in plan:
             if planned.state in ("failed", "damaged"):
-                stdout.print(
-                    f"{planned.node.stage.name}: {planned.reasons[0].detail}", markup=False, soft_wrap=True
-                )
+                say(stdout, f"{planned.node.stage.name}: {planned.reasons[0].detail}")
     counts = Counter(p.state for plan in overview.plans.values() for p in plan)
-    stdout.print(", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing", markup=False)
+    say(stdout, ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing")
 
 
 def pose_summaries(overview: Overview, store: Store) -> dict[str, dict[str, Any]]:
@@ -133,7 +132,7 @@ def print_poses(found: Mapping[str, Mapping[str, Any]], stdout: Console) -> None
     for video, s in found.items():
         scores = "/".join("–" if v is None else f"{v:.2f}" for v in s["pose_score"].values())
         cells = ["–" if s[k] is None else f"{s[k]:.1f}" for k in ("jitter_px", "jump_px")]
-        table.add_row(escape(video), f"{s['found']:.1%}", f"{s['several']:.1%}", scores, *cells)
+        table.add_row(cell(video), f"{s['found']:.1%}", f"{s['several']:.1%}", scores, *cells)
     stdout.print(table)
 
 
@@ -155,16 +154,16 @@ def print_result(result: Result, stdout: Console) -> None:
         _outcome_table(result.overview, outcomes, stdout)
     failed = [o for o in outcomes if o.state == "failed"]
     for line in dict.fromkeys([*result.overview.problems, *(o.reason for o in failed)]):
-        stdout.print(f"failed: {line}", markup=False, soft_wrap=True)
+        say(stdout, f"failed: {line}")
     if not outcomes and not failed and not result.overview.problems:
         n = sum(len(plan) for plan in result.overview.plans.values())
-        stdout.print(f"nothing to do: all {n} results are there and valid", markup=False)
+        say(stdout, f"nothing to do: all {n} results are there and valid")
         return
     done = [o for o in outcomes if o.state == "done"]
     core = sum(o.core_s for o in done)
     skipped = sum(o.state == "skipped" for o in outcomes)
     text = f"{len(done)} made, {len(failed) + len(result.overview.problems)} failed, {skipped} skipped"
-    stdout.print(f"{text}; {core:.1f} core-seconds", markup=False)
+    say(stdout, f"{text}; {core:.1f} core-seconds")
 
 
 def _outcome_table(overview: Overview, outcomes: Iterable[JobResult], stdout: Console) -> None:
@@ -179,8 +178,8 @@ def _outcome_table(overview: Overview, outcomes: Iterable[JobResult], stdout: Co
         cells = []
         for stage in stages:
             if stage in made:
-                cells.append(_MARKS[made[stage].state])
+                cells.append(_mark(made[stage].state))
             else:
-                cells.append("[dim]kept[/dim]" if stage in planned else "[dim]–[/dim]")
-        table.add_row(escape(names.get(video, video[:16])), *cells)
+                cells.append(_mark("kept" if stage in planned else "–"))
+        table.add_row(cell(names.get(video, video[:16])), *cells)
     stdout.print(table)

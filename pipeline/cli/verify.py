@@ -8,6 +8,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, PATH, make_request, options, stderr
+from pipeline.terminal import echo, echo_json
 
 
 @click.command()
@@ -29,7 +30,6 @@ def verify(
     """
     from rich.progress import track
 
-    from pipeline.cli.tables import echo_json
     from pipeline.dataset.verify import verified_datasets
     from store import Store
     from store.verify import Finding
@@ -59,10 +59,10 @@ def verify(
         )
     else:
         for finding in bad:
-            click.echo(f"{finding.path}: {finding.problem}; run `ttprep run` to make it anew")
+            echo(f"{finding.path}: {finding.problem}; run `ttprep run` to make it anew")
         for found in bad_datasets:
-            click.echo(f"{found.path}: {found.problem}; {found.remedy}")
+            echo(f"{found.path}: {found.problem}; {found.remedy}")
         size = (sum(f.size for f in findings) + sum(f.size for f in beside)) / 1e6
         n = len(findings) + len(beside)
-        click.echo(f"{n} files, {size:.1f} MB checked, {len(bad) + len(bad_datasets)} damaged")
+        echo(f"{n} files, {size:.1f} MB checked, {len(bad) + len(bad_datasets)} damaged")
     return errors.FAILED if bad or bad_datasets else errors.OK

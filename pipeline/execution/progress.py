@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,6 +24,7 @@ from rich.progress import (
 from rich.text import Text
 
 from pipeline.execution.jobs import JobResult
+from pipeline.terminal import say
 
 #: without a terminal, a line of progress at most this often
 QUIET_S = 10.0
@@ -52,7 +52,7 @@ class RunProgress:
         self._said = time.monotonic()
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description:<11}"),
+            TextColumn("{task.description:<11}", markup=False),
             TextColumn("{task.fields[files]:>9} videos"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -99,7 +99,7 @@ class RunProgress:
             if count.done == count.files:
                 self._bars.update(count.bar, total=count.rows, refresh=True)
             if result.state == "failed":
-                self.console.print(f"[red]failed[/red] {escape(result.reason)}", soft_wrap=True)
+                say(self.console, result.reason, "failed", "red")
             self._say()
 
     def _count(self, stage: str) -> _Count:
@@ -113,7 +113,7 @@ class RunProgress:
             return
         self._said = time.monotonic()
         text = ", ".join(f"{s} {c.text} videos {c.rows} frames" for s, c in self._stages.items())
-        self.console.print(f"progress: {text}", soft_wrap=True)
+        say(self.console, f"progress: {text}")
 
 
 @dataclass

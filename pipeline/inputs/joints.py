@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.annotations.parsing.text import table_delimiter
+from pipeline.discovery import special_kind
 from stages.base import StageError
 from stages.descriptor import JOINTS
 
@@ -54,7 +56,10 @@ def read_joints(path: Path) -> Positions:
         The file cannot be read or is of no such form; names file and line.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if kind := special_kind(status.st_mode):
+            raise StageError(f"{path}: is {kind}, not a file", "check the file of joints")
+        if status.st_size > MAX_BYTES:
             raise StageError(f"{path}: larger than {MAX_BYTES // 10**6} MB", "give one file a trial")
         data = path.read_bytes()
     except OSError as e:
@@ -103,8 +108,15 @@ def _number(text: str, line: int) -> float:
 
 
 def _from_csv(data: bytes) -> Positions:
-    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
-    lines = [(i, [c.strip() for c in row]) for i, row in enumerate(rows, 1) if any(c.strip() for c in row)]
+    text = data.decode("utf-8-sig")
+    delimiter, top = table_delimiter(text)
+    rows = list(csv.reader(io.StringIO(text[len(top) :], newline=""), delimiter=delimiter or ","))
+    if delimiter and delimiter != ",":  # the locale that needs another delimiter has a decimal comma
+        rows = [rows[0], *([c.replace(",", ".") for c in row] for row in rows[1:])] if rows else []
+    begin = 2 if top else 1
+    lines = [
+        (i, [c.strip() for c in row]) for i, row in enumerate(rows, begin) if any(c.strip() for c in row)
+    ]
     if not lines:
         raise ValueError("the file is empty")
     header = [name.casefold() for name in lines[0][1]]

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.annotations.parsing.text import BadField, Refused, decode, safe_name
+from pipeline.annotations.parsing.text import BadField, Refused, decode, safe_name, table_delimiter
 from pipeline.annotations.parsing.video_names import VideoNames
+from pipeline.discovery import special_kind
 from pipeline.errors import USAGE, UserError
 
 MAX_BYTES = 100_000_000
@@ -35,7 +36,9 @@ class Label:
     line: int = 0
 
 
-def read_labels(path: Path, members: Iterable[str]) -> tuple[dict[str, Label], list[str]]:
+def read_labels(
+    path: Path, members: Iterable[str], home: Path | None = None
+) -> tuple[dict[str, Label], list[str]]:
     """Read a table of labels.
 
     Parameters
@@ -44,6 +47,8 @@ def read_labels(path: Path, members: Iterable[str]) -> tuple[dict[str, Label], l
         CSV with the columns ``file`` and ``label``, and ``player`` if players are known.
     members : iterable of str
         Trials or clips that there are, relative to their source.
+    home : Path, optional
+        The source, for lines that name a member by its absolute path.
 
     Returns
     -------
@@ -57,14 +62,14 @@ def read_labels(path: Path, members: Iterable[str]) -> tuple[dict[str, Label], l
     UserError
         The table cannot be read, or names one member twice with different labels: one line for each finding.
     """
-    names = VideoNames(dict.fromkeys(members))
+    names = VideoNames(dict.fromkeys(members), home)
     labels: dict[str, Label] = {}
     notes: list[str] = []
     problems: list[str] = []
     for line, row in _rows(path):
         try:
             name = next(row[n] for n in _NAMES if n in row)
-            member = names.find(safe_name(name))
+            member = names.at(name) or names.find(safe_name(name))
         except BadField as e:
             problems.append(f"{path}:{line}: {e.message}")
             continue
@@ -85,7 +90,10 @@ def read_labels(path: Path, members: Iterable[str]) -> tuple[dict[str, Label], l
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if kind := special_kind(status.st_mode):
+            raise UserError(f"{path}: is {kind}, not a file; check the manifest", USAGE)
+        if status.st_size > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES // 10**6} MB; that is no table of labels", USAGE)
         text = decode(path.read_bytes())
     except OSError as e:
@@ -93,8 +101,10 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     except Refused as e:
         where = f"{path}:{e.line}" if e.line else str(path)
         raise UserError(f"{where}: {e.message}", USAGE) from None
+    told, top = table_delimiter(text)
+    text, above = text[len(top) :], bool(top)
     first = next(iter(text.splitlines()), "")
-    delimiter = max(_DELIMITERS, key=first.count)
+    delimiter = told or max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [name.strip().casefold() for name in next(reader, [])]
@@ -104,10 +114,11 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         for cells in reader:
             if len(cells) != len(header) and any(c.strip() for c in cells):
                 what = f"{len(cells)} cells under {len(header)} columns"
-                raise UserError(f"{path}:{reader.line_num}: {what}; mend the line", USAGE)
+                raise UserError(f"{path}:{reader.line_num + above}: {what}; mend the line", USAGE)
             if any(c.strip() for c in cells):
                 row = dict(zip(header, (c.strip() for c in cells), strict=True))
-                rows.append((reader.line_num, row))
+                rows.append((reader.line_num + above, row))
     except csv.Error as e:
-        raise UserError(f"{path}:{reader.line_num}: the line cannot be read: {e}; mend it", USAGE) from None
+        where = f"{path}:{reader.line_num + above}"
+        raise UserError(f"{where}: the line cannot be read: {e}; mend it", USAGE) from None
     return rows

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.discovery import special_kind
 from stages.frames.folder import pictures_of
 from store import Store, StoreError, sha256_file
 from store.atomic import read_json
+from store.text import valid_text
 
-_CONTAINERS = "3gp asf avi flv m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
-VIDEO_SUFFIXES = frozenset(f".{name}" for name in _CONTAINERS.split())
 #: s since the last change of a file from which on its time stamp is trusted
 SETTLED_S = 2.0
 #: threads that hash at a time: more do not read faster from one disk
@@ -41,7 +41,7 @@ class Source:
     problem : str
         Why it cannot be used, empty where nothing is known against it.
     also : tuple of Path
-        Other paths with the same content.
+        Other paths with the same content, and links to it.
     fps : float or None
         From the manifest.
     player : str
@@ -64,45 +64,6 @@ class Source:
     joints: Path | None = None
     label: str = ""
     sample: Literal["", "whole", "start"] = ""
-
-
-def find_videos(paths: Iterable[Path], store_root: Path) -> tuple[list[Path], list[str]]:
-    """Return the videos under the given paths: files as they are, folders searched recursively.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-    store_root : Path
-        Not searched.
-
-    Returns
-    -------
-    videos : list of Path
-        Sorted within each folder; none twice.
-    problems : list of str
-        Paths that do not exist or cannot be searched.
-    """
-    found: dict[Path, None] = {}
-    problems: list[str] = []
-    for path in paths:
-        if path.is_dir():
-            denied: list[OSError] = []
-            for folder, names, files in os.walk(path, onerror=denied.append):
-                here = Path(folder)
-                names[:] = sorted(
-                    n for n in names if not n.startswith(".") and (here / n).resolve() != store_root.resolve()
-                )
-                for name in sorted(files):
-                    if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
-                        found.setdefault(here / name)
-            problems += [
-                f"{e.filename}: cannot be searched ({e.strerror}); check permissions" for e in denied
-            ]
-        elif path.exists():
-            found.setdefault(path)
-        else:
-            problems.append(f"{path}: no such file or folder; check the path")
-    return list(found), problems
 
 
 def identify(
@@ -208,6 +169,9 @@ def _noted(item: _Item, store: Store | None) -> _Content | None:
     """Return what a path holds as far as it is known without reading it, problems included."""
     try:
         stat = item.path.stat()
+        problem = _special(item, stat)
+        if problem:
+            return _Content(problem=problem)
         if item.path.is_dir():
             digest = _folder_noted(item, store)
         else:
@@ -219,6 +183,21 @@ def _noted(item: _Item, store: Store | None) -> _Content | None:
     except OSError as e:
         return _unreadable(item, e)
     return _Content(digest, size=stat.st_size) if digest else None
+
+
+def _special(item: _Item, stat: os.stat_result) -> str:
+    """Return a problem where anything is no file: a pipe would be waited for, a device read for ever."""
+    kind, name = special_kind(stat.st_mode), ""
+    if not kind and item.path.is_dir():
+        for _, part in _parts(item.path, item.joints):
+            kind, name = special_kind(part.stat().st_mode), f"{part.name} "
+            if kind:
+                break
+    return (
+        f"{name}is {kind}, not a file, and is not opened; put a file in its place, or remove it"
+        if kind
+        else ""
+    )
 
 
 def _hashed(item: _Item, store: Store | None) -> _Content:
@@ -303,4 +282,5 @@ def _read_note(path: Path, store: Store | None) -> dict[str, Any] | None:
 def _write_note(path: Path, store: Store | None, content: dict[str, Any]) -> None:
     if store is not None:
         with contextlib.suppress(OSError, StoreError):  # a note saves time, nothing else
-            store.publish(store.note_path(path), {"path": str(path.resolve()), **content})
+            place = valid_text(str(path.resolve()))
+            store.publish(store.note_path(path), {"path": place, **content})

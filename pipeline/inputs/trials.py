@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from pipeline.annotations import Taxonomy, VideoFacts, canonical
 from pipeline.annotations.records import Issue, Sample, sample_id
 from pipeline.annotations.waterfall import Step
+from pipeline.discovery import Search, find_videos, nfc, on_disk
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.labels import Label, read_labels
 from pipeline.inputs.manifest import Manifest, SourceEntry
-from pipeline.inputs.sources import Source, find_videos
+from pipeline.inputs.sources import Source
 from stages.frames.folder import DECODERS
 from stages.start import NO_START
+from store.text import valid_text
 
 #: members named one by one in a note
 NAMED = 3
@@ -53,6 +55,8 @@ class Found:
         By resolved path; of the trials and clips among them.
     joints : dict of Path to Path
         Folder of pictures, as in ``paths`` → file of its joints.
+    links : dict of Path to list of Path
+        Path, as in ``paths`` → further names of the same file.
     """
 
     paths: list[Path] = field(default_factory=list)
@@ -60,6 +64,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     members: dict[Path, Member] = field(default_factory=dict)
     joints: dict[Path, Path] = field(default_factory=dict)
+    links: dict[Path, list[Path]] = field(default_factory=dict)
 
 
 def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
@@ -79,39 +84,49 @@ def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
     UserError
         There is nowhere to look, or a table of labels cannot be used.
     """
-    homes = [(entry, manifest.resolve(entry.path)) for entry in manifest.sources]
+    homes = [(entry, on_disk(manifest.resolve(entry.path))) for entry in manifest.sources]
     given = [*paths] or [*(manifest.resolve(v.path) for v in manifest.videos), *(h for _, h in homes)]
+    given = [on_disk(path) for path in given]
     if not given:
         raise UserError("no video given; name videos or folders, or list them in the manifest", USAGE)
-    places = [(place, place.resolve()) for place in given]
-    roots = [home.resolve() for _, home in homes]
+    places = [(place, _resolved(place)) for place in given]
+    roots = [_resolved(home) for _, home in homes]
     found = Found()
-    members: dict[Path, Path] = {}  # resolved path → path
+    members: dict[Path, tuple[Path, Path]] = {}  # resolved path → path, and the path below its source's root
     for (entry, home), root in zip(homes, roots, strict=True):
         if any(place.is_relative_to(root) or root.is_relative_to(place) for _, place in places):
             for path, member in _members(manifest, entry, home, store_root, found):
-                resolved = path.resolve()
-                members.setdefault(resolved, path)
+                resolved = _resolved(path)
+                members.setdefault(resolved, (path, root / path.relative_to(home)))
                 found.members.setdefault(resolved, member)
     seen: dict[Path, Path] = {}
     for shown, place in places:
-        mine = [m for m in members if m.is_relative_to(place)]
-        for resolved in mine:
-            # as the user would write it
-            path = shown / resolved.relative_to(place) if paths else members[resolved]
-            seen.setdefault(resolved, path)
+        mine = 0
+        for resolved, (path, inside) in members.items():
+            below = next((p for p in (inside, resolved) if p.is_relative_to(place)), None)
+            if below is not None:
+                mine += 1
+                # as the user would write it
+                seen.setdefault(resolved, shown / below.relative_to(place) if paths else path)
         if place in roots or (mine and any(place.is_relative_to(root) for root in roots)):
             continue
-        videos, problems = find_videos([shown], store_root)
-        found.problems += problems
-        for video in videos:
-            seen.setdefault(video.resolve(), video)
+        videos = find_videos([shown], store_root)
+        found.problems += videos.problems
+        found.notes += videos.notes
+        for video in videos.files:
+            first = seen.setdefault(_resolved(video), video)
+            if first != video:
+                found.links.setdefault(first, []).append(video)
     found.paths = list(seen.values())
     for resolved, path in seen.items():
         trial = found.members.get(resolved)
         if trial is not None and trial.joints is not None:
             found.joints[path] = trial.joints
     return found
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # a link in a circle stays as it is
 
 
 def _members(
@@ -125,8 +140,10 @@ def _members(
     if entry.kind == "frames":
         paths = _trials(home, store_root, found)
     else:
-        paths, problems = find_videos([home], store_root)
-        found.problems += problems
+        videos = find_videos([home], store_root)
+        paths = list(videos.files)
+        found.problems += videos.problems
+        found.notes += videos.notes if paths else ()
     if not paths:
         found.problems.append(f"{home}: no {what} found there; check the sources in the manifest")
     names = {path.relative_to(home).as_posix(): path for path in paths}
@@ -148,30 +165,30 @@ def _labels(
     manifest: Manifest, entry: SourceEntry, names: Iterable[str], found: Found
 ) -> Mapping[str, Label]:
     if entry.labels == "folder":
-        return {name: Label(PurePosixPath(name).parent.name) for name in names}
+        return {name: Label(valid_text(nfc(PurePosixPath(name).parent.name))) for name in names}
     if not entry.labels:
         return {}
-    labels, notes = read_labels(manifest.resolve(Path(entry.labels)), names)
+    home = on_disk(manifest.resolve(entry.path))
+    labels, notes = read_labels(on_disk(manifest.resolve(Path(entry.labels))), names, home)
     found.notes += notes
     return labels
 
 
 def _joints(entry: SourceEntry, trial: Path) -> Path | None:
-    return trial / entry.joints.replace("{trial}", trial.name) if entry.joints else None
+    return on_disk(trial / entry.joints.replace("{trial}", trial.name)) if entry.joints else None
 
 
 def _trials(home: Path, store_root: Path, found: Found) -> list[Path]:
     """Return the folders that hold pictures, but none that holds such folders."""
-    denied: list[OSError] = []
-    trials: list[Path] = []
-    for folder, names, files in os.walk(home, onerror=denied.append):
-        here = Path(folder)
-        names[:] = sorted(
-            n for n in names if not n.startswith(".") and (here / n).resolve() != store_root.resolve()
-        )
-        if any(Path(f).suffix.lower() in DECODERS and not f.startswith(".") for f in files):
-            trials.append(here)
-    found.problems += [f"{e.filename}: cannot be searched ({e.strerror}); check permissions" for e in denied]
+    search = Search((store_root,))
+    trials = [
+        folder
+        for folder, files in search.folders(home)
+        if any(PurePath(name).suffix.lower() in DECODERS for name in files)
+    ]
+    found.problems += search.problems
+    if search.left_out():
+        found.notes.append(f"{home}: left out: {search.left_out()}")
     above = {parent for trial in trials for parent in trial.parents}
     for folder_of_trials in (t for t in trials if t in above):
         found.notes.append(f"{folder_of_trials}: its pictures are not used: trials lie in folders below it")
@@ -193,8 +210,10 @@ def attach(sources: Iterable[Source], found: Found) -> tuple[list[Source], list[
     notes: list[str] = []
     told: list[Source] = []
     for source in sources:
+        links = [link for p in (Path(source.name), *source.also) for link in found.links.get(p, ())]
+        source = replace(source, also=(*source.also, *links))
         places = [Path(source.name), *source.also]  # as the user would write them
-        members = [(p, found.members[p.resolve()]) for p in places if p.resolve() in found.members]
+        members = [(p, found.members[_resolved(p)]) for p in places if _resolved(p) in found.members]
         if not members:
             told.append(source)
             continue

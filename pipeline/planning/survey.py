@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.discovery import on_disk
 from pipeline.errors import FAILED, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
@@ -103,10 +106,8 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     found = find(manifest, request.paths, request.store_root)
     if not found.paths and not found.problems:
         listed = request.paths or [manifest.resolve(e.path) for e in manifest.videos]
-        where = ", ".join(str(p) for p in listed)
-        raise UserError(
-            f"{where}: no video file found there; give a video or a folder that holds some", FAILED
-        )
+        where = "; ".join(found.notes) or f"{', '.join(map(str, listed))}: no video file found there"
+        raise UserError(f"{where}; give a video or a folder that holds some", FAILED)
     sources, notes = attach(_with_entries(manifest, _identify(found, store, console)), found)
     usable = [s for s in sources if not s.problem]
     wanted = {s.sha256: wanted_stages(manifest, request.stages, s) for s in usable}
@@ -120,7 +121,10 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
         remarks=found.notes + notes,
     )
     overview.remarks += [
-        f"{also}: same content as {s.name}; processed once" for s in usable for also in s.also
+        f"{also}: same content as {s.name}; processed once"
+        for s in usable
+        for also in s.also
+        if not _same_file(also, s.path)
     ]
     overview.derived = derive(manifest, names, request.pose_weights, download=False)
     for source in usable:
@@ -132,6 +136,13 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     return overview
 
 
+def _same_file(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
 def plan_again(request: Request, store: Store, overview: Overview) -> None:
     """Compare the plans with the store as it is now, and add the samples that have become known."""
     overview.plans = {v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()}
@@ -140,7 +151,7 @@ def plan_again(request: Request, store: Store, overview: Overview) -> None:
 
 def _with_entries(manifest: Manifest, sources: list[Source]) -> list[Source]:
     """Return the sources with what the manifest says of single videos."""
-    entries = {manifest.resolve(e.path).resolve(): e for e in manifest.videos}
+    entries = {on_disk(manifest.resolve(e.path)).resolve(): e for e in manifest.videos}
     told = []
     for source in sources:
         for path in (source.path, *source.also) if entries else ():

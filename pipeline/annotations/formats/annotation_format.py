@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from pipeline.annotations.formats.recorder import Recorder
-from pipeline.annotations.options import VIDEO_SUFFIXES, AnnotationOptions
+from pipeline.annotations.options import AnnotationOptions
 from pipeline.annotations.parsing import json_lines, xml_nodes
 from pipeline.annotations.parsing.text import Refused, decode
+from pipeline.discovery import VIDEO_SUFFIXES
 from stages.base import Params
 
 Syntax = Literal["xml", "json", "text"]

@@ -1,7 +1,8 @@
 """Read CSV tables with a column mapping.
 
 The mapping says what the numbers mean: seconds, or frames that count from 0 or 1 with an inclusive or
-exclusive end. They are converted to first frame and first frame after, counted from 0.
+exclusive end. They are converted to first frame and first frame after, counted from 0. A first line
+``sep=;``, as spreadsheets write it, names the delimiter.
 """
 
 from __future__ import annotations
@@ -9,13 +10,21 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from fractions import Fraction
 
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.options import AnnotationOptions, CsvMapping
-from pipeline.annotations.parsing.text import BadField, Refused, decode, shown, time_in_seconds
+from pipeline.annotations.parsing.text import (
+    BadField,
+    Refused,
+    decode,
+    shown,
+    table_delimiter,
+    time_in_seconds,
+)
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_BYTES = 1 << 16
@@ -27,7 +36,7 @@ def find_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> tuple[CsvMapp
     Parameters
     ----------
     data : bytes
-        The file, or at least its first line.
+        The file, or at least its header.
     mappings : tuple of CsvMapping
         Tried in order.
 
@@ -35,13 +44,16 @@ def find_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> tuple[CsvMapp
     -------
     (CsvMapping, str) or None
     """
-    line = re.split(rb"[\r\n]", data[:_HEADER_BYTES], maxsplit=1)[0]
+    head = data[:_HEADER_BYTES].removeprefix(BOM_UTF8)
+    told, first = table_delimiter(head.decode("latin-1"))  # each byte is a character
+    line = re.split(rb"[\r\n]", head[len(first) :], maxsplit=1)[0]
     for mapping in mappings:
         try:
             header = decode(line, mapping.encoding)
         except Refused:
             continue
-        for delimiter in [mapping.delimiter] if mapping.delimiter else _DELIMITERS:
+        usual = (told, *_DELIMITERS) if told else _DELIMITERS
+        for delimiter in [mapping.delimiter] if mapping.delimiter else usual:
             if mapping.columns.required <= set(_cells(header, delimiter)):
                 return mapping, delimiter
     return None
@@ -60,15 +72,19 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _rows(text: str, delimiter: str, out: Recorder) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line on which it begins."""
+    """Yield each row with the line on which it begins; a line that names the delimiter is no row."""
+    _, first = table_delimiter(text)
+    text, above = text[len(first) :], bool(first)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + above
         try:
             row = next(reader, None)
         except csv.Error as error:
             span = (
-                f", up to line {reader.line_num}; is a quotation mark open?" if reader.line_num > line else ""
+                f", up to line {reader.line_num + above}; is a quotation mark open?"
+                if reader.line_num + above > line
+                else ""
             )
             out.issue(line, "malformed", f"the row cannot be read: {error}{span}")
             continue
@@ -84,7 +100,7 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Recorder) ->
     Parameters
     ----------
     data : bytes
-        With a header in its first line.
+        With a header in its first line, but for one that names the delimiter.
     mapping : CsvMapping
     delimiter : str
     out : Recorder

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.options import CvatOptions
-from pipeline.annotations.parsing.text import shown
+from pipeline.annotations.parsing.text import BadField, shown
+from pipeline.annotations.parsing.video_names import VideoNames
 from pipeline.annotations.parsing.xml_nodes import Element
 
 _META = frozenset({"version", "meta"})
@@ -35,7 +36,7 @@ def _recognises(file: AnnotationFile) -> bool:
 def _read(file: AnnotationFile, out: Recorder) -> None:
     """Read an ``<annotations>`` document."""
     root = file.xml
-    sources = _sources(root) if root else {}
+    sources = _sources(root, out.names) if root else {}
     found = False
     for track in root.children if root else ():
         if track.tag == "track":
@@ -51,8 +52,12 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
         out.issue(0, "empty", "the file has no tracks")
 
 
-def _sources(root: Element) -> dict[str, str]:
-    """Map task ids to the names of their videos; a file with one task has the key ``""``."""
+def _sources(root: Element, names: VideoNames) -> dict[str, str]:
+    """Map task ids to the names of their videos; a file with one task has the key ``""``.
+
+    A task has the name of its video as its source. The export of a project leaves sources out: there, and
+    where no video is known by the source, the task's own name may be that of a video.
+    """
     meta = root.child("meta")
     if meta is None:
         return {}
@@ -60,10 +65,25 @@ def _sources(root: Element) -> dict[str, str]:
     project = meta.child("project")
     if project is not None and (inner := project.child("tasks")) is not None:
         tasks += inner.children
-    sources = {t.path("id"): t.path("source") or meta.path("source") for t in tasks}
+    several = len(tasks) > 1
+    sources = {t.path("id"): _source(t, meta, names, several) for t in tasks}
     if len(tasks) <= 1:
         sources[""] = next(iter(sources.values()), "") or meta.path("source")
     return {key: name for key, name in sources.items() if name}
+
+
+def _source(task: Element, meta: Element, names: VideoNames, several: bool) -> str:
+    source = task.path("source") or meta.path("source")
+    title = task.path("name")
+    # what a task is called is free text, of no meaning where the file itself is named after the video
+    return next((name for name in (source, title) if _is_known(name, names)), source or title * several)
+
+
+def _is_known(name: str, names: VideoNames) -> bool:
+    try:
+        return bool(name) and (names.at(name) or names.find(name)) is not None
+    except BadField:  # more than one fits: a finding, when the name is used
+        return True
 
 
 def _track(track: Element, sources: dict[str, str], out: Recorder) -> None:

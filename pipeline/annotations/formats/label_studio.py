@@ -15,10 +15,10 @@ from urllib.parse import unquote
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.positions import Positions
 from pipeline.annotations.formats.recorder import Recorder
-from pipeline.annotations.options import VIDEO_SUFFIXES
 from pipeline.annotations.parsing.json_lines import Node
 from pipeline.annotations.parsing.text import shown
 from pipeline.annotations.parsing.video_names import remedy_for
+from pipeline.discovery import VIDEO_SUFFIXES
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-")
 _TASK = frozenset({"annotations", "completions", "data"})

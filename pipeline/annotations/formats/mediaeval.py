@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.label_mapping import STROKES, canonical
-from pipeline.annotations.options import VIDEO_SUFFIXES
 from pipeline.annotations.parsing.xml_nodes import Element
 from pipeline.annotations.records import NEGATIVE
+from pipeline.discovery import VIDEO_SUFFIXES
 
 #: folders of the classification task, whose sub-folders are the classes
 SETS = frozenset({"train", "validation", "valid", "val", "test"})

@@ -133,6 +133,9 @@ class Recorder:
             which case the entry must not be used.
         """
         told = told_video(name.strip(), self.options.videos)
+        known = self.names.at(name) if told is None else None
+        if known is not None:
+            return known
         try:
             name = safe_name(name if told is None else told)
         except BadField as error:

@@ -67,6 +67,15 @@ def decode(data: bytes, encoding: str = "utf-8") -> str:
         ) from None
 
 
+def table_delimiter(text: str) -> tuple[str, str]:
+    """Return the delimiter that a table's first line names, and that line; both empty where it names none.
+
+    Spreadsheets write and understand such a line: ``sep=;``.
+    """
+    match = re.match(r'"?sep=(?:([^"\r\n])"?|"?)[,;\t ]*(?:\r\n|\r|\n)', text, re.IGNORECASE)
+    return (match[1] or "", match[0]) if match else ("", "")
+
+
 def shown(value: object) -> str:
     """Quote a value for a message, cut to 40 characters."""
     text = repr(value)
@@ -136,7 +145,9 @@ def safe_name(name: str) -> str:
     if _CONTROL.search(text) or len(text) > 1024:
         raise BadField("unsafe-name", f"{shown(name)} is no file name")
     if text.startswith("/") or re.match(r"[A-Za-z]:", text):
-        raise BadField("unsafe-name", f"{shown(name)} is absolute; give a name relative to the videos")
+        raise BadField(
+            "unsafe-name", f"{shown(name)} is absolute, and no known video lies there; give its name alone"
+        )
     if ".." in text.split("/"):
         raise BadField("unsafe-name", f"{shown(name)} climbs out of its folder")
     return text

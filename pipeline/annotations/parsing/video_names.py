@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from pipeline.annotations.options import VIDEO_SUFFIXES, AnnotationOptions
+from pipeline.annotations.options import AnnotationOptions
 from pipeline.annotations.parsing.text import BadField, shown
+from pipeline.discovery import VIDEO_SUFFIXES, nfc
 
 #: characters of a name that a remedy repeats
 _LONGEST = 200
@@ -21,21 +24,61 @@ def stem(name: str) -> str:
     return path.stem if path.suffix.lower() in known else path.name
 
 
+def is_absolute(name: str) -> bool:
+    """Tell whether a name in a file begins at the root of a disk, Windows' too."""
+    return re.match(r"[/\\]|[A-Za-z]:", name.strip()) is not None
+
+
+def spellings(name: str) -> list[str]:
+    """Return the spellings under which a name is found: Unicode's composed form, whatever a disk has.
+
+    A name that is not UTF-8 comes from a disk of an older system: it is read as Latin-1.
+    """
+    forms = [nfc(name)]
+    raw = os.fsencode(name) if any("\udc80" <= c <= "\udcff" for c in name) else b""
+    return forms + [nfc(raw.decode("latin-1"))] * bool(raw)
+
+
 class VideoNames:
     """Find known videos by the names that annotations give them.
 
     Parameters
     ----------
     videos : mapping
-        Its keys are the names of the known videos: relative paths, with or without ending.
+        Its keys are the names of the known videos: paths, with or without ending.
+    home : Path, optional
+        Folder that relative names of known videos belong to; without, only those that are absolute are known
+        by an absolute path.
     """
 
-    def __init__(self, videos: Mapping[str, object]) -> None:
+    def __init__(self, videos: Mapping[str, object], home: Path | None = None) -> None:
         self.keys = tuple(sorted(videos))
-        self._exact = set(videos)
+        self._exact: dict[str, str] = {}
         self._by_stem: dict[str, list[str]] = {}
+        self._home = home
+        self._places: dict[str, str] | None = None
         for key in sorted(videos):
-            self._by_stem.setdefault(stem(key), []).append(key)
+            for form in spellings(key):
+                self._exact.setdefault(form, key)
+                self._by_stem.setdefault(stem(form), []).append(key)
+        self._exact |= {key: key for key in videos}
+
+    def at(self, path: str) -> str | None:
+        """Return the known video that lies at an absolute path; None if there is none, or more than one.
+
+        Nothing is opened: the path is compared with those of the known videos, links followed.
+        """
+        if not is_absolute(path) or "\0" in path:
+            return None
+        if self._places is None:
+            self._places = {}
+            for key in sorted(set(self._exact.values())):
+                place = os.path.join(self._home, key) if self._home is not None else key
+                if os.path.isabs(place):
+                    for form in (*spellings(place), *spellings(os.path.realpath(place))):
+                        self._places.setdefault(form, key)
+        name = path.strip()
+        return self._places.get(nfc(name)) or self._places.get(nfc(os.path.realpath(name)))
 
     def find(self, name: str) -> str | None:
         """Return the video that a name stands for: the exact key, else the same file name without ending.
@@ -56,13 +99,14 @@ class VideoNames:
         BadField
             More than one video fits.
         """
+        name = nfc(name) if name not in self._exact else name
         if name in self._exact:
-            return name
+            return self._exact[name]
         keys = self._by_stem.get(stem(name), [])
         if len(keys) < 2:
             return keys[0] if keys else None
         folders = PurePosixPath(name.replace("\\", "/")).parts[-2::-1]
-        agreement = {key: _agreement(PurePosixPath(key).parts[-2::-1], folders) for key in keys}
+        agreement = {key: _agreement(PurePosixPath(nfc(key)).parts[-2::-1], folders) for key in keys}
         best = max(agreement.values())
         fitting = [key for key in keys if agreement[key] == best]
         if len(fitting) > 1:
@@ -105,8 +149,9 @@ def told_video(name: str, videos: Mapping[str, str]) -> str | None:
 
 def first_match(file: str, patterns: Mapping[str, str]) -> str | None:
     """Return the value of the first pattern that matches a path or its last part."""
+    file = nfc(file)
     path = PurePosixPath(file)
-    for pattern, value in patterns.items():
+    for pattern, value in ((nfc(p), v) for p, v in patterns.items()):
         if fnmatchcase(file, pattern) or fnmatchcase(path.name, pattern):
             return value
     return None

@@ -21,6 +21,7 @@ ROOMS = (
     "formats",
     "consistency",
     "reading",
+    "losses",
     "actions",
     "waterfall",
     "waterfall_picture",
