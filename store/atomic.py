@@ -9,11 +9,13 @@ in peace, and the error is raised once it is safe.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,6 +238,33 @@ def write_bytes(path: Path, data: bytes, within: Path | None = None) -> None:
 def write_json(path: Path, value: Any, within: Path | None = None) -> None:
     """Publish a JSON file atomically; see :func:`replacing`."""
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), within)
+
+
+def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
+    """Return up to ``most`` bytes of a regular file, None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+    follow : bool
+        Whether a link counts as what it leads to; else it counts as nothing.
+
+    Raises
+    ------
+    OSError
+        It is there and cannot be read.
+    """
+    # without O_NONBLOCK a pipe in the file's place would hold us for ever
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    try:
+        handle = os.open(path, flags)
+    except OSError as e:
+        if e.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket
+            return None
+        raise
+    with os.fdopen(handle, "rb") as file:
+        return file.read(most) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 
 
 def read_json(path: Path) -> Any | None:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from stages.frames.folder import pictures_of
 from store import Store, StoreError, sha256_file
-from store.atomic import read_json
 
 _CONTAINERS = "3gp asf avi flv m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _CONTAINERS.split())
@@ -296,8 +295,7 @@ def _file_digest(item: _Item, stat: os.stat_result, store: Store | None) -> str:
 
 
 def _read_note(path: Path, store: Store | None) -> dict[str, Any] | None:
-    note = read_json(store.note_path(path)) if store else None
-    return note if isinstance(note, dict) else None
+    return store.source_note(path) if store else None
 
 
 def _write_note(path: Path, store: Store | None, content: dict[str, Any]) -> None:
