@@ -18,8 +18,8 @@ from pipeline.planning.derived_parameters import derive, lacking
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
 from pipeline.terminal import say
-from store import Store, StoreError
-from store.gc import leftovers, spent_parts
+from store import DamagedError, Store, StoreError
+from store.gc import leftovers, part_folders, spent_parts
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,13 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
             say(console, problem, "failed", "red")
         jobs = _execute(request, store, overview, console, executor) if overview.to_do() else []
         _sweep(store)  # what workers left that died on the way
-        dataset = _dataset(request, store, overview, jobs)
+        try:
+            dataset = _dataset(request, store, overview, jobs)
+        except DamagedError:  # marked, so it is made anew
+            plan_again(request, store, overview)
+            jobs += _execute(request, store, overview, console, None)
+            _sweep(store)
+            dataset = _dataset(request, store, overview, jobs, last=True)
     failed = bool(overview.problems) or any(j.state != "done" for j in jobs)
     done = any(j.state == "done" for j in jobs) or any(
         p.state == "done" for plan in overview.plans.values() for p in plan
@@ -103,8 +109,16 @@ def _execute(
     return jobs
 
 
-def _dataset(request: Request, store: Store, overview: Overview, jobs: list[JobResult]) -> str:
-    """Bring the manifest's dataset file up to date, if this run was a whole one and there are samples."""
+def _dataset(
+    request: Request, store: Store, overview: Overview, jobs: list[JobResult], *, last: bool = False
+) -> str:
+    """Bring the manifest's dataset file up to date, if this run was a whole one and there are samples.
+
+    Raises
+    ------
+    DamagedError
+        A result that it needs is damaged; not raised if this is the ``last`` attempt.
+    """
     from pipeline.dataset import export
 
     target = request.manifest.dataset
@@ -117,6 +131,8 @@ def _dataset(request: Request, store: Store, overview: Overview, jobs: list[JobR
             request.manifest, store, overview.sources, overview.plans, path, samples=overview.samples
         )
     except (UserError, StoreError, OSError) as e:
+        if isinstance(e, DamagedError) and not last:
+            raise
         jobs.append(JobResult(f"dataset {path}", "dataset", "dataset", "failed", f"dataset {path}: {e}"))
         return ""
     return str(done)
@@ -126,3 +142,6 @@ def _sweep(store: Store) -> None:
     for path in (*leftovers(store), *spent_parts(store)):
         with contextlib.suppress(OSError):
             path.unlink()
+    for folder in part_folders(store):
+        with contextlib.suppress(OSError):  # refused where something is left in it
+            folder.rmdir()

@@ -9,6 +9,7 @@ in peace, and the error is raised once it is safe.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -243,29 +244,37 @@ def write_json(path: Path, value: Any, within: Path | None = None) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"), within)
 
 
-def read_regular(path: Path, most: int = -1, flags: int = 0) -> bytes | None:
-    """Return the bytes of a regular file, at most ``most``; None where a folder, a pipe or the like is there.
+def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
+    """Return up to ``most`` bytes of a regular file, None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+    follow : bool
+        Whether a link counts as what it leads to; else it counts as nothing.
 
     Raises
     ------
     OSError
-        There is nothing, or it cannot be read.
+        It is there and cannot be read.
     """
     # without O_NONBLOCK a pipe in the file's place would hold us for ever
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        handle = os.open(path, flags)
+    except OSError as e:
+        if e.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket
             return None
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(most)
-    finally:
-        os.close(handle)
+        raise
+    with os.fdopen(handle, "rb") as file:
+        return file.read(most) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 
 
 def read_json(path: Path) -> Any | None:
     """Return a JSON file's content, None where it is missing, no file, or cannot be read as JSON."""
     try:
-        data = read_regular(path)
+        data = read_regular(path, -1, follow=True)
         return None if data is None else json.loads(data)
     except (OSError, ValueError, RecursionError):
         return None

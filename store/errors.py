@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class StoreError(Exception):
     """Base class; the message says what happened, why, and what to do."""
@@ -16,7 +18,25 @@ class LockedError(StoreError):
 
 
 class DamagedError(StoreError):
-    """A file's bytes are not those that were published."""
+    """A file's bytes are not those that were published.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file, where one is known.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+    @property
+    def reason(self) -> str:
+        """The message without the file's name."""
+        return str(self).removeprefix(f"{self.path}: ")
+
+    def __reduce__(self) -> tuple[type[DamagedError], tuple[str, Path | None]]:
+        return type(self), (str(self), self.path)
 
 
 class ForeignError(StoreError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +21,14 @@ from numpy.typing import NDArray
 from store.atomic import CheckedFile
 from store.errors import DamagedError, StoreError
 from store.layout import Layout, decode, encode
+from store.receipt import Receipt, check_file, check_once
+from store.sealed_file import SealedFile
 from store.text import valid_text
 
 FORMAT = "ttprep-feature"
 FORMAT_VERSION = 1
+#: what h5py raises where HDF5 complains
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,10 @@ class FeatureWriter:
         mine.resize(at + stop - start, axis=0)
         grid = [range(0, n, c) for n, c in zip(theirs.shape[1:], theirs.chunks[1:], strict=True)]
         for offset in itertools.product(range(start, stop, size), *grid):
-            mask, data = theirs.id.read_direct_chunk(offset)
+            try:
+                mask, data = theirs.id.read_direct_chunk(offset)
+            except _HDF5_ERRORS as e:
+                raise source._judged(f"{name}, rows from {offset[0]}", e) from e
             mine.id.write_direct_chunk((offset[0] - start + at, *offset[1:]), data, mask)
         self._written[name] = at + stop - start
         if self._raw.failure is not None:
@@ -184,15 +191,26 @@ class FeatureReader:
     Parameters
     ----------
     path : Path
+    receipt : callable, optional
+        Returns what vouches for the file; asked when it is opened. Without it the caller vouches: HDF5 may
+        loop for ever over wrong bytes.
+    mark : callable, optional
+        Told why, where the file is found damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        receipt: Callable[[], Receipt] | None = None,
+        mark: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.path, self._receipt, self._mark = path, receipt, mark
+        self._raw: SealedFile | None = None
         self._file: h5py.File | None = None
         self._cache: dict[tuple[str, int], NDArray[Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_file": None, "_cache": {}}
+        return {**self.__dict__, "_raw": None, "_file": None, "_cache": {}}
 
     def __enter__(self) -> Self:
         return self
@@ -206,7 +224,9 @@ class FeatureReader:
         """Close the file; it opens again when next used."""
         if self._file is not None:
             self._file.close()
-        self._file, self._cache = None, {}
+        if self._raw is not None:
+            self._raw.close()
+        self._raw, self._file, self._cache = None, None, {}
 
     @property
     def file(self) -> h5py.File:
@@ -215,24 +235,58 @@ class FeatureReader:
         Raises
         ------
         DamagedError
-            Not HDF5, or not marked complete.
+            Not what was published, not HDF5, or not marked complete.
+        OSError
+            It cannot be read now.
         """
         if self._file is None:
+            receipt = self._receipt() if self._receipt is not None else None
+            self._raw = self._checked(receipt)
             try:
-                opened = h5py.File(self.path, "r", rdcc_nbytes=0)
-            except OSError as e:
-                raise DamagedError(f"{self.path}: cannot be read ({e})") from e
-            if not opened.attrs.get("complete", False):
+                opened = h5py.File(self._raw, "r", rdcc_nbytes=0)
+                complete = opened.attrs.get("complete", False)
+            except _HDF5_ERRORS as e:
+                raise self._judged("cannot be opened", e) from e
+            if not complete:
                 opened.close()
-                raise DamagedError(f"{self.path}: was never completed")
+                raise DamagedError(f"{self.path}: was never completed", self.path)
             self._file = opened
         return self._file
+
+    def _checked(self, receipt: Receipt | None) -> SealedFile:
+        """Open the file; compare its header with the receipt, or all of it where the receipt is old."""
+        header = receipt.sealed_header if receipt is not None else None
+        try:
+            raw = SealedFile(self.path, header)
+        except FileNotFoundError:
+            raise DamagedError(f"{self.path}: the file is missing", self.path) from None
+        except DamagedError as e:
+            self._mark(e.reason)
+            raise
+        if receipt is not None and header is None and (problem := check_once(self.path, receipt)):
+            raw.close()
+            self._mark(problem)
+            raise DamagedError(f"{self.path}: {problem}", self.path)
+        return raw
+
+    def _judged(self, what: str, error: Exception) -> Exception:
+        """Return what an error of HDF5 means: of the disk, of the file, or of this process."""
+        if self._raw is not None and self._raw.failure is not None:
+            return self._raw.failure
+        if self._receipt is None:
+            return DamagedError(f"{self.path}: {what} ({error})", self.path)
+        problem = check_file(self.path, self._receipt(), read_data=True)
+        if problem:
+            self._mark(problem)
+            return DamagedError(f"{self.path}: {what}: {problem}", self.path)
+        # sound, or made anew meanwhile: try once more
+        return DamagedError(f"{self.path}: {what} ({error}) though its bytes are right", self.path)
 
     def dataset(self, name: str) -> h5py.Dataset:
         """Return the raw h5py dataset (still encoded)."""
         found = self.file.get(name)
         if not isinstance(found, h5py.Dataset):
-            raise DamagedError(f"{self.path}: holds no dataset {name!r}")
+            raise DamagedError(f"{self.path}: holds no dataset {name!r}", self.path)
         return found
 
     @property
@@ -282,8 +336,8 @@ class FeatureReader:
         if rows is None:
             try:
                 rows = dataset[index * size : (index + 1) * size]
-            except OSError as e:
-                raise DamagedError(f"{self.path}: {name}, rows from {index * size}: {e}") from e
+            except _HDF5_ERRORS as e:
+                raise self._judged(f"{name}, rows from {index * size}", e) from e
             rows = decode(rows, str(dataset.attrs.get("encoding", "none")))
             self._cache[name, index] = rows
         return rows

@@ -86,6 +86,13 @@ def spent_parts(store: Store) -> Iterator[Path]:
     yield from [entry.path for entry in walk(store.root) if _is_spent(entry, store)]
 
 
+def part_folders(store: Store) -> Iterator[Path]:
+    """Yield the folders of parts; no link is among them."""
+    for entry in walk(store.root):
+        if entry.name is not None and entry.name.kind == "folder" and entry.path.name == PARTS:
+            yield entry.path
+
+
 def garbage(store: Store, wanted: Collection[Path], judged: Collection[Path]) -> Iterator[Garbage]:
     """Yield what may be removed.
 

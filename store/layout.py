@@ -6,11 +6,13 @@ The figures behind the choices are in docs/design.md, "Storing".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
+
+from store.errors import DamagedError
 
 Encoding = Literal["none", "temporal-delta"]
 
@@ -67,7 +69,15 @@ def encode(rows: NDArray[Any], encoding: str) -> NDArray[Any]:
 
 
 def decode(rows: NDArray[Any], encoding: str) -> NDArray[Any]:
-    """Undo :func:`encode`, in place."""
+    """Undo :func:`encode`, in place.
+
+    Raises
+    ------
+    DamagedError
+        No such encoding was ever written.
+    """
+    if encoding not in get_args(Encoding):
+        raise DamagedError(f"encoding {encoding!r} is none of {', '.join(get_args(Encoding))}")
     if encoding == "temporal-delta":
         for t in range(1, len(rows)):  # faster than accumulate: each addition is vectorised
             np.add(rows[t], rows[t - 1], out=rows[t])

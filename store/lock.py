@@ -23,6 +23,7 @@ from typing import Literal, Self
 from store.atomic import pid_alive, write_json
 from store.errors import LockedError
 from store.names import LOCKS
+from store.notes import signed
 from store.ownership import Entry, is_own, look, read_own
 
 HEARTBEAT_S = 15.0
@@ -81,9 +82,8 @@ class StoreLock:
 
     def _try(self) -> dict[str, str] | None:
         """Take the lock; return None, or who holds it against us."""
-        write_json(
-            self.path, {"kind": self.kind, "host": socket.gethostname(), "pid": os.getpid()}, within=self.root
-        )
+        note = {"kind": self.kind, "host": socket.gethostname(), "pid": os.getpid()}
+        write_json(self.path, signed(note), within=self.root)
         # ours is visible before we look, so of two that start together at least one gives way
         for other in self._others():
             holder = _holder(other)  # of any kind: one that a killed run left is removed here

@@ -7,7 +7,6 @@ or, never sealed, carries the key that its name begins with. Only such files are
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -145,16 +144,7 @@ def _belongs_to_result(entry: Entry, root: Path) -> bool:
 
 def read_own(path: Path) -> bytes | None:
     """Return the bytes of a regular file, None where there is none, or a link or anything else."""
-    return _read(path, _LARGEST_NOTE)
-
-
-def _read(path: Path, most: int) -> bytes | None:
-    try:
-        return read_regular(path, most, os.O_NOFOLLOW)
-    except OSError as e:
-        if e.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket
-            return None
-        raise
+    return read_regular(path, _LARGEST_NOTE, follow=False)
 
 
 def _note_of(path: Path, kind: str, name: Name) -> bool:
@@ -185,7 +175,7 @@ def _carries_key(path: Path, key: str) -> bool:
 
     The bytes are searched rather than parsed: HDF5 may stumble over a damaged file.
     """
-    data = _read(path, _HEAD)
+    data = read_regular(path, _HEAD, follow=False)
     return (
         data is not None
         and data.startswith(_HDF5)

@@ -9,12 +9,14 @@ byte by byte.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from store.atomic import read_json
-from store.names import is_sha256, is_stage, result_stem
+from store.errors import DamagedError
+from store.names import result_stem, shown
+from store.notes import read_note
+from store.sealed_file import Header
 
 _BLOCK = 1 << 22
 
@@ -46,6 +48,8 @@ class Receipt:
         The file's root attributes that planning needs (frames, fps, faults, …).
     run : dict
         Core seconds, wall seconds, peak memory, host, time: may differ between equal files.
+    header : dict or None
+        A :class:`~store.sealed_file.Header`; None in receipts of version 0.1.0.
     """
 
     stage: str
@@ -58,29 +62,37 @@ class Receipt:
     shapes: dict[str, list[int]]
     attrs: dict[str, Any]
     run: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the receipt as JSON values."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "header" or value}
 
     @classmethod
-    def read(cls, path: Path) -> Receipt | None:
-        """Return the receipt at ``path``, None where there is none, or none that belongs to this name."""
-        value = read_json(path)
-        try:
-            receipt = cls(**value) if isinstance(value, dict) else None
-        except TypeError:
-            return None
-        return receipt if receipt is not None and receipt._fits(path) else None
+    def read(cls, path: Path, *, unsigned: bool) -> Receipt | None:
+        """Return the receipt at ``path``, None where there is none; see :func:`store.notes.read_note`.
 
-    def _fits(self, path: Path) -> bool:
+        Raises
+        ------
+        DamagedError
+            What is there is not what the store wrote, or belongs to another name.
+        OSError
+            It cannot be read now.
+        """
+        value = read_note(path, "receipt", unsigned=unsigned)
+        if value is None:
+            return None
+        known = {f.name for f in fields(cls)}
+        receipt = cls(**{name: item for name, item in value.items() if name in known})
         # the stage and the key become parts of paths: what they say must be what the file's name says
-        return (
-            isinstance(self.stage, str)
-            and is_stage(self.stage)
-            and is_sha256(self.key)
-            and path.stem == result_stem(self.stage, self.key)
-        )
+        if path.stem != result_stem(receipt.stage, receipt.key):
+            raise DamagedError(f"{shown(path)}: is the receipt of another result", path)
+        return receipt
+
+    @property
+    def sealed_header(self) -> Header | None:
+        """What HDF5 may be shown of the file; None in receipts of version 0.1.0."""
+        return Header.from_json(self.header) if self.header else None
 
 
 def check_file(path: Path, receipt: Receipt, *, read_data: bool) -> str:
@@ -97,13 +109,36 @@ def check_file(path: Path, receipt: Receipt, *, read_data: bool) -> str:
     -------
     str
         What is wrong, empty where nothing is.
+
+    Raises
+    ------
+    OSError
+        The file is there and cannot be read now, which says nothing about it.
     """
     try:
         stat = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return "the file is missing"
     if stat.st_size != receipt.size:
         return f"{stat.st_size} bytes instead of {receipt.size}"
     if (read_data or stat.st_mtime_ns != receipt.mtime_ns) and sha256_file(path) != receipt.sha256:
         return "its bytes are not those that were published (sha256 differs)"
     return ""
+
+
+_checked: set[tuple[str, str, int, int, int]] = set()
+
+
+def check_once(path: Path, receipt: Receipt) -> str:
+    """Hash a file whose receipt vouches for it as a whole only; once in this process.
+
+    See :func:`check_file`.
+    """
+    stat = path.stat()
+    identity = (str(path), receipt.sha256, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    if identity in _checked:
+        return ""
+    problem = check_file(path, receipt, read_data=True)
+    if not problem:
+        _checked.add(identity)
+    return problem

@@ -15,19 +15,21 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from store import names
-from store.atomic import read_json, replacing, write_json
-from store.errors import DamagedError, NoStoreError, StoreError
+from store.atomic import make_folder, replacing, write_json
+from store.errors import DamagedError, StoreError
 from store.feature import Column, FeatureReader, FeatureWriter
 from store.lock import LockKind, StoreLock
-from store.names import DIGITS, MARKER, result_stem
-from store.ownership import claim, is_own, look, walk
+from store.marker import make_store, version_of
+from store.names import DIGITS, result_stem
+from store.notes import SIGNED_VERSION, read_note, signed
+from store.ownership import claim, is_own, look
 from store.receipt import Receipt, check_file, sha256_file
-
-STORE_VERSION = 1
+from store.sealed_file import header_of
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,21 @@ class Slot:
 
 
 class Store:
-    """Give access to an existing store; see :meth:`create` and :meth:`open`."""
+    """Give access to an existing store; see :meth:`create` and :meth:`open`.
 
-    def __init__(self, root: Path) -> None:
+    Attributes
+    ----------
+    root : Path
+    unsigned : bool
+        Whether notes without a checksum are believed: those of a store that 0.1.0 made.
+    remarks : list of str
+        One line for each note that was found wrong and does no harm, because it is made anew.
+    """
+
+    def __init__(self, root: Path, *, unsigned: bool = True) -> None:
         self.root = root.absolute()  # workers have other working folders
+        self.unsigned = unsigned
+        self.remarks: list[str] = []
 
     @classmethod
     def open(cls, root: Path) -> Store:
@@ -61,20 +74,9 @@ class Store:
         Raises
         ------
         NoStoreError
-            Nothing there, something else there, or a newer format.
+            Nothing there, something else there, a newer format, or a damaged marker.
         """
-        marker = read_json(root / MARKER)
-        if not isinstance(marker, dict) or marker.get("format") != "ttprep-store":
-            if root.exists() and not root.is_dir():
-                raise NoStoreError(f"{root}: is a file, not a store; give a folder with --store")
-            what = "holds no ttprep store" if root.exists() else "does not exist"
-            raise NoStoreError(f"{root}: {what}; make one with `ttprep run`, or give another with --store")
-        if marker.get("version") != STORE_VERSION:
-            raise NoStoreError(
-                f"{root}: store version {marker.get('version')}, this ttprep reads {STORE_VERSION}; "
-                "use the ttprep that made it, or another --store"
-            )
-        return cls(root)
+        return cls(root, unsigned=version_of(root) < SIGNED_VERSION)
 
     @classmethod
     def create(cls, root: Path) -> Store:
@@ -85,28 +87,8 @@ class Store:
         NoStoreError
             The folder holds other things, or cannot be made.
         """
-        if os.path.lexists(root / MARKER):
-            return cls.open(root)
-        try:
-            if root.exists() and not root.is_dir():
-                raise NoStoreError(f"{root}: is a file, not a store; give a folder with --store")
-            if root.exists():
-                strange = _strange(root)
-                # another process may have been making the same store
-                if strange is not None and (root / MARKER).exists():
-                    return cls.open(root)
-                if strange is not None:
-                    raise NoStoreError(
-                        f"{root}: is not a ttprep store and not empty (it holds {names.shown(strange)}); "
-                        "give a new or empty folder with --store"
-                    )
-            root.mkdir(parents=True, exist_ok=True)
-            for name in names.FOLDERS:
-                (root / name).mkdir(exist_ok=True)
-            write_json(root / MARKER, {"format": "ttprep-store", "version": STORE_VERSION}, within=root)
-        except OSError as e:
-            raise NoStoreError(f"{root}: cannot be made ({e.strerror}); give another with --store") from e
-        return cls(root)
+        make_store(root)
+        return cls.open(root)
 
     def lock(self, kind: LockKind, wait: float = 0.0) -> StoreLock:
         """Return a lock on this store; see :class:`store.lock.StoreLock`."""
@@ -165,19 +147,54 @@ class Store:
         return sorted(p for p in found if (n := names.recognise(p, self.root)) and n.kind == "feature")
 
     def receipts(self, video: str) -> Iterator[Receipt]:
-        """Yield all receipts of a video, newest first."""
-        files = [p for p in self.folder(video).glob("*.json") if p.name.count(".") == 1]
-        found = [r for p in files if (r := Receipt.read(p)) is not None]
+        """Yield all sound receipts of a video, newest first."""
+        found = []
+        for path in self.receipt_files(video):
+            with contextlib.suppress(DamagedError, OSError):
+                if (receipt := Receipt.read(path, unsigned=self.unsigned)) is not None:
+                    found.append(receipt)
         return iter(sorted(found, key=lambda r: -float(r.run.get("finished", 0))))
+
+    def receipt_files(self, video: str) -> list[Path]:
+        """Return the files of all receipts of a video, sound or not."""
+        found = self.folder(video).glob("*.json")
+        return sorted(p for p in found if (n := names.recognise(p, self.root)) and n.kind == "receipt")
+
+    def note(self, path: Path, kind: str) -> dict[str, Any] | None:
+        """Return the content of one of the store's notes, None where there is none.
+
+        Raises
+        ------
+        DamagedError
+            It is not what the store wrote.
+        OSError
+            It cannot be read now.
+        """
+        return read_note(path, kind, unsigned=self.unsigned)
+
+    def source_note(self, source: Path) -> dict[str, Any] | None:
+        """Return the note about a source file or folder, None where there is none to be believed.
+
+        A damaged one is remarked on; the source is then hashed again.
+        """
+        path = self.note_path(source)
+        try:
+            note = self.note(path, "source")
+            if note is not None and note["path"] != str(source.resolve()):
+                raise DamagedError(f"{path}: is the note about {note['path']!r}, not {source}", path)
+        except DamagedError as e:
+            self.remarks.append(f"{e}; {source.name} is hashed again")
+            return None
+        except OSError:
+            return None
+        return note
 
     def source_notes(self) -> Iterator[dict[str, Any]]:
         """Yield the notes on source files: ``path``, ``sha256``, and what shows that they are unchanged."""
         for path in sorted((self.root / names.SOURCES).glob("*.json")):
-            note = read_json(path)
-            if not isinstance(note, dict) or not isinstance(note.get("path"), str):
-                continue
-            if names.is_sha256(note.get("sha256")):
-                yield note
+            with contextlib.suppress(DamagedError, OSError):
+                if (note := self.note(path, "source")) is not None:
+                    yield note
 
     # -- state ------------------------------------------------------------------------------
 
@@ -186,9 +203,17 @@ class Store:
 
         Size and modification time are compared with the receipt's. Where the time differs (a copied
         store, or a byte changed behind our back) the file is hashed and judged by its content.
+
+        Raises
+        ------
+        OSError
+            It cannot be read now, which says nothing about it.
         """
-        receipt = Receipt.read(self.beside(slot, ".json"))
-        if receipt is None or receipt.key != slot.key or self.damage(slot):
+        try:
+            receipt = Receipt.read(self.beside(slot, ".json"), unsigned=self.unsigned)
+        except DamagedError:
+            return None  # see :meth:`damage`
+        if receipt is None or receipt.key != slot.key or self._marked(slot):
             return None
         problem = check_file(self.path(slot), receipt, read_data=False)
         if problem:
@@ -211,13 +236,29 @@ class Store:
 
     def damage(self, slot: Slot) -> str:
         """Return why a file must not be used, empty where nothing is known against it."""
-        note = read_json(self.beside(slot, ".damaged.json"))
-        return str(note.get("reason", "damaged")) if isinstance(note, dict) else ""
+        try:
+            Receipt.read(self.beside(slot, ".json"), unsigned=self.unsigned)
+        except DamagedError as e:
+            return f"its receipt is damaged ({e.reason})"
+        except OSError:
+            return ""
+        return self._marked(slot)
+
+    def _marked(self, slot: Slot) -> str:
+        try:
+            note = self.note(self.beside(slot, ".damaged.json"), "damaged")
+        except DamagedError as e:
+            return f"the note that says why is damaged itself ({e.reason})"
+        except OSError as e:
+            return f"the note that says why cannot be read ({e.strerror})"
+        return (note["reason"] or "damaged") if note is not None else ""
 
     def failure(self, slot: Slot) -> dict[str, Any] | None:
         """Return the record of the last failed attempt."""
-        note = read_json(self.beside(slot, ".failed.json"))
-        return note if isinstance(note, dict) else None
+        try:
+            return self.note(self.beside(slot, ".failed.json"), "failed")
+        except (DamagedError, OSError):
+            return {"reason": "for a reason that cannot be read any more"}
 
     def set_failure(self, slot: Slot, reason: str) -> None:
         """Record a failed attempt, for ``status``."""
@@ -227,8 +268,19 @@ class Store:
     # -- reading and writing ----------------------------------------------------------------
 
     def reader(self, slot: Slot) -> FeatureReader:
-        """Return a reader of a result that opens its file when it is first used."""
-        return FeatureReader(self.path(slot))
+        """Return a reader of a result that opens its file when it is first used.
+
+        What decides how the file is read is compared with the receipt then; a file found damaged is
+        marked so.
+        """
+        return FeatureReader(self.path(slot), partial(self._voucher, slot), partial(self.mark_damaged, slot))
+
+    def _voucher(self, slot: Slot) -> Receipt:
+        path = self.beside(slot, ".json")
+        receipt = Receipt.read(path, unsigned=self.unsigned)
+        if receipt is None or receipt.key != slot.key:
+            raise DamagedError(f"{self.path(slot)}: has no receipt", self.path(slot))
+        return receipt
 
     @contextlib.contextmanager
     def writing(
@@ -266,15 +318,19 @@ class Store:
     ) -> Iterator[FeatureWriter]:
         claim(path, self.root)
         with replacing(path, self.root) as temp:
-            writer = FeatureWriter(temp, columns, attrs)
+            try:
+                writer = FeatureWriter(temp, columns, attrs)
+            except FileNotFoundError:  # another run has swept the folder of parts away: it was empty
+                make_folder(temp.parent, self.root)
+                writer = FeatureWriter(temp, columns, attrs)
             try:
                 yield writer
             finally:
                 writer.abandon()
             _check_whole(temp, path, columns)
 
-    def publish(self, path: Path, note: Any) -> None:
-        """Write a JSON note of the store atomically.
+    def publish(self, path: Path, note: Mapping[str, Any]) -> None:
+        """Write a JSON note of the store atomically, with a checksum.
 
         Raises
         ------
@@ -284,7 +340,7 @@ class Store:
             Something that ttprep did not make lies in the note's place, or the way there is a link.
         """
         claim(path, self.root)
-        write_json(path, note, within=self.root)
+        write_json(path, signed(note), within=self.root)
 
     def discard(self, path: Path) -> None:
         """Remove a file of the store if it is there and the store's own."""
@@ -315,6 +371,7 @@ class Store:
             shapes=shapes,
             attrs=attrs,
             run={**run, "finished": time.time()},
+            header=header_of(path).to_json(),
         )
         self.publish(self.beside(slot, ".json"), receipt.to_json())
         for suffix in (".damaged.json", ".failed.json"):
@@ -326,11 +383,6 @@ def _stem(slot: Slot) -> str:
     if not (names.is_stage(slot.stage) and names.is_sha256(slot.key)):
         raise StoreError(f"{slot.stage!r} with key {slot.key!r} is no name for a result")
     return result_stem(slot.stage, slot.key)
-
-
-def _strange(root: Path) -> Path | None:
-    """Return an entry of a folder that no store would hold, None where there is none."""
-    return next((e.path for e in walk(root) if not is_own(e)), None)
 
 
 def _check_whole(temp: Path, path: Path, columns: tuple[Column, ...]) -> None:

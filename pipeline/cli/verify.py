@@ -26,7 +26,8 @@ def verify(
     """Check the files of the store, the manifest's dataset, and each DATASET.h5.
 
     Damaged files are named; the next run computes them anew. Named datasets are read to the last byte; where
-    there is no store, they alone are checked.
+    there is no store, they alone are checked. What cannot be read now is no damage: it is named too, and
+    where there is nothing worse the exit code is 5.
     """
     from rich.progress import track
 
@@ -40,29 +41,27 @@ def verify(
     findings: list[Finding] = []
     if not datasets or request.store_root.exists():
         store = Store.open(request.store_root)
-        total = sum(len(store.features(video)) for video in store.videos())
+        total = sum(len(store.receipt_files(video)) for video in store.videos())
         findings = list(
             track(check(store, read_data=read_data), "verifying", total, console=stderr(), transient=True)
         )
-    bad = [f for f in findings if f.problem]
-    bad_datasets = [f for f in beside if f.problem]
+    verdicts = [(f.path, f.size, f.problem, f.remedy, f.unreadable) for f in findings]
+    verdicts += [(f.path, f.size, f.problem, f.remedy, f.unreadable) for f in beside]
+    bad = [v for v in verdicts if v[2] and not v[4]]
+    unread = [v for v in verdicts if v[4]]
+    size = sum(v[1] for v in verdicts)
     if as_json:
         echo_json(
             {
-                "files": len(findings) + len(beside),
-                "bytes": sum(f.size for f in findings) + sum(f.size for f in beside),
-                "damaged": [
-                    *({"path": str(f.path), "problem": f.problem} for f in bad),
-                    *({"path": str(f.path), "problem": f.problem} for f in bad_datasets),
-                ],
+                "files": len(verdicts),
+                "bytes": size,
+                "damaged": [{"path": str(path), "problem": problem} for path, _, problem, _, _ in bad],
+                "unreadable": [{"path": str(path), "problem": problem} for path, _, problem, _, _ in unread],
             }
         )
     else:
-        for finding in bad:
-            echo(f"{finding.path}: {finding.problem}; run `ttprep run` to make it anew")
-        for found in bad_datasets:
-            echo(f"{found.path}: {found.problem}; {found.remedy}")
-        size = (sum(f.size for f in findings) + sum(f.size for f in beside)) / 1e6
-        n = len(findings) + len(beside)
-        echo(f"{n} files, {size:.1f} MB checked, {len(bad) + len(bad_datasets)} damaged")
-    return errors.FAILED if bad or bad_datasets else errors.OK
+        for path, _, problem, remedy, _ in (*bad, *unread):
+            echo(f"{path}: {problem}; {remedy}")
+        lost = f", {len(unread)} could not be read" if unread else ""
+        echo(f"{len(verdicts)} files, {size / 1e6:.1f} MB checked, {len(bad)} damaged{lost}")
+    return errors.FAILED if bad else errors.UNREADABLE if unread else errors.OK

@@ -6,17 +6,18 @@ earlier rule brings back the earlier splits. Why a table is needed: :mod:`pipeli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.annotations import Sample, SplitParams, assign_splits, split_table
+from pipeline.annotations.splits import SPLITS
 from pipeline.errors import FAILED, UserError
 from pipeline.inputs.manifest import Manifest
-from store import Store
-from store.atomic import read_json
+from store import DamagedError, Store
 
 FORMAT = "ttprep-splits"
+VERSION = 1
 #: seconds to wait while another process changes a table
 WAIT_S = 120.0
 
@@ -54,7 +55,7 @@ def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) 
     """
     path = table_path(store, params)
     with store.lock("splits", WAIT_S):  # two exports at once must not forget each other's assignments
-        previous = _read(path)
+        previous = _read(store, path, params)
         splits = assign_splits(samples, params, previous)
         table = split_table(samples, splits, params, previous)
         if table != previous:
@@ -62,7 +63,7 @@ def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) 
                 path,
                 {
                     "format": FORMAT,
-                    "version": 1,
+                    "version": VERSION,
                     "parameters": params.model_dump(mode="json"),
                     "table": table,
                 },
@@ -70,15 +71,27 @@ def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) 
     return splits
 
 
-def _read(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    value: Any = read_json(path)
-    table = value.get("table") if isinstance(value, dict) and value.get("format") == FORMAT else None
-    if not isinstance(table, dict):
+def _read(store: Store, path: Path, params: SplitParams) -> dict[str, str]:
+    try:
+        value = store.note(path, "splits")
+        if value is None:
+            return {}
+        return _checked(value, params)
+    except DamagedError as e:
         raise UserError(
-            f"{path}: the table of splits is damaged; restore it from a backup, or delete it to "
+            f"{path}: the table of splits is damaged ({e.reason}); restore it from a backup, or delete it to "
             "assign all samples anew (some will move to another split)",
             FAILED,
-        )
-    return {str(k): str(v) for k, v in table.items()}
+        ) from e
+
+
+def _checked(value: Mapping[str, Any], params: SplitParams) -> dict[str, str]:
+    if value["version"] != VERSION:
+        raise DamagedError(f"it has version {value['version']}, not {VERSION}")
+    if value["parameters"] != params.model_dump(mode="json"):
+        raise DamagedError("it is the table of another rule")
+    table: dict[str, Any] = value["table"]
+    for sample, split in table.items():
+        if split not in SPLITS:
+            raise DamagedError(f"sample {sample!r} is in split {split!r}")
+    return table

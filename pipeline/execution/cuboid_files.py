@@ -84,10 +84,13 @@ def _previous(store: Store, node: Node) -> tuple[Receipt, FeatureReader] | None:
     for receipt in store.receipts(node.source.sha256):
         if receipt.stage == node.stage.name and {**receipt.parts, "samples": None} == mine:
             slot = Slot(node.source.sha256, node.stage.name, receipt.key)
-            if store.receipt(slot) is None:
+            try:
+                if store.receipt(slot) is None:
+                    continue
+                # chunks are copied unseen, so whatever is wrong with them would live on
+                problem = check_file(store.path(slot), receipt, read_data=True)
+            except OSError:  # cannot be read now: then it saves no work
                 continue
-            # chunks are copied unseen, so whatever is wrong with them would live on
-            problem = check_file(store.path(slot), receipt, read_data=True)
             if not problem:
                 return receipt, store.reader(slot)
             store.mark_damaged(slot, problem)

@@ -3,7 +3,8 @@
 The number of frames of a video is known only once it is decoded, and where the samples lie only once all
 frames are counted. The graph of jobs therefore grows while it runs: a video's later jobs are submitted when
 its frames are there, and the jobs that cut samples when the last result that decides samples is. What fails
-costs what depends on it, and nothing else.
+costs what depends on it, and nothing else. Where a job finds an input damaged, the input is made anew and the
+job tried again, each once.
 """
 
 from __future__ import annotations
@@ -85,6 +86,9 @@ class _Execution:
         self.results: list[JobResult] = []
         self.deciding: set[str] = set()  # have not ended, and decide where samples lie
         self.held = False  # whether jobs that cut samples wait for those
+        self.infos: dict[str, VideoInfo] = {}  # by video, once its frames are there
+        self.remade: dict[str, Handle] = {}  # found damaged in this run
+        self.retried: set[tuple[str, str]] = set()  # a node, and what was damaged
 
     def run(self) -> list[JobResult]:
         self.extend_all()
@@ -93,7 +97,10 @@ class _Execution:
             if job.rows:
                 self.parts[job.node.key].append(result)
                 continue
-            self.end(job.node, _fold(result, self.parts.pop(job.node.key, [])))
+            result = _fold(result, self.parts.pop(job.node.key, []))
+            if self.again(handle, result):
+                continue
+            self.end(job.node, result)
             if job.node.stage.is_root:
                 self.extend(self.plans[job.node.source.sha256])
             self.release_samples()
@@ -136,6 +143,38 @@ class _Execution:
             elif info is not None:
                 self.submit(node, info)
 
+    def again(self, handle: Handle, result: JobResult) -> bool:
+        """Submit a job once more if there is reason to, with what it needs made anew; tell whether."""
+        node = handle.job.node
+        if result.state == "skipped":  # because of a job that has been submitted again meanwhile
+            now = [self.handles.get(u.key) for u in node.inputs.values()]
+            if all(h is None or h in _ancestors(handle) for h in now):
+                return False
+        elif not result.damaged or (node.key, result.damaged) in self.retried:
+            return False
+        else:
+            self.retried.add((node.key, result.damaged))
+            if result.damaged != node.key and result.damaged not in self.remade:
+                self.remake(next(n for n in _dependencies(node) if n.key == result.damaged))
+        self.resubmit(node)
+        return True
+
+    def remake(self, node: Node) -> None:
+        """Submit the job of a damaged result; whoever asks for it from now on waits for it."""
+        self.ended.pop(node.key, None)
+        if decides_samples(node):
+            self.deciding.add(node.key)
+        self.resubmit(node)
+        self.remade[node.key] = self.handles[node.key]
+
+    def resubmit(self, node: Node) -> None:
+        """Submit the job of a node whose result there must be, and that has not ended."""
+        if node.stage.is_root:
+            self.progress.expect(node.stage.name, files=1)
+            self.handles[node.key] = self.executor.submit(Job(self.store.root, node))
+            return
+        self.submit(node, self.infos[node.source.sha256])
+
     def decoded(self, plan: list[Planned]) -> VideoInfo | None:
         """Return what later jobs must know of a video; None until its frames are there."""
         frames = next(p for p in plan if p.node.stage.is_root)
@@ -143,13 +182,19 @@ class _Execution:
         ended = self.ended.get(node.key)
         if (ended is None and frames.state != "done") or (ended is not None and ended.state != "done"):
             return None
-        receipt = self.store.receipt(node.slot)
+        if ended is None and node.key in self.handles:  # being made anew
+            return None
+        reason = "vanished from the store during the run; run again"
+        try:
+            receipt = self.store.receipt(node.slot)
+        except OSError as e:
+            receipt, reason = None, f"cannot be read ({e.strerror}); mend that and run again"
         if receipt is None:
-            reason = "vanished from the store during the run; run again"
             job = Job(self.store.root, node)
             self.end(node, failed(job, f"{node.source.name}: {node.stage.name}: {reason}"))
             return None
-        return video_info(receipt)
+        info = self.infos[node.source.sha256] = video_info(receipt)
+        return info
 
     def submit(self, node: Node, info: VideoInfo) -> None:
         """Submit the job of a node whose video is decoded, in parts where it is long."""
@@ -158,6 +203,7 @@ class _Execution:
         rows = sum(end - begin for begin, end in node.samples) if cut else n_rows(node, info)
         self.progress.expect(node.stage.name, rows=rows)
         upstream = [self.handles[u.key] for u in node.inputs.values() if u.key in self.handles]
+        upstream += [h for n in _dependencies(node) if (h := self.remade.get(n.key)) and h not in upstream]
         if is_split(node, info):
             jobs = [Job(root, node, part) for part in part_ranges(node, info)]
             parts = [self.executor.submit(job, upstream) for job in jobs]
@@ -177,6 +223,30 @@ def _fold(whole: JobResult, parts: list[JobResult]) -> JobResult:
     """Return the result of a job with those of its parts in it."""
     bad = [p for p in parts if p.state == "failed"]
     if bad:  # the assembly was skipped because of them: say what happened, once
-        return replace(whole, state="failed", reason=bad[0].reason)
+        return replace(whole, state="failed", reason=bad[0].reason, damaged=bad[0].damaged)
     core = whole.core_s + sum(p.core_s for p in parts)
     return replace(whole, core_s=core, peak_mb=max([whole.peak_mb, *(p.peak_mb for p in parts)]))
+
+
+def _ancestors(handle: Handle) -> set[Handle]:
+    """Return all jobs that a job waited for."""
+    found: set[Handle] = set()
+    ahead = list(handle.upstream)
+    while ahead:
+        one = ahead.pop()
+        if one not in found:
+            found.add(one)
+            ahead += one.upstream
+    return found
+
+
+def _dependencies(node: Node) -> list[Node]:
+    """Return all nodes that a node depends on, directly or through others."""
+    found: dict[str, Node] = {}
+    ahead = list(node.inputs.values())
+    while ahead:
+        one = ahead.pop()
+        if one.key not in found:
+            found[one.key] = one
+            ahead += one.inputs.values()
+    return list(found.values())

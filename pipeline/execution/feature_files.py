@@ -25,7 +25,6 @@ from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
 from stages.base import VIDEO, Array, Block, SourceFile, StageError, VideoInfo
 from store import DamagedError, FeatureReader, FeatureWriter, Receipt, Slot, Store, StoreError, sha256_file
-from store.atomic import read_json
 
 #: told the stage and the number of rows just made
 Progress = Callable[[str, int], None]
@@ -44,8 +43,11 @@ def peak_memory_mb() -> float:
 
 def video_info(receipt: Receipt) -> VideoInfo:
     """What later stages may know, from the frames stage's receipt."""
-    n, height, width = receipt.shapes["rgb"][:3]
-    fps = Fraction(int(receipt.attrs["fps_num"]), int(receipt.attrs["fps_den"]))
+    try:
+        n, height, width = receipt.shapes["rgb"][:3]
+        fps = Fraction(int(receipt.attrs["fps_num"]), int(receipt.attrs["fps_den"]))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as e:  # only one without a checksum gets here
+        raise StoreError(f"the receipt of {receipt.stage}-{receipt.key[:16]} says no frame rate ({e})") from e
     return VideoInfo(n, fps, width, height, str(receipt.attrs.get("fit", "exact")))
 
 
@@ -80,13 +82,15 @@ def input_receipt(store: Store, slot: Slot) -> Receipt:
 
     Raises
     ------
+    DamagedError
+        The file or its receipt is damaged.
     StoreError
-        It does not come, or the file is damaged.
+        It does not come.
     """
     deadline = time.monotonic() + VISIBLE_WITHIN_S
     while (receipt := store.receipt(slot)) is None:
-        if store.damage(slot):
-            raise DamagedError(f"{slot.stage}: {store.damage(slot)}")
+        if damage := store.damage(slot):
+            raise DamagedError(f"{slot.stage}: {damage}", store.path(slot))
         if time.monotonic() > deadline:
             raise StoreError(f"its input {slot.stage} is not in the store")
         time.sleep(0.2)
@@ -228,11 +232,18 @@ def part_path(store: Store, node: Node, rows: tuple[int, int]) -> Path:
 def part_done(store: Store, node: Node, rows: tuple[int, int]) -> bool:
     """Whether a part of an earlier, unfinished run can be used."""
     path = part_path(store, node, rows)
-    note = read_json(path.with_suffix(".json"))
+    note = _part_note(store, path)
     try:
-        return isinstance(note, dict) and note["key"] == node.key and note["size"] == path.stat().st_size
-    except (OSError, KeyError):
+        return note is not None and note["key"] == node.key and note["size"] == path.stat().st_size
+    except OSError:
         return False
+
+
+def _part_note(store: Store, path: Path) -> dict[str, Any] | None:
+    try:
+        return store.note(path.with_suffix(".json"), "part note")
+    except DamagedError:
+        return None
 
 
 def make_part(store: Store, node: Node, rows: tuple[int, int], progress: Progress) -> int:
@@ -265,11 +276,11 @@ def join(store: Store, node: Node) -> int:
         readers = []
         for rows in ranges:
             path = part_path(store, node, rows)
-            note = read_json(path.with_suffix(".json"))
-            if not isinstance(note, dict) or sha256_file(path) != note.get("sha256"):
+            note = _part_note(store, path)
+            if note is None or not path.exists() or sha256_file(path) != note["sha256"]:
                 store.discard(path)
                 store.discard(path.with_suffix(".json"))
-                raise DamagedError(f"{path}: the part is not what was published")
+                raise DamagedError(f"{path}: the part is not what was published", path)
             facts.append(note["run"])
             readers.append(stack.enter_context(FeatureReader(path)))
         cols = columns(node.stage, set(readers[0].names))

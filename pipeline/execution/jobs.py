@@ -17,7 +17,7 @@ from pipeline.execution.cuboid_files import make_samples
 from pipeline.execution.feature_files import Progress, join, make, make_part, peak_memory_mb
 from pipeline.planning.graph import Node
 from stages.base import StageError
-from store import ForeignError, Store, StoreError
+from store import DamagedError, ForeignError, Store, StoreError
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class JobResult:
         Peak resident memory of the worker so far.
     attrs : dict
         Of the finished file (frames, fps, faults).
+    damaged : str
+        Key of the input that was found damaged, or of the node itself where a part of it was; else empty.
     """
 
     label: str
@@ -77,6 +79,7 @@ class JobResult:
     wall_s: float = 0.0
     peak_mb: float = 0.0
     attrs: dict[str, Any] | None = None
+    damaged: str = ""
 
 
 def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, rows: None) -> JobResult:
@@ -111,7 +114,7 @@ def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, r
             return JobResult(job.label, video, name, "done")
         reason = explain(e, job)
         note_failure(job, reason)
-        return failed(job, reason)
+        return failed(job, reason, damaged_node(e, job))
     wall, core = time.perf_counter() - wall, time.process_time() - core
     return JobResult(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
 
@@ -124,9 +127,26 @@ def _done_meanwhile(job: Job) -> bool:
         return False
 
 
-def failed(job: Job, reason: str) -> JobResult:
+def failed(job: Job, reason: str, damaged: str = "") -> JobResult:
     """Return the result of a job that failed for this reason."""
-    return JobResult(job.label, job.node.source.sha256, job.node.stage.name, "failed", reason)
+    node = job.node
+    return JobResult(job.label, node.source.sha256, node.stage.name, "failed", reason, damaged=damaged)
+
+
+def damaged_node(error: Exception, job: Job) -> str:
+    """Return the key of what must be made anew before a job can be tried again, empty where nothing helps."""
+    if not isinstance(error, DamagedError) or error.path is None:
+        return ""
+    store = Store(job.root)
+    if error.path.parent == store.part_path(job.node.slot, (0, 0)).parent:
+        return job.node.key
+    ahead = list(job.node.inputs.values())
+    while ahead:
+        node = ahead.pop()
+        if error.path in (store.path(node.slot), store.beside(node.slot, ".json")):
+            return node.key
+        ahead += node.inputs.values()
+    return ""
 
 
 def skipped(job: Job, input_: JobResult) -> JobResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class OnDask(Executor):
         self._stack = contextlib.ExitStack()
         self._futures: dict[Handle, Any] = {}
         self._handles: dict[str, Handle] = {}
+        self._times: Counter[str] = Counter()
         self._results: dict[Handle, JobResult] = {}
         self._client: Any = None
 
@@ -62,8 +64,10 @@ class OnDask(Executor):
         """Hand a job to the scheduler."""
         handle = Handle(job, tuple(upstream))
         tag = f"{job.node.stage.name}-{job.node.key[:16]}{job.rows or ''}{'-join' if job.join else ''}"
+        self._times[tag] += 1  # the scheduler would answer the same key with the same result
+        key = f"ttprep-{tag}" + (f"-again{self._times[tag]}" if self._times[tag] > 1 else "")
         future = self._client.submit(
-            remote_job, job, *(self._futures[u] for u in upstream), key=f"ttprep-{tag}", pure=False
+            remote_job, job, *(self._futures[u] for u in upstream), key=key, pure=False
         )
         self._futures[handle], self._handles[future.key] = future, handle
         self._waiting.add(future)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from pipeline.discovery import special_kind
 from stages.frames.folder import pictures_of
 from store import Store, StoreError, sha256_file
-from store.atomic import read_json
 from store.text import valid_text
 
 #: s since the last change of a file from which on its time stamp is trusted
@@ -275,8 +274,7 @@ def _file_digest(item: _Item, stat: os.stat_result, store: Store | None) -> str:
 
 
 def _read_note(path: Path, store: Store | None) -> dict[str, Any] | None:
-    note = read_json(store.note_path(path)) if store else None
-    return note if isinstance(note, dict) else None
+    return store.source_note(path) if store else None
 
 
 def _write_note(path: Path, store: Store | None, content: dict[str, Any]) -> None:

@@ -86,7 +86,13 @@ def plan_nodes(nodes: Iterable[Node], store: Store | None) -> list[Planned]:
 
 
 def _plan(node: Node, store: Store | None, receipts: list[Receipt], above: dict[str, Planned]) -> Planned:
-    receipt = store.receipt(node.slot) if store else None
+    try:
+        receipt = store.receipt(node.slot) if store else None
+    except OSError as e:  # says nothing about the result; making it will say the same
+        reason = Reason(
+            "failed", detail=f"{e.filename}: cannot be read ({e.strerror}); mend that and run again"
+        )
+        return Planned(node, "failed", (reason,), None, None)
     rivals = [r for r in receipts if r.stage == node.stage.name and r.key != node.key]
     previous = rivals[0] if rivals else None
     if receipt is not None:

@@ -24,7 +24,7 @@ from pipeline.planning.staleness import Planned, plan_nodes
 from pipeline.planning.starts import find_starts
 from stages.base import Derived, Params
 from stages.registry import registry
-from store import Receipt, Store
+from store import DamagedError, Receipt, Store
 
 
 @dataclass
@@ -109,6 +109,7 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
         where = "; ".join(found.notes) or f"{', '.join(map(str, listed))}: no video file found there"
         raise UserError(f"{where}; give a video or a folder that holds some", FAILED)
     sources, notes = attach(_with_entries(manifest, _identify(found, store, console)), found)
+    notes += list(dict.fromkeys(store.remarks)) if store else []
     usable = [s for s in sources if not s.problem]
     wanted = {s.sha256: wanted_stages(manifest, request.stages, s) for s in usable}
     if wanted:  # what none of them needs is no column of a table
@@ -182,9 +183,21 @@ def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
     return found
 
 
+def _starts(store: Store | None, overview: Overview) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """Look up start frames; plan anew what turns out to be damaged."""
+    for _ in overview.plans:
+        try:
+            return find_starts(overview.plans.values(), store)
+        except DamagedError:
+            overview.plans = {
+                v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()
+            }
+    return find_starts(overview.plans.values(), store)
+
+
 def _plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
     """Plan the stages that cut samples, for videos whose frames are counted, and note what was found."""
-    starts, notes = find_starts(overview.plans.values(), store)
+    starts, notes = _starts(store, overview)
     overview.samples = overview.samples.for_videos(_frames(overview), starts)
     overview.findings = list(notes)
     cut = any(registry()[n].sampling for n in overview.names)

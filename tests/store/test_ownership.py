@@ -82,7 +82,7 @@ KINDS = (
 
 def plant(path: Path, kind: str, content: bytes, outside: Path) -> bool:
     """Put something of a user's at a path; False where there is something already."""
-    if os.path.lexists(path) or any(p.exists() and not p.is_dir() for p in path.parents):
+    if os.path.lexists(path) or any(os.path.lexists(p) and not p.is_dir() for p in path.parents):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == "hdf5":
@@ -353,7 +353,7 @@ def test_what_lies_in_the_place_of_a_result_is_named_and_stays(
 def test_a_damaged_receipt_beside_its_file_is_replaced(store: Store, slot: Slot, damage: bytes) -> None:
     put(store, slot, rows(9))
     store.beside(slot, ".json").write_bytes(damage)
-    assert [f.problem for f in verify(store)] == ["its receipt is damaged"]
+    assert [f.problem for f in verify(store)] == ["its receipt is damaged (is no JSON)"]
     put(store, slot, rows(9))
     assert store.receipt(slot) is not None
 
@@ -373,7 +373,10 @@ def test_a_receipt_that_climbs_out_of_the_store_counts_as_none(store: Store, slo
     receipt = json.loads(store.beside(slot, ".json").read_bytes())
     for stage in ("../../../outside", "x/../../../../outside", "roi", "", 3, None):
         store.beside(slot, ".json").write_text(json.dumps({**receipt, "stage": stage, "size": 1}))
-        assert [f.problem for f in verify(store)] == ["its receipt is damaged"]
+        assert [f.problem for f in verify(store)] == ["its receipt is damaged (its checksum is wrong)"]
+        unsigned = {k: v for k, v in receipt.items() if k != "checksum"}
+        store.beside(slot, ".json").write_text(json.dumps({**unsigned, "stage": stage, "size": 1}))
+        assert ["its receipt is damaged" in f.problem for f in verify(store)] == [True]
     assert sorted(p.name for p in store.root.parent.iterdir()) == ["store"]
 
 
