@@ -75,7 +75,7 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
         jobs = _execute(request, store, overview, console, executor) if overview.to_do() else []
         _sweep(store)  # what workers left that died on the way
         dataset = _dataset(request, store, overview, jobs)
-    failed = bool(overview.problems) or any(j.state != "done" for j in jobs)
+    failed = bool(overview.problems or overview.lost) or any(j.state != "done" for j in jobs)
     done = any(j.state == "done" for j in jobs) or any(
         p.state == "done" for plan in overview.plans.values() for p in plan
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.base import Array
 from stages.descriptor import JOINTS
 from stages.pose import EDGES, KEYPOINTS
+from store.text import valid_text
 
 Picture = NDArray[np.uint8]
 _ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
@@ -122,6 +123,7 @@ def caption(width: int, text: str, height: int = 22) -> Picture:
     draws such text; it is imported only then, because it would cost every export 0.3 s.
     """
     strip = np.full((height, width, 3), 30, np.uint8)
+    text = valid_text(text)
     if not (text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT):
         return np.maximum(strip, _lettering(width, text, height)[..., None])
     cv2.putText(strip, text, (6, height - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
