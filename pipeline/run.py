@@ -81,7 +81,7 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
             jobs += _execute(request, store, overview, console, None)
             _sweep(store)
             dataset = _dataset(request, store, overview, jobs, last=True)
-    failed = bool(overview.problems) or any(j.state != "done" for j in jobs)
+    failed = bool(overview.problems or overview.lost) or any(j.state != "done" for j in jobs)
     done = any(j.state == "done" for j in jobs) or any(
         p.state == "done" for plan in overview.plans.values() for p in plan
     )

@@ -141,7 +141,7 @@ def result_json(result: Result) -> dict[str, Any]:
     return {
         "exit_code": result.code,
         "outcomes": [{k: v for k, v in asdict(o).items() if k != "attrs"} for o in result.jobs],
-        "problems": result.overview.problems,
+        "problems": [*result.overview.problems, *result.overview.lost],
         "notes": result.overview.notes,
         "status": status_rows(result.overview),
     }
@@ -153,16 +153,17 @@ def print_result(result: Result, stdout: Console) -> None:
     if outcomes:
         _outcome_table(result.overview, outcomes, stdout)
     failed = [o for o in outcomes if o.state == "failed"]
-    for line in dict.fromkeys([*result.overview.problems, *(o.reason for o in failed)]):
+    problems = [*result.overview.problems, *result.overview.lost]
+    for line in dict.fromkeys([*problems, *(o.reason for o in failed)]):
         say(stdout, f"failed: {line}")
-    if not outcomes and not failed and not result.overview.problems:
+    if not outcomes and not failed and not problems:
         n = sum(len(plan) for plan in result.overview.plans.values())
         say(stdout, f"nothing to do: all {n} results are there and valid")
         return
     done = [o for o in outcomes if o.state == "done"]
     core = sum(o.core_s for o in done)
     skipped = sum(o.state == "skipped" for o in outcomes)
-    text = f"{len(done)} made, {len(failed) + len(result.overview.problems)} failed, {skipped} skipped"
+    text = f"{len(done)} made, {len(failed) + len(problems)} failed, {skipped} skipped"
     say(stdout, f"{text}; {core:.1f} core-seconds")
 
 

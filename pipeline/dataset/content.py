@@ -20,6 +20,7 @@ from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
+from store.text import valid_text
 
 #: arrays of /cuboids that are left out where the modality is switched off
 MODALITIES = ("rgb", "flow", "pose")
@@ -186,7 +187,7 @@ def select_content(
 def shown_name(source: Source, manifest: Manifest) -> str:
     """Return a video's name for the dataset, free of this machine's folders."""
     path, home = source.path.resolve(), manifest.folder.resolve()
-    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+    return valid_text(path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name)
 
 
 def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:

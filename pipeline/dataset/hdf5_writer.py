@@ -22,6 +22,7 @@ from pipeline.errors import USAGE, UserError
 from stages.base import Array
 from store import DamagedError, Layout
 from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_owner_alive
+from store.text import valid_text
 
 #: as a column's dtype: text of any length
 TEXT = "text"
@@ -107,7 +108,7 @@ class Hdf5Writer:
             data: Any = np.array(values, dtype=None if dtype == TEXT else dtype)
             if dtype == TEXT:
                 # fixed length: HDF5 crashes over its heap of variable-length strings when a disk is full
-                texts = [str(v).encode() for v in values]
+                texts = [valid_text(str(v)).encode() for v in values]
                 dtype = h5py.string_dtype(length=max(1, *map(len, texts)) if texts else 1)
                 data = np.array(texts, dtype=dtype)
             self.h5.create_dataset(f"{group}/{name}", data=data, dtype=dtype)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -184,13 +185,31 @@ def _look(root: str) -> bool:
     return True
 
 
-def remote_job(job: Any, *upstream: Any) -> Any:
-    """Run :func:`pipeline.execution.jobs.run_job` on a worker; progress goes through the scheduler."""
+def remote_job(job: Any, *upstream: Any, away: str | None = None) -> Any:
+    """Run :func:`pipeline.execution.jobs.run_job` on a worker; progress goes through the scheduler.
+
+    Parameters
+    ----------
+    job : Job
+    *upstream : JobResult
+    away : str or None
+        Host of the run where the worker may be on another machine: a video that is not here is there.
+    """
     from distributed import get_worker
 
-    from pipeline.execution.jobs import run_job
+    from pipeline.execution.jobs import failed, note_failure, run_job, unseen
 
     worker = get_worker()
+    lacking = unseen(job)
+    if away is not None and lacking is not None and all(u.state == "done" for u in upstream):
+        path, why = lacking
+        reason = (
+            f"{job.node.source.name}: the worker {worker.address} on {socket.gethostname()} does not see "
+            f"{path} ({why}), which {away} saw; use a folder that all machines share under one path, or stop "
+            "that worker, and run again"
+        )
+        note_failure(job, reason)
+        return failed(job, reason)
 
     def tell(stage: str, rows: int) -> None:
         worker.log_event(TOPIC, {"stage": stage, "rows": rows})

@@ -172,7 +172,7 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
             inputs = Inputs(store, node, info, stack)
             blocks = blocks_of(inputs, node, (0, n_rows(node, info)))
         rows, shapes, attrs = _write(partial(store.writing, node.slot), node, info, blocks, progress)
-    if node.stage.is_root:
+    if VIDEO in node.arrays:  # not the frames alone: pose may look at the video once more
         _check_unchanged(node)
     run = run_facts(rows, time.process_time() - core, time.perf_counter() - wall)
     store.seal(node.slot, node.stage.version, node.parts(), shapes, attrs, run)

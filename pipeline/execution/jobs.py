@@ -16,8 +16,15 @@ from typing import Any
 from pipeline.execution.cuboid_files import make_samples
 from pipeline.execution.feature_files import Progress, join, make, make_part, peak_memory_mb
 from pipeline.planning.graph import Node
-from stages.base import StageError
+from stages.base import VIDEO, StageError
 from store import DamagedError, ForeignError, Store, StoreError
+from store.text import valid_text
+
+#: what to do where memory runs out: on this machine, and on a cluster, whose workers ttprep does not start
+MORE_MEMORY = (
+    "give each worker more: fewer of them with --workers, or on a cluster that --scheduler names, "
+    "`dask worker` with fewer --nworkers and a larger --memory-limit; then run again"
+)
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,21 @@ def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, r
     return JobResult(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
 
 
+def unseen(job: Job) -> tuple[Path, str] | None:
+    """Return what a job reads besides the store and does not see on this machine, and why.
+
+    A worker on another machine may lack the folder of the videos.
+    """
+    source = job.node.source
+    paths = [source.path, *([source.joints] if source.joints else [])]
+    for path in paths if VIDEO in job.node.arrays else ():
+        try:
+            path.stat()
+        except OSError as error:
+            return path, error.strerror or str(error)
+    return None
+
+
 def _done_meanwhile(job: Job) -> bool:
     # another run on the same store may finish a file first, and takes its parts away with it
     try:
@@ -158,7 +180,7 @@ def skipped(job: Job, input_: JobResult) -> JobResult:
 def note_failure(job: Job, reason: str) -> None:
     """Write down in the store why a job failed; planning says so until it is made."""
     try:
-        Store.open(job.root).set_failure(job.node.slot, reason)
+        Store.open(job.root).set_failure(job.node.slot, valid_text(reason))
     except (StoreError, OSError):
         return  # the result carries the reason all the same
 
@@ -178,5 +200,5 @@ def explain(error: Exception, job: Job) -> str:
     if isinstance(error, OSError):
         return f"{what}: {error.strerror or error} ({error.filename or job.root}); mend that and run again"
     if isinstance(error, MemoryError):
-        return f"{what}: out of memory; use fewer workers (--workers)"
+        return f"{what}: out of memory; {MORE_MEMORY}"
     return f"{what}: unexpected {type(error).__name__}: {error}; please report it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,17 @@ class OnDask(Executor):
         self._times: Counter[str] = Counter()
         self._results: dict[Handle, JobResult] = {}
         self._client: Any = None
+        self._away = socket.gethostname() if where.scheduler else None
+
+    @property
+    def _more_memory(self) -> str:
+        """What to do where memory runs out; nothing that the command line refuses."""
+        if not self._where.scheduler:
+            return "use fewer --workers and run again"
+        return (
+            "start the workers of the cluster with more memory each (`dask worker` with a larger "
+            "--memory-limit and fewer --nworkers on a machine), and run again"
+        )
 
     def start(self, environment: Mapping[str, str], progress: Progress) -> None:
         """Connect to the cluster, or start one on this machine.
@@ -67,8 +79,9 @@ class OnDask(Executor):
         self._times[tag] += 1  # the scheduler would answer the same key with the same result
         key = f"ttprep-{tag}" + (f"-again{self._times[tag]}" if self._times[tag] > 1 else "")
         future = self._client.submit(
-            remote_job, job, *(self._futures[u] for u in upstream), key=key, pure=False
-        )
+            remote_job, job, *(self._futures[u] for u in upstream), away=self._away,
+            key=key, pure=False,
+        )  # fmt: skip
         self._futures[handle], self._handles[future.key] = future, handle
         self._waiting.add(future)
         return handle
@@ -100,7 +113,7 @@ class OnDask(Executor):
         error = result[1] if status == "error" else None  # type, exception, traceback
         text = f"{type(error).__name__}: {error}" if error else status
         if type(error).__name__ == "KilledWorker":
-            text = "its worker died again and again (out of memory?); use fewer --workers and run again"
+            text = f"its worker died again and again (out of memory?); {self._more_memory}"
         reason = f"{job.node.source.name}: {job.node.stage.name}: {text}"
         note_failure(job, reason)
         return failed(job, reason)

@@ -159,6 +159,13 @@ class Manifest(_Part):
             return tuple({"path": v} if isinstance(v, str) else v for v in videos)
         return videos
 
+    @field_validator("annotations", mode="before")
+    @classmethod
+    def _files(cls, annotations: Any) -> Any:
+        if isinstance(annotations, dict):
+            raise ValueError("is a list of files and folders; how they are read stands in annotation_options")
+        return (annotations,) if isinstance(annotations, str) else annotations
+
     @field_validator("stages", mode="before")
     @classmethod
     def _typed(cls, stages: Any) -> Any:
@@ -260,6 +267,10 @@ def _stage_problems(stages: Any, lines: Lines) -> list[tuple[int, str]]:
 
 
 def _nearest(name: str, known: Any) -> str:
+    head, dot, tail = name.partition(".")
+    if dot and head in ("annotations", *known):  # a path of keys, as messages write it, in place of a key
+        key = "annotation_options" if head == "annotations" else head
+        return f"nest it: {key}: {{{tail}: …}}"
     close = difflib.get_close_matches(name, list(known), 1)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -38,6 +38,12 @@ sources: []
 # JSON; see docs/annotations.md.
 annotations: []
 
+# How they are read, where the defaults do not fit: names of columns, of videos, of labels.
+#   csv: {columns: {begin: start, end: stop, label: stroke}, unit: seconds}
+#   videos: {"match1_*.csv": match1.mp4}
+#   labels: {"fh loop": Offensive Forehand Loop}
+annotation_options: {}
+
 # What cuboids hold. Without pose, PoseNet is not needed.
 modalities: [rgb, flow, pose]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.base import Array
 from stages.descriptor import JOINTS
 from stages.pose import EDGES, KEYPOINTS
+from store.text import valid_text
 
 Picture = NDArray[np.uint8]
 _ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
@@ -127,6 +128,7 @@ def caption(width: int, text: str, height: int = 22) -> Picture:
         RGB, read-only.
     """
     strip = np.full((height, width, 3), 30, np.uint8)
+    text = valid_text(text)
     if text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT:
         white, where = (255, 255, 255), (6, height - 7)
         cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.45, white, 1, cv2.LINE_AA)

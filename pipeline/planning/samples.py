@@ -13,6 +13,7 @@ from pipeline.annotations import (
     Sample,
     VideoFacts,
     clean,
+    lost_files,
     read_annotations,
 )
 from pipeline.inputs.manifest import Manifest
@@ -91,6 +92,12 @@ class SampleTable:
         """One line for each finding in the annotations."""
         issues = (*self.annotations.issues, *self.cleaned.issues)
         return tuple(dict.fromkeys(f"annotations: {issue}" for issue in issues))
+
+    @cached_property
+    def lost(self) -> tuple[str, ...]:
+        """One line for each annotation file of which nothing can be used, whatever the videos are."""
+        videos = {p.as_posix(): facts for s, facts in self.videos for p in (s.path, *s.also)}
+        return tuple(lost_files(self.annotations, videos, unknown_counts=False).values())
 
     @cached_property
     def _content(self) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]]]:

@@ -49,6 +49,8 @@ class Overview:
         Worth saying, but no failure: duplicates, clips without a label.
     findings : list of str
         Likewise, but a matter of what the store holds now: start frames, annotations.
+    lost : tuple of str
+        Annotation files of which nothing can be used, one line each.
     """
 
     sources: list[Source]
@@ -59,6 +61,7 @@ class Overview:
     derived: dict[str, Derived[Any]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    lost: tuple[str, ...] = ()
 
     @property
     def unavailable(self) -> str:
@@ -205,6 +208,7 @@ def _plan_samples(request: Request, store: Store | None, overview: Overview) -> 
     if not cut or not (request.manifest.annotations or labelled):
         return
     overview.findings += overview.samples.notes
+    overview.lost = tuple(f"annotations: {line}" for line in overview.samples.lost)
     by_video: Mapping[str, Any] = overview.samples.by_video
     for source in overview.sources:
         nodes = build(
