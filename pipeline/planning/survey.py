@@ -174,7 +174,9 @@ def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
 def _plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
     """Plan the stages that cut samples, for videos whose frames are counted, and note what was found."""
     starts, notes = find_starts(overview.plans.values(), store)
-    overview.samples = overview.samples.for_videos(_frames(overview), starts)
+    counted = _frames(overview)
+    lacking = [s for s in overview.sources if s not in dict(counted)]
+    overview.samples = overview.samples.for_videos(counted, starts, lacking)
     overview.findings = list(notes)
     cut = any(registry()[n].sampling for n in overview.names)
     labelled = any(s.sample and s.label for s in overview.sources)

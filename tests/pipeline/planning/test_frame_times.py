@@ -8,8 +8,10 @@ import pytest
 
 from pipeline.cli.annotation_report import AnnotationReport, report
 from pipeline.inputs.manifest import Manifest
+from pipeline.planning.request import Request
+from pipeline.planning.survey import survey
 from store import Store
-from tests.support.projects import manifest_in, run_here
+from tests.support.projects import QUIET, manifest_in, run_here, write_actions
 from tests.support.timed_videos import slower_from, write_timed
 
 SECONDS = {"csv": {"unit": "seconds"}}
@@ -54,3 +56,34 @@ def test_read_from_the_store(project: Manifest) -> None:
     assert found(result) == SHOWN
     rates = {Path(name).name: video["rate"] for name, video in result.to_json()["videos"].items()}
     assert rates == {"phone.mp4": "variable", "late.mp4": "constant", "stream.ts": "constant"}
+
+
+def test_videos_to_be_counted_are_not_unknown(project: Manifest, tmp_path: Path) -> None:
+    for name in ("phone.mp4", "late.mp4"):
+        (tmp_path / "videos").mkdir(exist_ok=True)
+        (tmp_path / "videos" / name).write_bytes((project.folder / "videos" / name).read_bytes())
+    whole = (tmp_path / "videos" / "late.mp4").read_bytes()
+    manifest = manifest_in(
+        tmp_path,
+        annotation_options={**SECONDS, "label_studio": {"frame_rate": 24}},
+        modalities=["rgb"],
+    )
+    (tmp_path / "annotations" / "all.csv").write_text(ROWS)
+    write_actions(tmp_path / "annotations" / "phone.xml", [(9, 30, "Up")])
+    (tmp_path / "annotations" / "phone.json").write_text('{"40": "left_forehand_loop", "44": "bounce"}')
+    planned = survey(Request(manifest, manifest.resolve(manifest.store)), None, QUIET)
+    assert [n.partition("unknown-video: ")[2][:30] for n in planned.notes if "unknown-video" in n] == [
+        "no video 'stream.ts' is known;"
+    ]
+    assert planned.samples.annotations.waiting == {
+        (tmp_path / "videos" / "late.mp4").as_posix(): 1,
+        (tmp_path / "videos" / "phone.mp4").as_posix(): 4,
+    }
+    assert any("5 entries are of 2 videos whose frames are not counted yet" in n for n in planned.notes)
+    # a video that cannot be decoded is no unknown one either
+    (tmp_path / "videos" / "late.mp4").write_bytes(whole[:200])
+    done = run_here(manifest)
+    assert done.code == 3
+    assert [n for n in done.overview.notes if "unknown-video" in n and "stream.ts" not in n] == []
+    assert any("1 entries are of 1 videos" in n for n in done.overview.notes)
+    assert {Path(s.video).name for s in done.overview.samples.cleaned.samples} == {"phone.mp4"}
