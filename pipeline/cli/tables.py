@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.execution.jobs import JobResult
+from pipeline.planning.frame_times import VARIABLE, rate_of
 from pipeline.planning.plan import Planned
 from pipeline.planning.survey import Overview
 from pipeline.run import Result
@@ -82,7 +83,17 @@ def status_rows(overview: Overview) -> dict[str, dict[str, str]]:
     }
 
 
-def print_status(overview: Overview, stdout: Console) -> None:
+def frame_rates(overview: Overview, store: Store) -> dict[str, dict[str, Any]]:
+    """Video → frame rate in 1/s, and whether it is ``constant`` or ``variable``; of counted videos."""
+    receipts = {p[0].node.source: p[0].receipt for p in overview.plans.values() if p and p[0].receipt}
+    return {
+        source.name: {"fps": receipt.attrs["fps"], "rate": rate_of(receipt, source.sha256, store)}
+        for source, receipt in receipts.items()
+        if receipt is not None
+    }
+
+
+def print_status(overview: Overview, stdout: Console, rates: Mapping[str, Mapping[str, Any]]) -> None:
     """The table video × stage, and what is behind each failure."""
     stages = list(overview.names)
     table = Table("video", *stages, "frames", "fps")
@@ -91,6 +102,8 @@ def print_status(overview: Overview, stdout: Console) -> None:
         receipt = plan[0].receipt
         frames = str(receipt.shapes["rgb"][0]) if receipt else "?"
         fps = f"{receipt.attrs['fps']:g}" if receipt else "?"
+        if rates.get(plan[0].node.source.name, {}).get("rate") == VARIABLE:
+            fps += " [yellow]variable[/yellow]"
         marks = [_MARKS[states[s]] if s in states else "[dim]–[/dim]" for s in stages]
         table.add_row(escape(plan[0].node.source.name), *marks, frames, fps)
     stdout.print(table)
@@ -100,6 +113,15 @@ def print_status(overview: Overview, stdout: Console) -> None:
                 stdout.print(
                     f"{planned.node.stage.name}: {planned.reasons[0].detail}", markup=False, soft_wrap=True
                 )
+    uneven = [name for name, rate in rates.items() if rate["rate"] == VARIABLE]
+    if uneven:
+        some = ", ".join(uneven[:3]) + (", …" if len(uneven) > 3 else "")
+        stdout.print(
+            f"variable frame rate: {some}; seconds of annotations go by the times of the frames, but T frames"
+            " of such a video span different times",
+            markup=False,
+            soft_wrap=True,
+        )
     counts = Counter(p.state for plan in overview.plans.values() for p in plan)
     stdout.print(", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing", markup=False)
 

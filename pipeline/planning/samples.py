@@ -83,6 +83,11 @@ class SampleTable:
         return replace(self, videos=videos, starts=starts, uncounted=lacking)
 
     @property
+    def facts(self) -> Mapping[str, VideoFacts]:
+        """Facts of the counted videos by their sha256."""
+        return {source.sha256: facts for source, facts in self.videos}
+
+    @property
     def annotations(self) -> AnnotationSet:
         """What the annotation files hold."""
         return self._content[0]
