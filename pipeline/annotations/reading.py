@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -55,6 +56,7 @@ def read_annotations(
     *,
     videos: Mapping[str, VideoFacts],
     options: AnnotationOptions | None = None,
+    uncounted: Collection[str] = (),
 ) -> AnnotationSet:
     """Read files and folders of annotations; the content of a file tells its format.
 
@@ -67,6 +69,8 @@ def read_annotations(
     videos : mapping of str to VideoFacts
         The known videos by name (relative path).
     options : AnnotationOptions, optional
+    uncounted : collection of str
+        Names of further videos, whose frames are not counted yet: their entries are only counted.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def read_annotations(
     Never raises because of what a file holds: a file that cannot be used is a finding of one of the
     kinds in :data:`~pipeline.annotations.records.REFUSALS`.
     """
-    reader = _Reader(videos, options)
+    reader = _Reader(videos, options, uncounted)
     contents: list[FileContent] = []
     seen: dict[bytes, str] = {}
     files, left_out = _expand(paths, reader.formats)
@@ -107,7 +111,7 @@ def read_annotations(
         seen.setdefault(digest, file)
         contents.append(content)
     contents.append(FileContent(issues=(*reader.formats.problems, *left_out)))
-    return merge(contents, videos)
+    return merge(contents, videos, uncounted)
 
 
 def read_file(
@@ -140,7 +144,9 @@ def read_file(
     return _Reader(videos, options).read(data, file)
 
 
-def merge(contents: Iterable[FileContent], videos: Mapping[str, VideoFacts]) -> AnnotationSet:
+def merge(
+    contents: Iterable[FileContent], videos: Mapping[str, VideoFacts], uncounted: Collection[str] = ()
+) -> AnnotationSet:
     """Merge the contents of files and add the findings that show only when entries are compared.
 
     Parameters
@@ -148,14 +154,21 @@ def merge(contents: Iterable[FileContent], videos: Mapping[str, VideoFacts]) -> 
     contents : iterable of FileContent
         One per file, in any order.
     videos : mapping of str to VideoFacts
+    uncounted : collection of str
+        See :func:`read_annotations`.
 
     Returns
     -------
     AnnotationSet
     """
+    wait = frozenset(uncounted) - set(videos)
     parts = sorted(contents, key=lambda c: [a.file for a in c.annotations[:1]])
-    annotations = [a for part in parts for a in part.annotations]
-    events = [e for part in parts for e in part.events]
+    read = [a for part in parts for a in part.annotations]
+    happened = [e for part in parts for e in part.events]
+    annotations = [a for a in read if a.video not in wait]
+    events = [e for e in happened if e.video not in wait]
+    waiting = Counter(a.video for a in read if a.video in wait)
+    waiting += Counter(e.video for e in happened if e.video in wait)
     issues = [i for part in parts for i in part.issues]
     # a reader that sees more of the file than its intervals has reported some findings already
     told = {(i.file, i.line, i.kind) for i in issues}
@@ -165,18 +178,25 @@ def merge(contents: Iterable[FileContent], videos: Mapping[str, VideoFacts]) -> 
         annotations=tuple(sorted(annotations, key=annotation_order)),
         issues=tuple(sorted(issues)),
         events=tuple(sorted(events, key=lambda e: (e.video, e.frame, e.file, e.line))),
+        waiting=dict(sorted(waiting.items())),
     )
 
 
 class _Reader:
     """Reads files one after the other, with the formats, options and videos that all of them share."""
 
-    def __init__(self, videos: Mapping[str, VideoFacts], options: AnnotationOptions | None) -> None:
+    def __init__(
+        self,
+        videos: Mapping[str, VideoFacts],
+        options: AnnotationOptions | None,
+        uncounted: Collection[str] = (),
+    ) -> None:
         self.videos = videos
         self.options = options or AnnotationOptions()
         self.formats = installed_formats()
         self.own_options: Mapping[str, Params] = self.formats.parse_options(self.options)
-        self.names = VideoNames(videos)
+        self.uncounted = frozenset(uncounted) - set(videos)
+        self.names = VideoNames({**dict.fromkeys(self.uncounted), **videos})
 
     def read_clip(self, file: str, label: str) -> FileContent:
         """Record a video whose place in a folder tree is its annotation."""
@@ -200,7 +220,7 @@ class _Reader:
 
     def _recorder(self, file: str, video: str | None, own_options: Params | None = None) -> Recorder:
         who = first_match(file, self.options.annotators) or ""
-        return Recorder(file, self.options, self.videos, self.names, video, who, own_options)
+        return Recorder(file, self.options, self.videos, self.names, video, who, own_options, self.uncounted)
 
     def _without_suffix(self, file: str) -> str:
         """Cut off the ending of a format of another package, so that the file's name finds its video."""

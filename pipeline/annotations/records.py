@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pipeline.annotations.timeline import Timeline
@@ -221,11 +221,14 @@ class AnnotationSet:
         Sorted by file and line.
     events : tuple of Event
         Sorted by video and frame.
+    waiting : mapping of str to int
+        Video whose frames are not counted yet → number of its entries, which stand nowhere else.
     """
 
     annotations: tuple[Annotation, ...]
     issues: tuple[Issue, ...]
     events: tuple[Event, ...] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Count the findings of each kind that occurs."""

@@ -24,19 +24,27 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
 
     A table of videos and stages says what is done, stale, failed, damaged or missing.
     """
-    from pipeline.cli.tables import pose_summaries, print_poses, print_status, status_rows
+    from pipeline.cli.tables import (
+        frame_rates,
+        pose_summaries,
+        print_poses,
+        print_status,
+        status_rows,
+    )
     from pipeline.planning.survey import survey
     from store import Store
 
     request = make_request(**common)
     store = Store.open(request.store_root)
     overview = survey(request, store, stderr())
+    rates = frame_rates(overview, store)
     found = pose_summaries(overview, store) if poses else {}
     if as_json:
         more = {"poses": found} if poses else {}
-        echo_json({"status": status_rows(overview), "problems": overview.problems, **more})
+        rows = {"status": status_rows(overview), "rates": rates}
+        echo_json({**rows, "problems": overview.problems, **more})
     else:
-        print_status(overview, stdout())
+        print_status(overview, stdout(), rates)
         print_poses(found, stdout())
         for problem in overview.problems:
             echo(f"cannot be used: {problem}")

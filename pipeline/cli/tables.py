@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.execution.jobs import JobResult
+from pipeline.planning.frame_times import VARIABLE, rate_of
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview
 from pipeline.run import Result
@@ -83,7 +84,17 @@ def status_rows(overview: Overview) -> dict[str, dict[str, str]]:
     }
 
 
-def print_status(overview: Overview, stdout: Console) -> None:
+def frame_rates(overview: Overview, store: Store) -> dict[str, dict[str, Any]]:
+    """Video → frame rate in 1/s, and whether it is ``constant`` or ``variable``; of counted videos."""
+    receipts = {p[0].node.source: p[0].receipt for p in overview.plans.values() if p and p[0].receipt}
+    return {
+        source.name: {"fps": receipt.attrs["fps"], "rate": rate_of(receipt, source.sha256, store)}
+        for source, receipt in receipts.items()
+        if receipt is not None
+    }
+
+
+def print_status(overview: Overview, stdout: Console, rates: Mapping[str, Mapping[str, Any]]) -> None:
     """The table video × stage, and what is behind each failure."""
     stages = list(overview.names)
     table = Table("video", *stages, "frames", "fps")
@@ -92,13 +103,24 @@ def print_status(overview: Overview, stdout: Console) -> None:
         receipt = plan[0].receipt
         frames = str(receipt.shapes["rgb"][0]) if receipt else "?"
         fps = f"{receipt.attrs['fps']:g}" if receipt else "?"
+        rate = Text(fps)
+        if rates.get(plan[0].node.source.name, {}).get("rate") == VARIABLE:
+            rate.append(" variable", "yellow")
         marks = [_mark(states.get(s, "–")) for s in stages]
-        table.add_row(cell(plan[0].node.source.name), *marks, frames, fps)
+        table.add_row(cell(plan[0].node.source.name), *marks, frames, rate)
     stdout.print(table)
     for plan in overview.plans.values():
         for planned in plan:
             if planned.state in ("failed", "damaged"):
                 say(stdout, f"{planned.node.stage.name}: {planned.reasons[0].detail}")
+    uneven = [name for name, rate in rates.items() if rate["rate"] == VARIABLE]
+    if uneven:
+        some = ", ".join(uneven[:3]) + (", …" if len(uneven) > 3 else "")
+        say(
+            stdout,
+            f"variable frame rate: {some}; seconds of annotations go by the times of the frames, but T frames"
+            " of such a video span different times",
+        )
     counts = Counter(p.state for plan in overview.plans.values() for p in plan)
     say(stdout, ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing")
 

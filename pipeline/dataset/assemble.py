@@ -21,6 +21,7 @@ from pipeline.annotations import SPLITS
 from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
+from pipeline.planning.frame_times import CONSTANT, VARIABLE
 from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
 from stages.base import Array, ArraySpec
@@ -347,6 +348,8 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
     videos = content.videos
     nowhere = Place(-1, 0, 0)
     places = [whole.get(row, nowhere) for row in range(len(videos))]
+    uneven = any(v.variable for v in videos)  # files without such a video are what they were before
+    rates = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
     out.table(
         "videos",
         {
@@ -357,6 +360,7 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
             "player": (TEXT, [v.source.player for v in videos]),
             "first": ("int64", [p.first for p in places]),
             "rows": ("int64", [p.rows for p in places]),
+            **rates,
         },
     )
 

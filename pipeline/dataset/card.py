@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.dataset.summary import Summary
+from pipeline.planning.frame_times import VARIABLE
 from store.atomic import write_bytes
 
+#: videos named one by one
+_NAMED = 3
 _MARK = "<!-- made from "
 _LOAD = """\
 ```python
@@ -181,6 +184,15 @@ def limits(summary: Summary) -> Iterator[str]:
     if len(rates) > 1:
         rates_text = ", ".join(f"{r:g}" for r in rates)
         yield f"Frame rates differ ({rates_text} 1/s), so T frames span different times."
+    uneven = [v for v, rate in enumerate(summary.videos.get("rate", [])) if rate == VARIABLE]
+    if uneven:
+        names = ", ".join(summary.videos["name"][v] for v in uneven[:_NAMED])
+        more = f" and {len(uneven) - _NAMED} more" if len(uneven) > _NAMED else ""
+        cut = sum(v in uneven for v in samples["video"])
+        yield (
+            f"The frame rate of {len(uneven)} videos changes ({_cell(names)}{more}), so T frames of their"
+            f" {cut} samples span different times, and flow is that of unequal steps."
+        )
     if "flow" in attrs["modalities"]:
         yield (
             "Flow is kept in the foreground only, in steps of 1/64 px; the background model is least "

@@ -45,6 +45,8 @@ class Video:
         Sorted by begin and end.
     actions : tuple of Action
         Including those that cleaning dropped; for the labels of frames.
+    variable : bool
+        Whether its frame rate changes.
     """
 
     source: Source
@@ -53,6 +55,7 @@ class Video:
     nodes: Mapping[str, Node]
     samples: tuple[Sample, ...]
     actions: tuple[Action, ...]
+    variable: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def select_content(
                 {name: p.node for name, p in plan.items()},
                 tuple(sorted(by_video.get(source.sha256, ()), key=lambda s: (s.begin, s.end))),
                 tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
+                table.facts[source.sha256].variable,
             )
         )
     params = manifest.params(CUBOIDS)

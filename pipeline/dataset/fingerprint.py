@@ -16,6 +16,7 @@ import h5py
 
 from pipeline.dataset.content import Content
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS
+from pipeline.planning.frame_times import VARIABLE
 from pipeline.provenance import provenance
 
 #: to be raised by hand when the same content is written differently
@@ -47,6 +48,7 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
                 "player": v.source.player,
                 "frames": v.info.n_frames,
                 "fps": [v.info.fps.numerator, v.info.fps.denominator],
+                **({"rate": VARIABLE} if v.variable else {}),
                 "keys": {name: node.key for name, node in sorted(v.nodes.items()) if name in used},
                 "samples": [
                     [s.id, s.begin, s.end, s.label, list(s.annotators), s.player, splits[s.id]]

@@ -43,6 +43,8 @@ class SampleTable:
     ----------
     manifest : Manifest
     videos : tuple of (Source, VideoFacts)
+    uncounted : tuple of Source
+        Further videos, whose frames are not counted yet, or cannot be.
     starts : mapping of str to int
         sha256 of a video → its start frame.
     store : Store or None
@@ -51,11 +53,15 @@ class SampleTable:
 
     manifest: Manifest
     videos: tuple[tuple[Source, VideoFacts], ...] = ()
+    uncounted: tuple[Source, ...] = ()
     starts: Mapping[str, int] = field(default_factory=dict)
     store: Store | None = None
 
     def for_videos(
-        self, frames: Iterable[tuple[Source, Receipt]], starts: Mapping[str, int] | None = None
+        self,
+        frames: Iterable[tuple[Source, Receipt]],
+        starts: Mapping[str, int] | None = None,
+        uncounted: Iterable[Source] | None = None,
     ) -> SampleTable:
         """Return the table for other videos; this very one where nothing that decides samples differs.
 
@@ -65,12 +71,22 @@ class SampleTable:
             The videos whose frames are in the store, with the receipt of the frames.
         starts : mapping of str to int, optional
             Start frames; default: those of this table.
+        uncounted : iterable of Source, optional
+            Videos whose frames are not in the store; default: those of this table.
         """
         videos = tuple((s, facts_from_receipt(r, s.sha256, s.player, self.store)) for s, r in frames)
         starts = self.starts if starts is None else starts
+        lacking = self.uncounted if uncounted is None else tuple(uncounted)
         here, there = dict(self.videos), dict(videos)
         same = here == there and all(self.starts.get(s.sha256) == starts.get(s.sha256) for s in there)
-        return self if same else replace(self, videos=videos, starts=starts)
+        if same and lacking == self.uncounted:
+            return self
+        return replace(self, videos=videos, starts=starts, uncounted=lacking)
+
+    @property
+    def facts(self) -> Mapping[str, VideoFacts]:
+        """Facts of the counted videos by their sha256."""
+        return {source.sha256: facts for source, facts in self.videos}
 
     @property
     def annotations(self) -> AnnotationSet:
@@ -91,7 +107,15 @@ class SampleTable:
     def notes(self) -> tuple[str, ...]:
         """One line for each finding in the annotations."""
         issues = (*self.annotations.issues, *self.cleaned.issues)
-        return tuple(dict.fromkeys(f"annotations: {issue}" for issue in issues))
+        found = dict.fromkeys(f"annotations: {issue}" for issue in issues)
+        waiting = self.annotations.waiting
+        if waiting:
+            some = ", ".join([*waiting][:3]) + (", …" if len(waiting) > 3 else "")
+            found[
+                f"annotations: {sum(waiting.values())} entries are of {len(waiting)} videos whose frames are"
+                f" not counted yet: {some}"
+            ] = None
+        return tuple(found)
 
     @cached_property
     def lost(self) -> tuple[str, ...]:
@@ -105,7 +129,10 @@ class SampleTable:
         places = {p.as_posix(): (s, facts) for s, facts in self.videos for p in (s.path, *s.also)}
         videos = {place: facts for place, (_, facts) in places.items()}
         paths = [manifest.resolve(p) for p in manifest.annotations]
-        annotations = read_annotations(paths, videos=videos, options=manifest.annotation_options)
+        later = [p.as_posix() for s in self.uncounted for p in (s.path, *s.also)]
+        annotations = read_annotations(
+            paths, videos=videos, options=manifest.annotation_options, uncounted=later
+        )
         cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
         params = manifest.params(CUBOIDS)
         own, issues, step = whole_samples(self.videos, self.starts, manifest.view, params.length)

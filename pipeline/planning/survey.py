@@ -201,7 +201,9 @@ def _starts(store: Store | None, overview: Overview) -> tuple[Mapping[str, int],
 def _plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
     """Plan the stages that cut samples, for videos whose frames are counted, and note what was found."""
     starts, notes = _starts(store, overview)
-    overview.samples = overview.samples.for_videos(_frames(overview), starts)
+    counted = _frames(overview)
+    lacking = [s for s in overview.sources if s not in dict(counted)]
+    overview.samples = overview.samples.for_videos(counted, starts, lacking)
     overview.findings = list(notes)
     cut = any(registry()[n].sampling for n in overview.names)
     labelled = any(s.sample and s.label for s in overview.sources)

@@ -21,6 +21,7 @@ from pipeline.annotations.parsing.text import (
     BadField,
     Refused,
     decode,
+    frame_number,
     shown,
     table_delimiter,
     time_in_seconds,
@@ -155,8 +156,28 @@ def _numbers(
 ) -> tuple[int, int] | None:
     """Parse the two frame numbers of a row."""
     cells = ((mapping.columns.begin, first), (mapping.columns.end, last))
-    begin, end = (out.frame(line, name, cell) for name, cell in cells)
+    begin, end = (_number(line, name, cell, out) for name, cell in cells)
     return None if begin is None or end is None else (begin, end)
+
+
+def _number(line: int, name: str, cell: str, out: Recorder) -> int | None:
+    """Parse a frame number; what looks like a time is said to."""
+    try:
+        return frame_number(cell)
+    except BadField as error:
+        message = f"{name}: {error.message}"
+        if error.kind == "malformed" and _is_time(cell):
+            message += "; if the table holds seconds: annotation_options: {csv: {unit: seconds}}"
+        out.issue(line, error.kind, message)
+        return None
+
+
+def _is_time(cell: str) -> bool:
+    try:
+        time_in_seconds(cell)
+    except BadField:
+        return False
+    return True
 
 
 def _times(
@@ -175,7 +196,7 @@ def _times(
     end = None if begin is None else out.frame_at(line, video, times[1])
     if begin is None or end is None:
         return None
-    beginning = out.videos[video].time_of(0)
+    beginning = out.videos[video].time_of(0) if video in out.videos else Fraction(0)
     if 0 <= max(times) < beginning:
         late = f"{first}-{last} s lies before the first picture of {video}, at {float(beginning):.3f} s"
         out.issue(line, "doubtful-time", late)

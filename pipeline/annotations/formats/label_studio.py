@@ -175,14 +175,14 @@ def _find(line: int, address: str, out: Recorder) -> str | None:
     path = path.partition("://")[2] or path
     # an upload's address is absolute by nature; it is a name to look up, never opened
     video = out.named_video(line, path.lstrip("/"))
-    if video is None or video in out.videos:
+    if video is None or out.is_known(video):
         return video
     folder, _, name = path.lstrip("/").rpartition("/")
     if not _UPLOAD.match(name):
         return video
     name = _UPLOAD.sub("", name, count=1)
     video = out.named_video(line, f"{folder}/{name}".lstrip("/"))
-    if video is None or video in out.videos:
+    if video is None or out.is_known(video):
         return video
     return _renamed(line, path, name, out) or path.lstrip("/")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import TypeVar
 
@@ -33,6 +33,8 @@ class Recorder:
         Who annotated the file, for entries that do not say.
     own_options : Params, optional
         The parsed options of a format of another package.
+    uncounted : collection of str
+        Further known videos, whose frames are not counted yet; what is recorded of them is not used.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Recorder:
         video: str | None = None,
         annotator: str = "",
         own_options: Params | None = None,
+        uncounted: Collection[str] = (),
     ) -> None:
         self.file = file
         self.options = options
@@ -56,6 +59,7 @@ class Recorder:
         self.events: list[Event] = []
         self.issues: list[Issue] = []
         self._own_options = own_options
+        self.uncounted = uncounted
         self._told: set[tuple[str, str]] = set()
         self._labels = LabelTranslation(options.labels)
 
@@ -101,9 +105,12 @@ class Recorder:
         Returns
         -------
         int or None
-            None, and a finding, if the video is not known, or has no such frame by far.
+            None, and a finding, if the video is not known, or has no such frame by far. 0 where the frames
+            are not counted yet.
         """
         facts = self.videos.get(video)
+        if video in self.uncounted:
+            return 0
         if facts is None:
             message = f"no video {shown(video)} is known; add it, or say which it is: {remedy_for(video)}"
             self.issue_once(line, "unknown-video", message, video)
@@ -146,6 +153,10 @@ class Recorder:
         except BadField as error:
             self.issue(line, error.kind, error.message)
             return name
+
+    def is_known(self, video: str) -> bool:
+        """Tell whether a video is known, be its frames counted or not."""
+        return video in self.videos or video in self.uncounted
 
     def fps(self, video: str) -> Fraction | None:
         """Return the frame rate of a video in 1/s, or None if the video is not known."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +19,10 @@ from pipeline.annotations import (
     VideoFacts,
     clean,
     make_timeline,
+    merge,
     read_file,
 )
+from pipeline.annotations.parsing.video_names import PLACE
 from pipeline.annotations.timeline import is_variable
 from tests.support.timed_videos import slower_from
 
@@ -125,3 +129,30 @@ def test_a_rate_of_the_manifest_measures_the_scene_and_not_the_clock_of_the_file
 )
 def test_what_counts_as_variable(times: list[float], variable: bool) -> None:
     assert is_variable(times) is variable
+
+
+def test_seconds_that_are_taken_for_frames_point_to_the_option() -> None:
+    text = b"video,begin,end,label\nv.mp4,1.3,2.45,x\n"
+    lost = read_file(text, "t.csv", videos={"v.mp4": VideoFacts(300, FPS)})
+    assert lost.annotations == ()
+    found = re.search(r"annotation_options: (\{.*\})", lost.issues[0].message)
+    assert found, lost.issues
+    options = AnnotationOptions.model_validate(yaml.safe_load(found[1]))
+    mended = read_file(text, "t.csv", videos={"v.mp4": VideoFacts(300, FPS)}, options=options)
+    assert [(a.begin, a.end) for a in mended.annotations] == [(39, 74)]
+    assert mended.issues == ()
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.xml"])
+def test_the_remedy_for_an_unknown_video_works(file: str) -> None:
+    csv = "video,begin,end,label\nmy 'odd' \"name\".mp4,40,80,x\n"
+    text = csv if file == "t.csv" else '<video><action begin="40" end="80" move="x"/></video>'
+    videos = {"v.mp4": VideoFacts(300, FPS), "w.mp4": VideoFacts(300, FPS)}
+    lost = merge([read_file(text.encode(), file, videos=videos)], videos)
+    issue = next(i for i in lost.issues if i.kind == "unknown-video")
+    found = re.search(r"annotation_options: (\{.*\})", issue.message)
+    assert found, issue
+    options = AnnotationOptions.model_validate(yaml.safe_load(found[1].replace(PLACE, "w.mp4")))
+    told = merge([read_file(text.encode(), file, videos=videos, options=options)], videos)
+    assert [(a.video, a.begin) for a in told.annotations] == [("w.mp4", 40)]
+    assert told.issues == ()
