@@ -170,8 +170,8 @@ class _Pipe:
     _DEPTH = 3
 
     def __init__(self, handle: int, before: _Pipe | None = None) -> None:
-        self.at = before.at if before else 0
-        self.digest = before.digest.copy() if before else hashlib.sha256()
+        self.at: int = before.at if before else 0
+        self.digest: hashlib._Hash = before.digest.copy() if before else hashlib.sha256()
         self.sums = BlockSums()
         self._handle = handle
         self._writer, self._hasher, self._summer = (ThreadPoolExecutor(1) for _ in range(3))

@@ -50,7 +50,7 @@ def described(path: Path) -> str:
 def pixel_byte(path: Path) -> int:
     with h5py.File(path) as file:
         data = file["cuboids/rgb"]
-        return int(data.id.get_offset()) + data.size // 2
+        return int(data.id.get_offset() + data.size // 2)
 
 
 @pytest.mark.parametrize("compact", [False, True])
