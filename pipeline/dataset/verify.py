@@ -12,33 +12,22 @@ from pipeline.dataset.receipt import look_at, mark_damaged, receipt_path
 from pipeline.dataset.seal import SealError
 from pipeline.inputs.manifest import Manifest
 from store import sha256_file
+from store.verify import Finding
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Hold the verdict on one file.
+class DatasetFinding(Finding):
+    """Hold the verdict on one file, and what to do about it.
 
     Attributes
     ----------
-    path : Path
-    size : int
-        Bytes.
-    problem : str
-        Empty where the file is sound.
     remedy : str
-        What to do.
-    unreadable : bool
-        Nobody knows whether it is sound.
     """
 
-    path: Path
-    size: int
-    problem: str
     remedy: str = ""
-    unreadable: bool = False
 
 
-def verified_datasets(manifest: Manifest, named: Sequence[Path], *, read_data: bool) -> list[Finding]:
+def verified_datasets(manifest: Manifest, named: Sequence[Path], *, read_data: bool) -> list[DatasetFinding]:
     """Check the manifest's dataset, where it was written, and those that the user names: all of these."""
     findings = list(verify_datasets(named, read_data=True))
     own = manifest.resolve(manifest.dataset) if manifest.dataset is not None else None
@@ -47,7 +36,7 @@ def verified_datasets(manifest: Manifest, named: Sequence[Path], *, read_data: b
     return findings
 
 
-def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Finding]:
+def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[DatasetFinding]:
     """Check dataset files and the files beside them; mark damaged ones, so that an export writes them anew.
 
     Parameters
@@ -59,38 +48,38 @@ def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Findi
 
     Yields
     ------
-    Finding
+    DatasetFinding
         One per file.
     """
     for path in paths:
         anew = f"`ttprep export {path}` writes it anew"
         if not path.exists():
-            yield Finding(path, 0, "no such file", anew)
+            yield DatasetFinding(path, 0, "no such file", anew)
             continue
         try:
             yield from _verify(path, anew, read_data)
         except OSError as e:
-            yield Finding(path, 0, f"cannot be read ({e.strerror or e})", "look at the disk", unreadable=True)
+            yield DatasetFinding(path, 0, f"cannot be read ({e.strerror or e})", "look at the disk")
 
 
-def _verify(path: Path, anew: str, read_data: bool) -> Iterator[Finding]:
+def _verify(path: Path, anew: str, read_data: bool) -> Iterator[DatasetFinding]:
     state = look_at(path, read_data=read_data)
     if state.problem and state.receipt is not None and not state.receipt.damaged:
         mark_damaged(path, state.problem)
-    yield Finding(path, path.stat().st_size, state.problem, anew)
+    yield DatasetFinding(path, path.stat().st_size, state.problem, anew)
     note = receipt_path(path)
     if state.receipt is None:
         if note.exists():
-            yield Finding(note, note.stat().st_size, "is damaged", anew)
+            yield DatasetFinding(note, note.stat().st_size, "is damaged", anew)
         return
     for beside in side_files(path).read:
         right = state.receipt.files.get(beside.name)
         if not beside.exists():
-            yield Finding(beside, 0, "is missing", anew)
+            yield DatasetFinding(beside, 0, "is missing", anew)
         else:
             try:
                 same = right == sha256_file(beside)
             except SealError:
                 same = False
             problem = "" if same else "its bytes are not those that were written (sha256 differs)"
-            yield Finding(beside, beside.stat().st_size, problem, anew)
+            yield DatasetFinding(beside, beside.stat().st_size, problem, anew)

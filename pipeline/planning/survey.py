@@ -202,7 +202,8 @@ def _plan_samples(request: Request, store: Store | None, overview: Overview) -> 
     """Plan the stages that cut samples, for videos whose frames are counted, and note what was found."""
     starts, notes = _starts(store, overview)
     counted = _frames(overview)
-    lacking = [s for s in overview.sources if s not in dict(counted)]
+    known = {source.sha256 for source, _ in counted}
+    lacking = [s for s in overview.sources if s.sha256 not in known]
     overview.samples = overview.samples.for_videos(counted, starts, lacking)
     overview.findings = list(notes)
     cut = any(registry()[n].sampling for n in overview.names)

@@ -15,7 +15,9 @@ from tttrain.cli import options as shared
 @click.argument("sample")
 @shared.DATASET
 @click.option(
-    "--frame", type=click.IntRange(0), help="Show this frame of the input; default: the middle one."
+    "--frame",
+    type=click.IntRange(0, shared.MOST),
+    help="Show this frame of the input; default: the middle one.",
 )
 @click.option("-o", "--output", type=shared.PATH, help="Write this PNG; default: attention.png in RUN.")
 @shared.DEVICE

@@ -58,7 +58,7 @@ class _Overall:
     help="Columns of the table: sampling methods 1 to 7.",
 )  # fmt: skip
 @click.option(
-    "--repeats", type=click.IntRange(1), default=1, show_default=True,
+    "--repeats", type=click.IntRange(1, 1000), default=1, show_default=True,
     help="Train this many times per cell, with seeds counted up from --seed, and average.",
 )  # fmt: skip
 @click.option("--split", default="test", show_default=True, help="Test on this split.")

@@ -23,19 +23,19 @@ from tttrain.cli.progress import Bar
     "--split", default="all", show_default=True, help="Search only videos with samples of this split."
 )
 @click.option(
-    "--step", type=click.IntRange(1), default=1, show_default=True,
+    "--step", type=shared.COUNT, default=1, show_default=True,
     help="Slide the window by this many frames.",
 )  # fmt: skip
 @click.option(
-    "--window", type=click.IntRange(1), default=150, show_default=True,
+    "--window", type=shared.COUNT, default=150, show_default=True,
     help="Vote and average over this many frames.",
 )  # fmt: skip
 @click.option(
-    "--gauss-window", type=click.IntRange(1), default=201, show_default=True,
+    "--gauss-window", type=shared.COUNT, default=201, show_default=True,
     help="Weight the scores by a Gaussian over this odd number of frames.",
 )  # fmt: skip
 @click.option(
-    "--shortest", type=click.IntRange(1), default=30, show_default=True,
+    "--shortest", type=shared.COUNT, default=30, show_default=True,
     help="Drop detections of fewer frames than this.",
 )  # fmt: skip
 @shared.BATCH

@@ -20,7 +20,7 @@ from tttrain.cli.progress import Bar
     "--split", default="test", show_default=True, help="Classify the samples of this split; all: of every."
 )
 @click.option(
-    "--step", type=click.IntRange(1), default=10, show_default=True,
+    "--step", type=shared.COUNT, default=10, show_default=True,
     help="Slide the window by this many frames.",
 )  # fmt: skip
 @shared.BATCH

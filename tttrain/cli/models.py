@@ -19,13 +19,17 @@ from tttrain.cli.output import echo_json, stdout
 )  # fmt: skip
 @click.option(
     "--length",
-    type=click.IntRange(1),
+    type=shared.COUNT,
     default=100,
     show_default=True,
     help="Count for inputs of this many frames.",
 )
 @click.option(
-    "--classes", type=click.IntRange(2), default=21, show_default=True, help="Count for this many classes."
+    "--classes",
+    type=click.IntRange(2, 10_000),
+    default=21,
+    show_default=True,
+    help="Count for this many classes.",
 )
 @shared.JSON
 def models(size: tuple[int, int], length: int, classes: int, as_json: bool) -> int:

@@ -23,6 +23,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
+#: more than this of anything that is counted is a slip of the pen: refused, instead of memory or time
+MOST = 1_000_000
+MOST_WORKERS = 256
+#: sides of a network's input, px
+MOST_PIXELS = 16_384
+COUNT = click.IntRange(1, MOST)
+
+
 class Size(click.ParamType[tuple[int, int]]):
     """``32x32``: width x height."""
 
@@ -37,7 +45,9 @@ class Size(click.ParamType[tuple[int, int]]):
         try:
             width, height = (int(part) for part in str(value).lower().split("x"))
         except ValueError:
-            self.fail(f"{value!r} is not like 32x32", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not like 32x32", param, ctx)
+        if not (1 <= width <= MOST_PIXELS and 1 <= height <= MOST_PIXELS):
+            self.fail(f"{str(value)[:40]!r}: sides are 1 to {MOST_PIXELS} pixels", param, ctx)
         return width, height
 
 
@@ -45,12 +55,12 @@ DEVICE = click.option(
     "--device", metavar="NAME", help="Compute on cpu, cuda, cuda:1 …; default: a GPU where there is one."
 )
 WORKERS = click.option(
-    "--workers", type=click.IntRange(0), default=0, show_default=True,
+    "--workers", type=click.IntRange(0, MOST_WORKERS), default=0, show_default=True,
     help="Read data in this many processes; 0: in the main one.",
 )  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 BATCH = click.option(
-    "--batch", type=click.IntRange(1), default=10, show_default=True,
+    "--batch", type=COUNT, default=10, show_default=True,
     help="Pass this many windows through the network at once.",
 )  # fmt: skip
 DATASET = click.option(
@@ -74,19 +84,19 @@ _SETTINGS = (
     click.option("--taxonomy", metavar="NAME",
                  help="Take the labels from this taxonomy; default: the file's own."),
     click.option("--size", type=Size(), help="Scale the crop to this size; default: its own."),
-    _setting("--square", click.IntRange(1),
+    _setting("--square", COUNT,
              "Show only the square of this side (in pixels) in the middle of the crop."),
-    click.option("--length", type=click.IntRange(1),
+    click.option("--length", type=COUNT,
                  help="Number of frames that the network reads; default: the file's T."),
-    _setting("--every", click.IntRange(1), "Read every N-th frame of the video."),
+    _setting("--every", COUNT, "Read every N-th frame of the video."),
     click.option("--train", "train_split", metavar="SPLIT", default=None,
                  help="Train on this split. [default: train]"),
     click.option("--validation", "validation_split", metavar="SPLIT", default=None,
                  help="Validate on this split after every epoch; none: do not validate. "
                       "[default: validation]"),
-    _setting("--epochs", click.IntRange(1), "Number of passes over the training samples."),
-    _setting("--batch", click.IntRange(1), "Number of samples per batch and process."),
-    _setting("--accumulate", click.IntRange(1),
+    _setting("--epochs", COUNT, "Number of passes over the training samples."),
+    _setting("--batch", COUNT, "Number of samples per batch and process."),
+    _setting("--accumulate", COUNT,
              "Add up the gradients of this many batches before each optimiser step."),
     _setting("--optimizer", click.Choice(["sgd", "adam"]), "SGD with Nesterov momentum, or Adam."),
     _setting("--schedule", click.Choice(["warm-restart", "siamese", "constant"]),
@@ -96,12 +106,12 @@ _SETTINGS = (
     _setting("--lr-min", float, "Lowest learning rate of the warm restarts; --lr follows it."),
     _setting("--momentum", float, "Momentum of SGD."),
     _setting("--weight-decay", float, "Weight of the L2 regularisation."),
-    _setting("--patience", click.IntRange(1),
+    _setting("--patience", COUNT,
              "Keep a learning rate for this many epochs before a plateau may end it."),
-    _setting("--recent", click.IntRange(1),
+    _setting("--recent", COUNT,
              "A plateau: the mean training loss over this many latest epochs exceeds the mean over the "
              "--before epochs preceding them."),
-    _setting("--before", click.IntRange(1),
+    _setting("--before", COUNT,
              "Number of epochs before the --recent ones that the plateau test compares with."),
     _setting("--drop", click.FloatRange(0, 1),
              "Restart at once when the validation accuracy falls below this share of the best; 0: never."),
@@ -116,13 +126,13 @@ _SETTINGS = (
     click.option("--precision", type=click.Choice(["auto", "fp32", "tf32", "bf16"]), default="auto",
                  show_default=True,
                  help="Arithmetic of the network; auto: bf16 or tf32 on a GPU, fp32 on a CPU."),
-    _setting("--seed", click.IntRange(0), "Seed of all random numbers."),
+    _setting("--seed", click.IntRange(0, 2**63 - 1), "Seed of all random numbers."),
     click.option("--allow-absent", is_flag=True,
                  help="Train even if a class of the other splits has no training sample."),
     click.option("--option", "options", multiple=True, metavar="NAME=VALUE",
                  help="Set an option of the model; may be repeated."),
     click.option("--compile", "compiled", is_flag=True, help="Compile the network with torch.compile."),
-    click.option("--save-every", type=click.IntRange(1), default=1, show_default=True,
+    click.option("--save-every", type=COUNT, default=1, show_default=True,
                  help="Write a checkpoint every N epochs."),
 )  # fmt: skip
 

@@ -26,11 +26,15 @@ from tttrain.evaluation.disturbances import DISTURBANCES
     help="Try only this disturbance; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--repeat", type=click.IntRange(1), default=3, show_default=True,
+    "--repeat", type=click.IntRange(1, 1000), default=3, show_default=True,
     help="Draw each disturbance this many times.",
 )  # fmt: skip
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the disturbances."
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the disturbances.",
 )
 @shared.BATCH
 @shared.OUTPUT

@@ -1,7 +1,7 @@
 """Read the dataset file that ``docs/dataset-format.md`` describes: what is in it, and its rows.
 
-Only this module opens the file. It is opened lazily, once per process, because an HDF5 handle survives
-neither a fork nor a pickle.
+:mod:`tttrain.data.sealed_file` opens it, :mod:`tttrain.data.header` checks it. Rows are read through a handle
+that is opened lazily, once per process, because an HDF5 handle survives neither a fork nor a pickle.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import hdf5plugin  # noqa: F401  (registers the codecs of the file)
 import numpy as np
 from numpy.typing import NDArray
 
+from tttrain.data.header import read_header
+from tttrain.data.sealed_file import Blocks, open_file
 from tttrain.errors import TrainError
 
 Array = NDArray[Any]
 
-FORMAT = "ttprep-dataset"
-VERSION = 1
 #: the class of frames and samples without a stroke
 NEGATIVE = "negative"
 
@@ -165,48 +164,6 @@ class DatasetInfo:
         return np.flatnonzero(inside & (self.samples.label >= 0))
 
 
-def open_file(path: Path) -> h5py.File:
-    """Open a dataset file for reading.
-
-    Raises
-    ------
-    TrainError
-        It does not exist, is not HDF5, is not a dataset of ttprep, or has another version.
-    """
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise TrainError(f"{path}: no such file; `ttprep export {path}` writes one") from None
-    except IsADirectoryError:
-        raise TrainError(f"{path}: a folder, not a dataset; name the .h5 file") from None
-    except OSError as error:
-        hint = "is it complete? `ttprep export` writes it anew"
-        raise TrainError(f"{path}: cannot be read as HDF5 ({error}); {hint}") from None
-    kind = file.attrs.get("format")
-    version = int(file.attrs.get("format_version", 0))
-    if kind != FORMAT or version != VERSION:
-        file.close()
-        if kind != FORMAT:
-            raise TrainError(f"{path}: HDF5, but not a {FORMAT}; `ttprep export DATASET.h5` writes one")
-        raise TrainError(
-            f"{path}: format version {version}, this tttrain reads version {VERSION}; "
-            "install the ttprep that wrote it, or export again with this one"
-        )
-    return file
-
-
-def _texts(dataset: h5py.Dataset) -> Array:
-    return np.asarray(dataset.asstr()[()], dtype=np.str_)
-
-
-def _pair(values: Any) -> tuple[int, int]:
-    return int(values[0]), int(values[1])
-
-
-def _px(values: Any) -> tuple[float, float]:
-    return float(values[0]), float(values[1])
-
-
 def read_info(path: Path | str, taxonomy: str | None = None) -> DatasetInfo:
     """Read everything but the pixels.
 
@@ -223,80 +180,50 @@ def read_info(path: Path | str, taxonomy: str | None = None) -> DatasetInfo:
     Raises
     ------
     TrainError
-        Not a dataset file, incomplete, or without that taxonomy.
+        Not a dataset file, damaged, incomplete, or without that taxonomy.
     """
     path = Path(path)
-    with open_file(path) as file:
-        try:
-            return _read_info(file, path, taxonomy)
-        except (KeyError, json.JSONDecodeError) as error:
-            raise TrainError(f"{path}: incomplete ({error}); export it again") from None
-
-
-def _read_info(file: h5py.File, path: Path, taxonomy: str | None) -> DatasetInfo:
-    attrs = file.attrs
-    splits = tuple(json.loads(attrs["splits"]))
-    table = file["samples"]
-    default = str(attrs["taxonomy"])
+    file, _ = open_file(path)
+    with file:
+        header = read_header(file, path)
+    attrs, reach = header.attrs, header.attrs["augmentation"]
+    default = attrs["taxonomy"]
     name = taxonomy or default
-    label, classes = _labels(file, path, name)
-    samples = Samples(
-        id=_texts(table["id"]),
-        label=label,
-        label_name=_texts(table["label_name"]),
-        split=np.asarray(splits, dtype=np.str_)[table["split"][()]],
-        **{k: table[k][()].astype(np.int64) for k in ("video", "begin", "end", "first", "rows")},
-    )
-    table = file["videos"]
-    videos = Videos(
-        name=_texts(table["name"]),
-        sha256=_texts(table["sha256"]),
-        fps=table["fps"][()].astype(np.float64),
-        **{k: table[k][()].astype(np.int64) for k in ("n_frames", "first", "rows")},
-    )
-    modalities = tuple(json.loads(attrs["modalities"]))
-    reach = json.loads(attrs["augmentation"])
-    statistics = file["statistics"].attrs if "flow" in modalities else {}
-    untrimmed = file["untrimmed/label"][()] if "untrimmed/label" in file else None
+    if name not in header.taxonomies:
+        raise TrainError(f"{path}: no taxonomy {name!r}; there are: {', '.join(sorted(header.taxonomies))}")
+    classes, label = header.taxonomies[name]
+    untrimmed = header.untrimmed_label
     if untrimmed is not None and name != default:
-        untrimmed = _relabel(untrimmed, table_label=file["samples/label"][()], view=label, path=path)
+        untrimmed = _relabel(untrimmed, table_label=header.samples["label"], view=label, path=path)
+    samples = Samples(**{**header.samples, "label": label})
+    return DatasetInfo(
+        path=path,
+        modalities=attrs["modalities"],
+        frame_size=attrs["frame_size"],
+        crop=attrs["crop"],
+        window=attrs["window"],
+        length=attrs["length"],
+        limits=Limits(reach["rotation"], reach["translation"], reach["zoom"]),
+        taxonomy=name,
+        classes=classes,
+        splits=attrs["splits"],
+        joints=attrs["joints"],
+        flow_scale=header.flow_scale,
+        flow_divisor=header.statistics.get("flow_divisor", (1.0, 1.0)),
+        flow_divisor_train=header.statistics.get("flow_divisor_train", (1.0, 1.0)),
+        samples=samples,
+        videos=Videos(**header.videos),
+        untrimmed_label=untrimmed,
+        samples_digest=_digest(samples, classes),
+    )
+
+
+def _digest(samples: Samples, classes: tuple[str, ...]) -> str:
     digest = hashlib.sha256(json.dumps([*classes, *samples.id.tolist()]).encode())
     for column in (samples.label, samples.first, samples.rows):
         digest.update(np.ascontiguousarray(column, np.int64).tobytes())
     digest.update(json.dumps(samples.split.tolist()).encode())
-    return DatasetInfo(
-        path=path,
-        modalities=modalities,
-        frame_size=_pair(attrs["frame_size"]),
-        crop=_pair(attrs["crop"]),
-        window=_pair(attrs["window"]),
-        length=int(attrs["length"]),
-        limits=Limits(reach["rotation"], reach["translation"], reach["zoom"]),
-        taxonomy=name,
-        classes=classes,
-        splits=splits,
-        joints=tuple(json.loads(attrs["joints"])),
-        flow_scale=float(file["cuboids/flow"].attrs["scale"]) if "flow" in modalities else 1.0,
-        flow_divisor=_px(statistics.get("flow_divisor", (1, 1))),
-        flow_divisor_train=_px(statistics.get("flow_divisor_train", (1, 1))),
-        samples=samples,
-        videos=videos,
-        untrimmed_label=untrimmed,
-        samples_digest=digest.hexdigest()[:16],
-    )
-
-
-def _labels(file: h5py.File, path: Path, name: str) -> tuple[Array, tuple[str, ...]]:
-    """Read the labels of the samples in a taxonomy, and its classes."""
-    if name == file.attrs["taxonomy"]:
-        label, classes = file["samples/label"], file.attrs["classes"]
-    elif "taxonomies" in file and name in file["taxonomies"]:
-        view = file["taxonomies"][name]
-        label, classes = view["label"], view.attrs["classes"]
-    else:
-        known = sorted({str(file.attrs["taxonomy"]), *file.get("taxonomies", ())})
-        raise TrainError(f"{path}: no taxonomy {name!r}; there are: {', '.join(known)}")
-    return label[()].astype(np.int64), tuple(json.loads(classes))
+    return digest.hexdigest()[:16]
 
 
 def _relabel(frames: Array, *, table_label: Array, view: Array, path: Path) -> Array:
@@ -325,10 +252,11 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: h5py.File | None = None
+        self._blocks: Blocks | None = None
         self._pid = -1
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_file": None, "_pid": -1}
+        return {"path": self.path, "_file": None, "_blocks": None, "_pid": -1}
 
     def rows(self, name: str, first: int, count: int) -> Array:
         """Read rows [first, first + count) of a dataset.
@@ -336,23 +264,36 @@ class Reader:
         Raises
         ------
         TrainError
-            They cannot be read: the file is damaged or went away.
+            They cannot be read, or are not what was written: the file is damaged or went away.
         """
         if self._file is None or self._pid != os.getpid():
-            self._file, self._pid = open_file(self.path), os.getpid()
+            self._file, seal = open_file(self.path, known=True)
+            self._blocks = Blocks(self.path, seal) if seal is not None else None
+            self._pid = os.getpid()
         try:
-            values: Array = self._file[name][first : first + count]
-        except (OSError, KeyError) as error:
+            data = self._file[name]
+            if self._blocks is not None and data.chunks is None and data.size:
+                row = data.size // len(data) * data.dtype.itemsize  # chunks have checksums of HDF5's own
+                start = data.id.get_offset() + first * row
+                self._blocks.require(start, start + count * row)
+            values: Array = data[first : first + count]
+        except (OSError, KeyError, RuntimeError, ValueError, MemoryError) as error:
             raise TrainError(
                 f"{self.path}: rows {first}–{first + count - 1} of {name} cannot be read ({error}); "
                 "export it again"
             ) from None
         if len(values) != count:
             raise TrainError(f"{self.path}: {name} ends at row {first + len(values)}; export it again")
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise TrainError(
+                f"{self.path}: rows {first}–{first + count - 1} of {name} hold no numbers; export it again"
+            )
         return values
 
     def close(self) -> None:
         """Close the handle of this process, if it has one."""
         if self._file is not None and self._pid == os.getpid():
             self._file.close()
-        self._file = None
+            if self._blocks is not None:
+                self._blocks.close()
+        self._file, self._blocks = None, None

@@ -49,7 +49,8 @@ def write_clips(path: Path, names: Iterable[tuple[str, str]]) -> None:
 
 def file_name(video: str) -> str:
     """Name the submission of a video: its own name without folders, with the suffix ``.xml``."""
-    return PurePosixPath(video).with_suffix(".xml").name
+    name = PurePosixPath(video).name
+    return PurePosixPath(name if name not in ("", "..") else "video").with_suffix(".xml").name
 
 
 def _write(path: Path, root: ElementTree.Element) -> None:

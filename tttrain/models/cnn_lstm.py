@@ -40,7 +40,7 @@ from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 class _HeadOptions(Options):
     """Options of the three models."""
 
-    units: int = Field(128, ge=1, description="of the first fully connected layer")
+    units: int = Field(128, ge=1, le=65_536, description="of the first fully connected layer")
     dropout: float = Field(0.0, ge=0, lt=1, description="before each fully connected layer")
 
 
@@ -55,7 +55,7 @@ class CnnOptions(_HeadOptions):
 class LstmOptions(_HeadOptions):
     """Options of the LSTM."""
 
-    hidden: int = Field(256, ge=1, description="units of the LSTM")
+    hidden: int = Field(256, ge=1, le=65_536, description="units of the LSTM")
 
 
 class CnnLstmOptions(CnnOptions, LstmOptions):

@@ -16,6 +16,8 @@ Sampling = Literal[
 
 #: in place of a split's name: train without validation
 NO_VALIDATION = "none"
+#: the most that a setting may count
+MOST = 1_000_000
 #: settings that may differ when a run is continued
 CHANGEABLE = frozenset({"epochs"})
 
@@ -27,38 +29,40 @@ class RunConfig(BaseModel):
     below, which is that of [SSTC].
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str
     options: dict[str, Any] = Field(default_factory=dict)
     taxonomy: str | None = Field(None, description="taxonomy of the labels; default: the file's own")
     size: tuple[int, int] | None = Field(None, description="width, height of the input; default: the crop")
-    length: int | None = Field(None, ge=1, description="frames of the input; default: the file's T")
-    every: int = Field(1, ge=1, description="read every N-th frame")
+    length: int | None = Field(None, ge=1, le=MOST, description="frames of the input; default: the file's T")
+    every: int = Field(1, ge=1, le=MOST, description="read every N-th frame")
     train_split: str = "train"
     validation_split: str = "validation"
-    epochs: int = Field(500, ge=1)
-    batch: int = Field(10, ge=1, description="samples per micro-batch")
-    accumulate: int = Field(1, ge=1, description="micro-batches per optimiser step")
+    epochs: int = Field(500, ge=1, le=MOST)
+    batch: int = Field(10, ge=1, le=MOST, description="samples per micro-batch")
+    accumulate: int = Field(1, ge=1, le=MOST, description="micro-batches per optimiser step")
     optimizer: Literal["sgd", "adam"] = "sgd"
     schedule: Literal["warm-restart", "siamese", "constant"] = "warm-restart"
     lr: float = Field(0.01, gt=0)
     lr_min: float = Field(1e-5, gt=0)
     momentum: float = Field(0.5, ge=0, lt=1)
     weight_decay: float = Field(0.005, ge=0)
-    patience: int = Field(50, ge=1)
-    recent: int = Field(25, ge=1)
-    before: int = Field(35, ge=1)
+    patience: int = Field(50, ge=1, le=MOST)
+    recent: int = Field(25, ge=1, le=MOST)
+    before: int = Field(35, ge=1, le=MOST)
     drop: float = Field(0.7, ge=0, le=1)
     augment: bool = True
     augmentation: Literal["roi", "colour"] = Field("roi", description="about the ROI, or [GRU §IV-B]")
     sampling: Sampling = "normal"
-    square: int | None = Field(None, ge=1, description="side of the central square shown; default: the crop")
+    square: int | None = Field(
+        None, ge=1, le=MOST, description="side of the central square shown; default: the crop"
+    )
     pixels: Literal["unit", "standard", "imagenet"] = Field("unit", description="normalisation of RGB")
     initial: str | None = Field(None, description="sha256 of the file with the initial weights")
     statistics: Literal["all", "train"] = Field("all", description="videos that the flow divisor is from")
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=2**63 - 1)
 
     @model_validator(mode="before")
     @classmethod
