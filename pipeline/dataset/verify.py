@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.dataset.exporting import side_files
@@ -15,19 +14,7 @@ from store import sha256_file
 from store.verify import Finding
 
 
-@dataclass(frozen=True)
-class DatasetFinding(Finding):
-    """Hold the verdict on one file, and what to do about it.
-
-    Attributes
-    ----------
-    remedy : str
-    """
-
-    remedy: str = ""
-
-
-def verified_datasets(manifest: Manifest, named: Sequence[Path], *, read_data: bool) -> list[DatasetFinding]:
+def verified_datasets(manifest: Manifest, named: Sequence[Path], *, read_data: bool) -> list[Finding]:
     """Check the manifest's dataset, where it was written, and those that the user names: all of these."""
     findings = list(verify_datasets(named, read_data=True))
     own = manifest.resolve(manifest.dataset) if manifest.dataset is not None else None
@@ -36,7 +23,7 @@ def verified_datasets(manifest: Manifest, named: Sequence[Path], *, read_data: b
     return findings
 
 
-def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[DatasetFinding]:
+def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Finding]:
     """Check dataset files and the files beside them; mark damaged ones, so that an export writes them anew.
 
     Parameters
@@ -48,38 +35,38 @@ def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Datas
 
     Yields
     ------
-    DatasetFinding
+    Finding
         One per file.
     """
     for path in paths:
         anew = f"`ttprep export {path}` writes it anew"
         if not path.exists():
-            yield DatasetFinding(path, 0, "no such file", anew)
+            yield Finding(path, 0, "no such file", remedy=anew)
             continue
         try:
             yield from _verify(path, anew, read_data)
         except OSError as e:
-            yield DatasetFinding(path, 0, f"cannot be read ({e.strerror or e})", "look at the disk")
+            yield Finding(path, 0, f"cannot be read ({e.strerror or e})", True, "look at the disk")
 
 
-def _verify(path: Path, anew: str, read_data: bool) -> Iterator[DatasetFinding]:
+def _verify(path: Path, anew: str, read_data: bool) -> Iterator[Finding]:
     state = look_at(path, read_data=read_data)
     if state.problem and state.receipt is not None and not state.receipt.damaged:
         mark_damaged(path, state.problem)
-    yield DatasetFinding(path, path.stat().st_size, state.problem, anew)
+    yield Finding(path, path.stat().st_size, state.problem, remedy=anew)
     note = receipt_path(path)
     if state.receipt is None:
         if note.exists():
-            yield DatasetFinding(note, note.stat().st_size, "is damaged", anew)
+            yield Finding(note, note.stat().st_size, "is damaged", remedy=anew)
         return
     for beside in side_files(path).read:
         right = state.receipt.files.get(beside.name)
         if not beside.exists():
-            yield DatasetFinding(beside, 0, "is missing", anew)
+            yield Finding(beside, 0, "is missing", remedy=anew)
         else:
             try:
                 same = right == sha256_file(beside)
             except SealError:
                 same = False
             problem = "" if same else "its bytes are not those that were written (sha256 differs)"
-            yield DatasetFinding(beside, beside.stat().st_size, problem, anew)
+            yield Finding(beside, beside.stat().st_size, problem, remedy=anew)
