@@ -110,11 +110,15 @@ def _plan(node: Node, store: Store | None, receipts: list[Receipt], above: dict[
 
 def _differences(node: Node, old: Receipt, above: dict[str, Planned]) -> Iterable[Reason]:
     parts = node.parts()
-    if old.version != node.stage.version:
+    raised = old.version != node.stage.version
+    if raised:
         yield Reason("version", node.stage.name, old.version, node.stage.version)
     before, after = old.parts.get("params", {}), parts["params"]
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
+            field = node.stage.params.model_fields.get(name)
+            if raised and name not in before and field and after.get(name) == field.get_default():
+                continue  # a parameter that came with the version
             yield Reason("parameter", f"{node.stage.name}.{name}", before.get(name), after.get(name))
     was, now = old.parts.get("inputs", {}), parts["inputs"]
     for name in now:

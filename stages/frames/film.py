@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,6 +53,24 @@ class _Slots:
     def reached(self, packets: int) -> int:
         """Entries accounted for."""
         return max(packets, self.last + self.widest) if self.timed else packets
+
+
+def holds_idr(data: bytes, extradata: bytes) -> bool:
+    """Whether an H.264 packet holds a slice after which nothing refers to what was before (IDR).
+
+    Parameters
+    ----------
+    data, extradata : bytes
+        Of the packet, in either of its forms, and of its stream.
+    """
+    if extradata[:1] != b"\x01":
+        return re.search(rb"\0\0\x01[\x05\x25\x45\x65]", data) is not None
+    width, at = (extradata[4] & 3) + 1 if len(extradata) > 4 else 4, 0
+    while at + width < len(data):
+        if data[at + width] & 31 == 5:
+            return True
+        at += width + int.from_bytes(data[at : at + width], "big")
+    return False
 
 
 class Film:
@@ -121,7 +140,8 @@ class Film:
                 if not packet.is_discard:
                     clock.feed(packet)
             for picture in self._decoded(packet, messages):
-                picture.pts, picture.time_base = clock.show(picture.pts) - start, self._stream.time_base
+                picture.pts = clock.show(picture.pts, bool(picture.key_frame)) - start
+                picture.time_base = self._stream.time_base
                 report.interlaced += bool(picture.interlaced_frame)
                 report.frames += 1
                 yield picture
@@ -186,6 +206,10 @@ class Film:
             self._keys += 1
             if self._keys == 1:
                 self._first = packet.pts
+                context = self._stream.codec_context
+                self._opened_within |= context.name == "h264" and not holds_idr(
+                    bytes(packet), bytes(context.extradata or b"")
+                )
             if self._doubt:  # the last packet of a recording that another was put behind looks incomplete
                 self._joins.append(self._report.frames)
                 self._doubt = None

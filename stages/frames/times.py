@@ -69,8 +69,15 @@ class Clock:
         if self._by_packets:
             self._packets.append(packet.dts if packet.dts is not None else packet.pts)
 
-    def show(self, stamp: int | None) -> int:
-        """Return the time of the picture shown next, from its own time stamp."""
+    def show(self, stamp: int | None, key: bool = False) -> int:
+        """Return the time of the picture shown next, from its own time stamp.
+
+        Parameters
+        ----------
+        stamp : int or None
+        key : bool
+            Whether a recording may begin with it.
+        """
         if self._by_packets and self._packets:
             stamp = self._packets.popleft()
         last = self._last
@@ -82,7 +89,7 @@ class Clock:
         if last is not None and stamp is not None:
             ahead = (time - last) * self._base
             self.disordered += ahead <= 0
-            if ahead < -BACK_S or (self._jumps and ahead > JUMP_S):
+            if ahead < -BACK_S or (self._jumps and (ahead > JUMP_S or (key and ahead <= 0))):
                 self.restarts.append(len(self.times))
                 self._offset += last + self._step - time
                 time = last + self._step
