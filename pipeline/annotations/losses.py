@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 
-from pipeline.annotations.records import REFUSALS, Annotation, AnnotationSet, VideoFacts
+from pipeline.annotations.records import REFUSALS, Annotation, AnnotationSet, Issue, VideoFacts
 
 #: findings that stand for an entry that was not used
 _ENTRY_LOST = frozenset({"malformed", "bad-number", "unsafe-name", "unsupported"})
@@ -25,25 +25,30 @@ def lost_files(
         Whether entries of unknown videos are lost; not where only some of the videos are looked at.
     """
     refused = {i.file: f"{i.file}: {i.kind}: {i.message}" for i in found.issues if i.kind in REFUSALS}
-    entries: Counter[str] = Counter()
+    entries: dict[str, set[int | str]] = defaultdict(set)  # lines; of sound entries, one for each
     sound: set[str] = set()
-    for annotation in found.annotations:
-        entries[annotation.file] += 1
+    for n, annotation in enumerate(found.annotations):
+        entries[annotation.file].add(f"interval {n}")
         if _is_sound(annotation, videos, unknown_counts):
             sound.add(annotation.file)
-    for event in found.events:
-        entries[event.file] += 1
+    for n, event in enumerate(found.events):
+        entries[event.file].add(f"event {n}")
         if event.video in videos or not (videos and unknown_counts):
             sound.add(event.file)
     for issue in found.issues:
-        entries[issue.file] += issue.kind in _ENTRY_LOST
-    first = {i.file: str(i) for i in reversed(found.issues)}
+        if issue.kind in _ENTRY_LOST:
+            entries[issue.file].add(issue.line)
+    first = {i.file: i for i in reversed(found.issues)}
     lost = {
-        file: f"{file}: none of its entries ({n}) can be used; {first[file].removeprefix(file + ':')}"
-        for file, n in sorted(entries.items())
-        if n and file not in sound and file in first
+        file: f"{file}: none of its entries ({len(lines)}) can be used; {_words(first[file])}"
+        for file, lines in sorted(entries.items())
+        if file not in sound and file in first
     }
     return lost | refused
+
+
+def _words(issue: Issue) -> str:
+    return f"line {issue.line}: {issue.message}" if issue.line else issue.message
 
 
 def _is_sound(a: Annotation, videos: Mapping[str, VideoFacts], unknown_counts: bool) -> bool:

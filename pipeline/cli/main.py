@@ -19,9 +19,9 @@ from pipeline.cli.verify import verify
 EPILOG = """\
 Results go to stdout, progress and messages to stderr.
 
-Exit codes: 0 success (plan: nothing to do) · 1 failure · 2 wrong usage or manifest · 3 some inputs failed,
-the others are done · 4 there is work to do (plan) · 5 some files could not be read (verify) · 10 no store ·
-11 store in use · 130 cancelled.
+Exit codes: 0 success (plan: nothing to do); 1 failure; 2 wrong usage or manifest; 3 some inputs failed,
+the others are done; 4 there is work to do (plan); 5 some files could not be read (verify); 10 no store;
+11 store in use; 130 cancelled.
 """
 
 

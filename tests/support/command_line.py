@@ -106,7 +106,8 @@ def dask_cluster(workers: int) -> Iterator[tuple[str, list[Any]]]:
     started += [subprocess.Popen([*worker, "--no-dashboard"], **quiet) for _ in range(workers)]  # type: ignore[call-overload]
     try:
         with Client(address, timeout=60) as client:
-            client.wait_for_workers(workers, timeout=60)
+            if workers:
+                client.wait_for_workers(workers, timeout=60)
         yield address, started
     finally:
         for process in reversed(started):
