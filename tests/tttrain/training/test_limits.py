@@ -28,7 +28,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--size", f"{HUGE}x{HUGE}"), ("--size", "0x10"), ("--size", "-5x-5"), ("--size", "9" * 5000 + "x1"),
         ("--size", "500x500"), ("--seed", 2**64), ("--seed", -1), ("--lr", "inf"), ("--lr", "nan"),
         ("--weight-decay", "inf"), ("--momentum", "nan"), ("--patience", HUGE), ("--recent", HUGE),
-        ("--before", HUGE), ("--save-every", HUGE), ("--device", "cuda:99999999999"), ("--taxonomy", "x" * 9999),
+        ("--before", HUGE), ("--save-every", HUGE), ("--device", "cuda:99999999999"),
+        ("--taxonomy", "x" * 9999),
         ("--train", "x" * 9999), ("--option", "attention=99999999999"), ("--model", "x" * 9999),
     ],
 )  # fmt: skip
