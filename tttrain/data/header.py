@@ -121,7 +121,7 @@ def _attributes(file: h5py.File) -> dict[str, Any]:
         name: _number(reach.get(name), f"attribute augmentation, {name}", 0, most)
         for name, most in limits.items()
     }
-    joints = _names(get("joints"), "attribute joints")
+    joints = _names(get("joints"), "attribute joints", least=0)
     return {
         "modalities": modalities,
         **sizes,
@@ -341,10 +341,10 @@ def _json(value: Any, field: str) -> Any:
         raise _Wrong(field, f"{_short(value)} is no JSON") from None
 
 
-def _names(value: Any, field: str) -> tuple[str, ...]:
+def _names(value: Any, field: str, *, least: int = 1) -> tuple[str, ...]:
     names = _json(value, field)
-    if not isinstance(names, list) or not 0 < len(names) <= MOST_NAMES:
-        raise _Wrong(field, f"is no list of 1 to {MOST_NAMES} names")
+    if not isinstance(names, list) or not least <= len(names) <= MOST_NAMES:
+        raise _Wrong(field, f"is no list of {least} to {MOST_NAMES} names")
     out = tuple(_text(name, field) for name in names)
     if len(set(out)) < len(out):
         raise _Wrong(field, "names something twice")

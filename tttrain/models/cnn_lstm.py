@@ -48,7 +48,7 @@ class CnnOptions(_HeadOptions):
     """Options of the CNN."""
 
     filters: int = Field(
-        32, ge=1, description="of the first convolution; the next have 2 and 4 times as many"
+        32, ge=1, le=4096, description="of the first convolution; the next have 2 and 4 times as many"
     )
 
 
