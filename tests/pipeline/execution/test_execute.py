@@ -176,9 +176,9 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many videos were known, each time the annotations were read."""
     calls: list[int] = []
 
-    def counted(paths: Any, *, videos: Any, options: Any) -> AnnotationSet:
+    def counted(paths: Any, *, videos: Any, **options: Any) -> AnnotationSet:
         calls.append(len(videos))
-        return read_annotations(paths, videos=videos, options=options)
+        return read_annotations(paths, videos=videos, **options)
 
     monkeypatch.setattr("pipeline.planning.samples.read_annotations", counted)
     return calls
