@@ -103,6 +103,8 @@ class SealedFile(io.RawIOBase):
                 raise DamagedError(f"{path}: is no regular file", path)
             self.size = found.st_size
             if header is not None:
+                if not header.ranges or header.ranges[0][0] or header.ranges[-1][1] > self.size:
+                    raise DamagedError(f"{path}: its header lies elsewhere than its receipt says", path)
                 self._begins = [begin for begin, _ in header.ranges]
                 if self.digest(header.ranges, self._kept) != header.sha256:
                     raise DamagedError(f"{path}: its header is not what was published (sha256 differs)", path)

@@ -79,7 +79,7 @@ def _unreadable(path: Path, error: OSError | MemoryError) -> Finding:
     if isinstance(error, MemoryError):
         return Finding(path, 0, "cannot be read (out of memory)", True, "free some and verify again")
     reason = error.strerror or str(error)
-    place = f" in {error.filename}" if error.filename not in (None, str(path)) else ""
+    place = f" in {error.filename}" if error.filename and Path(error.filename) != path else ""
     return Finding(path, 0, f"cannot be read ({reason}{place})", True, "mend that and verify again")
 
 

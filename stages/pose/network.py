@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shlex
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.base import StageError
 from stages.pose.architecture import HEADS, OutputStride, blocks
 from stages.pose.weights import Weights, cache_folder
 
@@ -105,8 +109,13 @@ def cached_file(weights: Weights, stride: OutputStride = 16) -> Path:
 def load_session(weights: Weights, stride: OutputStride = 16) -> onnxruntime.InferenceSession:
     """An onnxruntime session on one thread, from the cached ONNX file or a newly built one.
 
-    A cache that cannot be written costs a rebuild at each load and nothing else; a cached file that
-    onnxruntime rejects is built anew.
+    The cached file counts only with its sha256 beside it. A cache that cannot be written costs a rebuild at
+    each load and nothing else; a damaged file is built anew.
+
+    Raises
+    ------
+    StageError
+        Other users can change what is in the cache.
     """
     import onnxruntime
 
@@ -120,18 +129,66 @@ def load_session(weights: Weights, stride: OutputStride = 16) -> onnxruntime.Inf
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     path = cached_file(weights, stride)
-    # onnxruntime's errors have no common base below Exception
-    with suppress(Exception):
-        return session(path.read_bytes())
+    _refuse_shared(path)
+    cached = _cached(path)
+    if cached is not None:
+        # onnxruntime's errors have no common base below Exception
+        with suppress(Exception):
+            return session(cached)
     model = build(weights, stride)
     with suppress(OSError):
         _publish(path, model)
+        _publish(_digest_file(path), f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode())
     return session(model)
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _cached(path: Path) -> bytes | None:
+    """Return the bytes of a cached network if they are those that were written."""
+    with suppress(OSError):
+        model, said = path.read_bytes(), _digest_file(path).read_bytes()
+        if said == f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode():
+            return model
+    return None
+
+
+def _refuse_shared(path: Path) -> None:
+    """Refuse a cache that somebody else can change: a network says nothing of where it came from.
+
+    Raises
+    ------
+    StageError
+        The file, its folder or the folder above belongs to another user, or others may write there.
+    """
+    for place in (path.parent.parent, path.parent, path, _digest_file(path)):
+        try:
+            found = place.stat()
+        except OSError:
+            continue
+        folder, file = shlex.quote(str(place)), shlex.quote(str(path))
+        elsewhere = "set XDG_CACHE_HOME to a folder of your own"
+        if found.st_uid not in (0, os.getuid()):
+            raise StageError(
+                f"the cached PoseNet is not used: {place} belongs to another user (uid {found.st_uid})",
+                elsewhere,
+            )
+        # a sticky folder such as /tmp lets nobody replace what is another's
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX:
+            raise StageError(
+                f"the cached PoseNet is not used: others can write to {place} "
+                f"(mode {stat.S_IMODE(found.st_mode):o})",
+                f"`chmod go-w {folder}` and `rm -f {file}`, or {elsewhere}",
+            )
 
 
 def _publish(path: Path, content: bytes) -> None:
     """Write a file so that others see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (path.parent.parent, path.parent):
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True, mode=0o700)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name[:40], suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stages.base import StageError
 from stages.pose.architecture import HEADS, MODELS, Model, OutputStride, blocks, largest_stride
 from stages.pose.network import build, cached_file, load_session
 from stages.pose.weights import Weights, read_checkpoint
@@ -125,7 +128,8 @@ def test_the_cached_file_is_used_and_a_damaged_one_replaced(
     first = run(weights, 16, image)
     path = cached_file(weights)
     whole = path.read_bytes()
-    assert [p.name for p in path.parent.iterdir()] == [path.name]  # nothing half-written is left
+    beside = path.with_name(f"{path.name}.sha256")
+    assert {p.name for p in path.parent.iterdir()} == {path.name, beside.name}  # nothing half-written is left
 
     monkeypatch.setattr("stages.pose.network.build", lambda *_: pytest.fail("built although cached"))
     again = run(weights, 16, image)
@@ -133,10 +137,40 @@ def test_the_cached_file_is_used_and_a_damaged_one_replaced(
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    path.write_bytes(whole[: len(whole) // 2])
-    repaired = run(weights, 16, image)
-    assert all(np.array_equal(first[h], repaired[h]) for h in HEADS)
-    assert path.read_bytes() == whole
+    digest = beside.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 8 * 4 + 3] ^= 0x40  # the exponent of a weight: onnxruntime would take it
+    for model, said in (
+        (whole[: len(whole) // 2], digest),
+        (bytes(flipped), digest),
+        (whole, b"0" + digest[1:]),
+        (whole, b""),
+    ):
+        path.write_bytes(model)
+        beside.write_bytes(said)
+        repaired = run(weights, 16, image)
+        assert all(np.array_equal(first[h], repaired[h]) for h in HEADS)
+        assert (path.read_bytes(), beside.read_bytes()) == (whole, digest)
+
+
+@pytest.mark.parametrize("which", ["folder", "above", "file"])
+def test_a_cache_that_others_can_change_is_refused_until_the_remedy_is_followed(
+    tmp_path: Path, which: str
+) -> None:
+    weights = read_checkpoint(write_checkpoint(tmp_path / "w", "0.50"))
+    image = picture(33, 33)
+    first = run(weights, 16, image)
+    path = cached_file(weights)
+    place = {"folder": path.parent, "above": path.parent.parent, "file": path}[which]
+    place.chmod(0o777)
+    with pytest.raises(StageError, match=r"others can write to .* \(mode 777\)") as refused:
+        run(weights, 16, image)
+    mend, remove = re.findall("`(.*?)`", str(refused.value))
+    for command in (mend, remove):
+        subprocess.run(command, shell=True, check=True)
+    assert not path.exists()
+    again = run(weights, 16, image)
+    assert all(np.array_equal(first[h], again[h]) for h in HEADS)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
