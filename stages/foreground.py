@@ -26,10 +26,10 @@ LEAST_WARMUP = 60
 class ForegroundParams(Params):
     """Parameters of the background model."""
 
-    history: int = Field(500, ge=1, description="frames the model remembers")
+    history: int = Field(500, ge=1, le=100_000, description="frames the model remembers")
     var_threshold: float = Field(16.0, gt=0, description="squared Mahalanobis distance to the background")
     learning_rate: float = Field(-1.0, ge=-1, le=1, description="-1: 1/history, as OpenCV chooses")
-    dilate: int = Field(3, ge=1, description="side of the square that dilates the mask, px; 1 = none")
+    dilate: int = Field(3, ge=1, le=1000, description="square that dilates the mask, px; 1 = none")
     warmup_seconds: float = Field(
         0.5, ge=0, description="frames the model sees, backwards, before frame 0; 0 = empty first masks"
     )

@@ -17,8 +17,8 @@ class RoiParams(Params):
     """Parameters of the region of interest."""
 
     alpha: float = Field(0.6, ge=0, le=1, description="weight of the fastest pixel against the mean position")
-    crop_width: int = Field(120, ge=2, description="cuboid width, px: keeps the crop inside the image")
-    crop_height: int = Field(120, ge=2, description="cuboid height, px")
+    crop_width: int = Field(120, ge=2, le=4096, description="cuboid width, px: the crop stays inside")
+    crop_height: int = Field(120, ge=2, le=4096, description="cuboid height, px")
     smoothing: Literal["three-stream", "siamese", "none"] = Field(
         "three-stream",
         description="three-stream: ksize = odd(fps/3), sigma 0.3((ksize-1)/2-1)+0.8; siamese: 40, 4.44",

@@ -46,7 +46,7 @@ class StartParams(Params):
     growing_seconds: float = Field(
         0.267, gt=0, description="the change must grow so long; 8 frames at 30 fps"
     )
-    crop: int = Field(240, ge=2, description="side of the central square that is compared, px")
+    crop: int = Field(240, ge=2, le=4096, description="side of the central square that is compared, px")
 
     def still(self, fps: float) -> int:
         """Frames in which no action begins; the last of them is the reference."""

@@ -21,6 +21,9 @@ from pydantic import Field, model_validator
 from pipeline.annotations.records import NEGATIVE
 from stages.base import Params
 
+#: classes of a taxonomy; a table of more was not meant to be one
+MOST_CLASSES = 1000
+
 STROKES: tuple[str, ...] = (
     "Serve Forehand Backspin",
     "Serve Forehand Loop",
@@ -98,7 +101,7 @@ class Taxonomy(Params):
     """
 
     name: str
-    classes: dict[str, tuple[str, ...]] = Field(min_length=1)
+    classes: dict[str, tuple[str, ...]] = Field(min_length=1, max_length=MOST_CLASSES)
     unlabelled: str | None = None
 
     @model_validator(mode="before")

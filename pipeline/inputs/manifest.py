@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
+from pipeline.annotations.label_mapping import MOST_CLASSES
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.yaml_file import Lines, load
 from stages.base import P, Params, Stage
@@ -143,7 +144,7 @@ class Manifest(_Part):
     compact: bool = False
     untrimmed: bool = False
     pose_weights: Path | None = None
-    classes: tuple[str, ...] = (*STROKES, NEGATIVE)
+    classes: tuple[str, ...] = Field((*STROKES, NEGATIVE), max_length=MOST_CLASSES)
     taxonomy: str = "strokes"
     taxonomies: tuple[Taxonomy, ...] = ()
     annotation_options: AnnotationOptions = AnnotationOptions()

@@ -13,6 +13,9 @@ from pipeline.annotations.parsing.video_names import VideoNames, remedy_for, ste
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 from stages.base import Params
 
+#: characters of a label, or of a person's name
+LONGEST_NAME = 500
+
 P = TypeVar("P", bound=Params)
 
 
@@ -190,6 +193,8 @@ class Recorder:
     ) -> None:
         """Add an interval; its label is translated and put into the canonical spelling.
 
+        One with a label or name of more than 500 characters is reported and left out.
+
         Parameters
         ----------
         line : int
@@ -205,6 +210,13 @@ class Recorder:
         clip : bool
             Whether the video was cut to this interval.
         """
+        longest = max((label or "", annotator, player), key=len)
+        if len(longest) > LONGEST_NAME:
+            message = (
+                f"a label or name of {len(longest)} characters, {shown(longest)}; at most {LONGEST_NAME}"
+            )
+            self.issue(line, "malformed", message)
+            return
         self.annotations.append(
             Annotation(
                 video=video,

@@ -78,7 +78,8 @@ def table_delimiter(text: str) -> tuple[str, str]:
 
 def shown(value: object) -> str:
     """Quote a value for a message, cut to 40 characters."""
-    text = repr(value)
+    # a text of a megabyte need not be quoted as a whole
+    text = repr(value[:80] if isinstance(value, str) else value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
