@@ -80,6 +80,7 @@ def test_a_worker_that_does_not_see_a_video_is_named(folder: Path) -> None:
 
 
 def test_a_worker_out_of_memory_gets_a_remedy_for_a_cluster(folder: Path) -> None:
+    write_clip(folder / "v" / "a.mp4", 240, size=(1280, 720))
     with dask_cluster(workers=0) as (address, _):
         words = ("run", "--stage", "frames", "--scheduler", address, "--store", "s", "v")
         with worker(address, "--memory-limit", "150MB"):
