@@ -246,8 +246,8 @@ def flips_of_run(folder: Path) -> Iterator[Kind]:
 
 #: settings of the run that is flipped: the smallest network
 FIT = (
-    "--model", "flow-stcnn", "--size", "8x8", "--length", "8", "--batch", "6", "--lr", "0.05", "--device", "cpu",
-    "--schedule", "constant", "--validation", "none", "--allow-absent",
+    "--model", "flow-stcnn", "--size", "8x8", "--length", "8", "--batch", "6", "--lr", "0.05",
+    "--device", "cpu", "--schedule", "constant", "--validation", "none", "--allow-absent",
 )  # fmt: skip
 
 
