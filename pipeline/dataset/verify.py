@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Datas
         One per file.
     """
     for path in paths:
-        anew = f"`ttprep export {path}` writes it anew"
+        anew = f"`ttprep export {shlex.quote(str(path))}` writes it anew"
         if not path.exists():
             yield DatasetFinding(path, 0, "no such file", anew)
             continue

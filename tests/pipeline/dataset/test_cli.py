@@ -68,7 +68,7 @@ def test_verify_covers_datasets_and_its_remedy_works(folder: Path, tmp_path: Pat
         path.write_bytes(data)
         done = ttprep("verify", *([path] if near is tmp_path else []), cwd=folder)
         assert done.returncode == 1, done.stdout
-        line = next(text for text in done.stdout.splitlines() if str(path) in text)
+        line = next(text for text in done.stdout.splitlines() if f"{path.name}: " in text)
         remedy = line.split("`")[1].split()
         assert remedy[:2] == ["ttprep", "export"]
         done = ttprep(*remedy[1:], cwd=folder)
