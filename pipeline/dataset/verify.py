@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Findi
         One per file.
     """
     for path in paths:
-        anew = f"`ttprep export {path}` writes it anew"
+        anew = f"`ttprep export {shlex.quote(str(path))}` writes it anew"
         if not path.exists():
             yield Finding(path, 0, "no such file", remedy=anew)
             continue

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -64,7 +65,7 @@ class Seal:
 
 def damaged(path: Path, what: str) -> TrainError:
     """Return the error for a file that is not what was written."""
-    return TrainError(f"{path}: {what}; `ttprep export {path}` writes it anew")
+    return TrainError(f"{path}: {what}; `ttprep export {shlex.quote(str(path))}` writes it anew")
 
 
 def open_file(path: Path, *, known: bool = False) -> tuple[h5py.File, Seal | None]:

@@ -59,6 +59,26 @@ def test_export_elsewhere_and_again(folder: Path, tmp_path: Path) -> None:
         manifest.write_text(text)
 
 
+def test_verify_covers_datasets_and_its_remedy_works(folder: Path, tmp_path: Path) -> None:
+    made = as_json(ttprep("export", tmp_path / "set.h5", "--json", cwd=folder))
+    assert ttprep("verify", tmp_path / "set.h5", cwd=folder).returncode == 0
+    for path, near in ((tmp_path / "set.h5", tmp_path), (folder / "dataset.h5", folder)):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0x55
+        path.write_bytes(data)
+        done = ttprep("verify", *([path] if near is tmp_path else []), cwd=folder)
+        assert done.returncode == 1, done.stdout
+        line = next(text for text in done.stdout.splitlines() if f"{path.name}: " in text)
+        remedy = line.split("`")[1].split()
+        assert remedy[:2] == ["ttprep", "export"]
+        done = ttprep(*remedy[1:], cwd=folder)
+        assert "was damaged" in done.stdout, done.stderr
+        assert ttprep("verify", "--read-data", path, cwd=folder).returncode == 0
+    value = as_json(ttprep("verify", tmp_path / "set.h5", "--store", "nowhere", "--json", cwd=folder))
+    assert value["damaged"] == []
+    assert value["bytes"] > made["size"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
