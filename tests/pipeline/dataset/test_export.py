@@ -35,7 +35,7 @@ def test_equal_inputs_give_equal_bytes(made: Manifest, dataset: Path, tmp_path: 
     run_here(manifest)
     write_actions(folder / "annotations" / "long.xml", ACTIONS["long"])
     run_here(manifest)
-    shutil.copytree(made.folder / "store" / "splits", folder / "store" / "splits")
+    shutil.copytree(made.folder / "store" / "splits", folder / "store" / "splits", dirs_exist_ok=True)
     export_here(manifest, folder / "set.h5")
     for path in sorted(dataset.parent.glob("set.*")):
         assert (folder / path.name).read_bytes() == path.read_bytes(), path.name
