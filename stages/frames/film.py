@@ -150,9 +150,9 @@ class Film:
 
     def _read_headers(self) -> None:
         """Read what FFmpeg does not pass on: the promise of fragments, cropping."""
-        report, track = self._report, self._stream.id
+        report = self._report
         if "mp4" in self._names:
-            promise = read_promise(self._path, track)
+            promise = read_promise(self._path, self._stream.id)
             if promise.fragments:
                 report.claimed = promise.samples
             for text in promise.faults:
@@ -160,7 +160,8 @@ class Film:
             for text in promise.notes:
                 report.note(text)
         elif "matroska" in self._names:
-            self._segment = segment = read_segment(self._path, track)
+            before = [s for s in self._container.streams.video if s.index < self._stream.index]
+            self._segment = segment = read_segment(self._path, len(before))
             context = self._stream.codec_context
             left, top, right, bottom = segment.crop
             width, height = context.width - left - right, context.height - top - bottom

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 _EBML, _SEGMENT, _TRACKS, _TRACK, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1654AE6B, 0xAE, 0x1F43B675
-_NUMBER, _VIDEO = 0xD7, 0xE0
+_TYPE, _VIDEO = 0x83, 0xE0
+_PICTURES = 1
 #: PixelCropLeft, -Top, -Right, -Bottom
 _CROP = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = 0x54B0, 0x54BA, 0x54B2
@@ -44,7 +45,7 @@ def read_segment(path: Path, track: int) -> Segment:
     ----------
     path : Path
     track : int
-        The track's number in the file.
+        Which of its tracks of pictures, from 0 on; FFmpeg does not pass on the number in the file.
 
     Raises
     ------
@@ -106,16 +107,16 @@ def _children(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_track(tracks: bytes, track: int, end: int) -> Segment:
-    for kind, content in _children(tracks):
-        parts = dict(_children(content)) if kind == _TRACK else {}
-        if _uint(parts, _NUMBER) == track:
-            video = dict(_children(parts.get(_VIDEO, b"")))
-            left, top, right, bottom = (_uint(video, name) for name in _CROP)
-            display = _uint(video, _DISPLAY_WIDTH), _uint(video, _DISPLAY_HEIGHT)
-            if 0 in display or _uint(video, _DISPLAY_UNIT) >= _UNKNOWN_UNIT:
-                display = 0, 0
-            return Segment((left, top, right, bottom), display, end)
-    return Segment(end=end)
+    entries = [dict(_children(content)) for kind, content in _children(tracks) if kind == _TRACK]
+    videos = [parts for parts in entries if _uint(parts, _TYPE) == _PICTURES]
+    if track >= len(videos):
+        return Segment(end=end)
+    video = dict(_children(videos[track].get(_VIDEO, b"")))
+    left, top, right, bottom = (_uint(video, name) for name in _CROP)
+    display = _uint(video, _DISPLAY_WIDTH), _uint(video, _DISPLAY_HEIGHT)
+    if 0 in display or _uint(video, _DISPLAY_UNIT) >= _UNKNOWN_UNIT:
+        display = 0, 0
+    return Segment((left, top, right, bottom), display, end)
 
 
 def _uint(parts: dict[int, bytes], name: int) -> int:

@@ -46,7 +46,18 @@ def decoded_by_ffmpeg(path: Path, size: tuple[int, int], *words: object) -> NDAr
     chain = f"{fitted}scale={w}:{h}:force_original_aspect_ratio=decrease:flags={flags},pad={w}:{h}:-1:-1"
     rest = [word for word in words if word != "-sar"]
     raw = ffmpeg(
-        *rest, "-i", path, "-vsync", "passthrough", "-vf", chain, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"
+        *rest,
+        "-i",
+        path,
+        "-fps_mode",
+        "passthrough",
+        "-vf",
+        chain,
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
     )
     return np.frombuffer(raw, np.uint8).reshape(-1, h, w, 3)
 
