@@ -267,8 +267,18 @@ def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
         if e.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket
             return None
         raise
-    with os.fdopen(handle, "rb") as file:
-        return file.read(most) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        parts: list[bytes] = []
+        left = min(most, found.st_size)
+        while left and (part := os.read(handle, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(handle)
 
 
 def read_json(path: Path) -> Any | None:

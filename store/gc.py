@@ -87,9 +87,10 @@ def spent_parts(store: Store) -> Iterator[Path]:
 
 
 def part_folders(store: Store) -> Iterator[Path]:
-    """Yield the folders of parts; no link is among them."""
-    for entry in walk(store.root):
-        if entry.name is not None and entry.name.kind == "folder" and entry.path.name == PARTS:
+    """Yield the folders of parts; none is a link or reached through one."""
+    for video in store.videos():
+        folder = store.folder(video)
+        if not folder.is_symlink() and (entry := look(folder / PARTS, store.root)) is not None and entry.name:
             yield entry.path
 
 

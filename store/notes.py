@@ -26,6 +26,10 @@ _LARGEST_INT = 1 << 62
 #: bytes: no note of the store is larger
 _LARGEST = 1 << 26
 
+#: notes that this process has checked, by their bytes
+_sound: set[tuple[str, bool, bytes]] = set()
+_MOST_KNOWN = 100_000
+
 Check = Callable[[Any], bool]
 
 
@@ -62,10 +66,18 @@ def read_note(path: Path, kind: str, *, unsigned: bool) -> dict[str, Any] | None
     data = read_regular(path, _LARGEST, follow=True)
     if data is None:
         return None
+    known = (kind, unsigned, hashlib.sha256(data).digest())
+    if known in _sound:  # a plan reads each receipt several times
+        value: dict[str, Any] = json.loads(data)
+        value.pop(CHECKSUM, None)
+        return value
     try:
-        return parse_note(data, kind, unsigned=unsigned)
+        value = parse_note(data, kind, unsigned=unsigned)
     except DamagedError as e:
         raise DamagedError(f"{shown(path)}: {e}", path) from e
+    if len(_sound) < _MOST_KNOWN:
+        _sound.add(known)
+    return value
 
 
 def parse_note(data: bytes, kind: str, *, unsigned: bool) -> dict[str, Any]:

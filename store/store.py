@@ -149,7 +149,9 @@ class Store:
     def receipts(self, video: str) -> Iterator[Receipt]:
         """Yield all sound receipts of a video, newest first."""
         found = []
-        for path in self.receipt_files(video):
+        for path in self.folder(video).glob("*.json"):
+            if path.name.count(".") != 1:  # quicker than :meth:`receipt_files`
+                continue
             with contextlib.suppress(DamagedError, OSError):
                 if (receipt := Receipt.read(path, unsigned=self.unsigned)) is not None:
                     found.append(receipt)

@@ -48,6 +48,7 @@ def preview(
     """
     from pipeline.pictures.preview import preview as draw
     from pipeline.planning.survey import survey
+    from stages.registry import registry
     from store import Store
 
     names = ("start",) if start else ()
@@ -62,7 +63,9 @@ def preview(
         echo(draw_start(store, next(iter(overview.plans.values())), output), err=True)
         echo(str(output))
         return errors.OK
-    old = draw(store, next(iter(overview.plans.values())), request.manifest.params("roi"), output, frames)
+    old = draw(
+        store, next(iter(overview.plans.values())), request.manifest.params(registry()["roi"]), output, frames
+    )
     if old:
         echo(f"note: shown with results of older parameters: {', '.join(old)}", err=True)
     echo(str(output))
