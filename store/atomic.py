@@ -272,7 +272,7 @@ def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
         if not stat.S_ISREG(found.st_mode):
             return None
         parts: list[bytes] = []
-        left = min(most, found.st_size)
+        left = found.st_size if most < 0 else min(most, found.st_size)
         while left and (part := os.read(handle, left)):
             parts.append(part)
             left -= len(part)

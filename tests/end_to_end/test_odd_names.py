@@ -212,7 +212,7 @@ def test_remedies_for_annotations_work_as_they_are_written(tmp_path: Path) -> No
     assert found["annotations"] == 1
     assert found["finding_counts"]["unknown-video"] == 1
     message = next(f["message"] for f in found["findings"] if f["kind"] == "unknown-video")
-    assert "annotation_options.videos" in message
+    assert "annotation_options: {videos: " in message
     options = f"annotation_options: {{csv: {columns}, videos: {{fr.csv: clip.mp4}}}}\n"
     manifest.write_text(head + options)
     found = as_json(ttprep(*words, "--json", cwd=tmp_path))
