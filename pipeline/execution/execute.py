@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipeline.execution.executor import Executor, Handle
-from pipeline.execution.feature_files import is_split, n_rows, part_ranges, video_info
+from pipeline.execution.feature_files import input_receipt, is_split, n_rows, part_ranges, video_info
 from pipeline.execution.jobs import Job, JobResult, failed, skipped
 from pipeline.execution.progress import RunProgress
 from pipeline.planning.graph import Node
 from pipeline.planning.samples import decides_samples
 from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
-from store import Store
+from store import Store, StoreError
 
 #: video → its plan, inputs first
 Plans = Mapping[str, list[Planned]]
@@ -186,7 +186,10 @@ class _Execution:
             return None
         reason = "vanished from the store during the run; run again"
         try:
-            receipt = self.store.receipt(node.slot)
+            # a shared disk may show late what a worker of another machine has just published
+            receipt = input_receipt(self.store, node.slot) if ended else self.store.receipt(node.slot)
+        except StoreError:
+            receipt = None
         except OSError as e:
             receipt, reason = None, f"cannot be read ({e.strerror}); mend that and run again"
         if receipt is None:
