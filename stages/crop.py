@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.base import Array
+from stages.base import Array, Block
 
 
 def augmentation_reach(
@@ -121,4 +121,32 @@ def cut(frames: Array, origin: NDArray[np.int16], window: tuple[int, int]) -> Ar
     out = np.empty((len(frames), height, width, *frames.shape[3:]), frames.dtype)
     for frame, (x, y), target in zip(frames, origin, out, strict=True):
         target[:] = frame[y : y + height, x : x + width]
+    return out
+
+
+def cut_modalities(block: Block, origin: NDArray[np.int16], window: tuple[int, int]) -> dict[str, Array]:
+    """Cut the windows of a block out of the modalities that it carries.
+
+    Parameters
+    ----------
+    block : Block
+        With ``frames.rgb`` (n, H, W, 3), ``flow.flow`` (n or n − 1, H, W, 2), both or neither.
+    origin : (n, 2) int16
+        x, y of each window's first pixel.
+    window : (int, int)
+        (width, height), px.
+
+    Returns
+    -------
+    dict
+        ``rgb`` (n, h, w, 3) uint8 and ``flow`` (n, h, w, 2) int16, each where its input is there. The flow
+        of a video's last frame, which has no pair, is zero.
+    """
+    out: dict[str, Array] = {}
+    if "frames.rgb" in block.data:
+        out["rgb"] = cut(block.rows("frames.rgb"), origin, window)
+    if "flow.flow" in block.data:
+        flow = block.rows("flow.flow")
+        out["flow"] = np.zeros((len(origin), window[1], window[0], 2), np.int16)
+        out["flow"][: len(flow)] = cut(flow, origin[: len(flow)], window)
     return out

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from stages.base import WHOLE, Arrays, ArraySpec, Block, Params, Result, Sampling, Span, Stage, VideoInfo
-from stages.crop import augmentation_reach, cut, window_origin
+from stages.crop import augmentation_reach, cut_modalities, window_origin
 from stages.flow.quantise import QUANTUM
 
 #: rows per chunk; samples start on a multiple of it, so that a sample is a run of whole chunks
@@ -102,12 +102,7 @@ def compute(blocks: Iterator[Block], params: CuboidParams, info: VideoInfo) -> I
         origin = window_origin(centre, size, (info.width, info.height))
         numbers = np.arange(block.start, block.stop, dtype=np.int32)
         out = Result({"roi": centre, "window": origin, "frame": numbers})
-        if "frames.rgb" in block.data:
-            out["rgb"] = cut(block.rows("frames.rgb"), origin, size)
-        if "flow.flow" in block.data:
-            flow = block.rows("flow.flow")
-            out["flow"] = np.zeros((len(origin), size[1], size[0], 2), np.int16)
-            out["flow"][: len(flow)] = cut(flow, origin[: len(flow)], size)
+        out |= cut_modalities(block, origin, size)
         if "descriptor.joints" in block.data:
             out["pose"] = block.rows("descriptor.joints").astype(np.float32)
         yield out

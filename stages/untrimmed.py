@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 from pydantic import Field
 
 from stages.base import WHOLE, ArraySpec, Block, Params, Result, Stage, VideoInfo
-from stages.crop import cut, window_origin
+from stages.crop import cut_modalities, window_origin
 from stages.flow.quantise import QUANTUM
 
 #: rows per chunk: what sliding windows read at a time
@@ -43,12 +42,7 @@ def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -
     for block in blocks:
         origin = window_origin(block.rows("roi.centre"), size, (info.width, info.height))
         out = Result({"window": origin})
-        if "frames.rgb" in block.data:
-            out["rgb"] = cut(block.rows("frames.rgb"), origin, size)
-        if "flow.flow" in block.data:
-            flow = block.rows("flow.flow")
-            out["flow"] = np.zeros((len(origin), size[1], size[0], 2), np.int16)
-            out["flow"][: len(flow)] = cut(flow, origin[: len(flow)], size)
+        out |= cut_modalities(block, origin, size)
         yield out
 
 
