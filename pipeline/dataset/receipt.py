@@ -6,18 +6,17 @@ the table and the description beside it, and a checksum of its own content.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.dataset.croissant import described_file
 from pipeline.dataset.fingerprint import stored_fingerprint
 from pipeline.dataset.seal import SealError, check_head, hash_file, open_regular, read_seal
 from store import sha256_file
 from store.atomic import write_json
+from store.notes import CHECKSUM, checksum, signed
 
 FORMAT = "ttprep-dataset-receipt"
 FORMAT_OF_DATASETS = b"ttprep-dataset"
@@ -52,11 +51,6 @@ def receipt_path(path: Path) -> Path:
     return path.with_suffix(".receipt.json")
 
 
-def _checksum(value: Mapping[str, Any]) -> str:
-    content = {name: v for name, v in value.items() if name != "checksum"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def read_receipt(path: Path) -> Receipt | None:
     """Read the receipt of a dataset; None where there is none.
 
@@ -75,7 +69,7 @@ def read_receipt(path: Path) -> Receipt | None:
         data = file.read(1 << 20)
     try:
         value = json.loads(data)
-        if value.pop("checksum") != _checksum(value) or value.pop("format") != FORMAT:
+        if value.pop(CHECKSUM) != checksum(value) or value.pop("format") != FORMAT:
             raise ValueError
         value.pop("version")
         return Receipt(**value)
@@ -86,7 +80,7 @@ def read_receipt(path: Path) -> Receipt | None:
 def write_receipt(path: Path, receipt: Receipt) -> None:
     """Write the receipt of a dataset."""
     value = {"format": FORMAT, "version": 1, **asdict(receipt)}
-    write_json(receipt_path(path), {**value, "checksum": _checksum(value)})
+    write_json(receipt_path(path), signed(value))
 
 
 def digests(paths: Iterable[Path]) -> dict[str, str]:
