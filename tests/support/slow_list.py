@@ -15,7 +15,7 @@ from tests.support import ROOT
 
 LIST = ROOT / "tests" / "slow.txt"
 #: a test function with all its parameters may take so long, s, before it counts as slow
-MOST_SECONDS = 3.0
+MOST_SECONDS = 1.5
 _LINE = re.compile(r"^(\d+\.\d+)s (?:setup|call|teardown) +(tests/\S+?\.py::[^\s\[]+)")
 _HEAD = """\
 # Long tests, one function or file per line; conftest.py marks them `slow`.
