@@ -119,12 +119,12 @@ def _dataset(
     DamagedError
         A result that it needs is damaged; not raised if this is the ``last`` attempt.
     """
-    from pipeline.dataset import export
-
     target = request.manifest.dataset
     samples = any(p.node.samples for plan in overview.plans.values() for p in plan)
     if target is None or request.stages or request.paths or not samples:
         return ""  # a part of the manifest's videos is not the dataset
+    from pipeline.dataset import export  # only now: most runs that find nothing to do write none
+
     path = request.manifest.resolve(target)
     try:
         done = export(
