@@ -263,11 +263,15 @@ def place_joints(
     turns = plan.quarter_turns
     shown = source[::-1] if turns % 2 else source
     u, v = (at[..., 0] + 0.5) / shown[0], (at[..., 1] + 0.5) / shown[1]
+    if plan.mirrored:
+        u = 1 - u
     for _ in range(turns):  # back to the picture as coded, where the crop is known
         u, v = 1 - v, u
     u, v = (u * source[0] - x) / w, (v * source[1] - y) / h
     for _ in range(turns):  # anticlockwise, as numpy.rot90 turns the picture
         u, v = v, 1 - u
+    if plan.mirrored:
+        u = 1 - u
     points = np.stack([px + u * pw - 0.5, py + v * ph - 0.5], axis=-1)
     count = given.sum(axis=1)
     known = np.maximum(count, 1)[:, None]

@@ -25,31 +25,52 @@ class Report:
     codec, pixel_format : str
     fps : Fraction
         Nominal frame rate of the stream, 1/s.
+    time_base : Fraction
+        Seconds a tick of the stream's clock, 0 where it has none.
     pixel_aspect : Fraction
         Width of a pixel over its height.
-    origin : float
-        Presentation time at which a player's clock stands at 0, s.
+    crop : (int, int, int, int)
+        Coded pixels that the container asks not to show: left, top, right, bottom.
+    stream : int
+        Index of the stream that was decoded.
+    streams : list of str
+        All streams of the file.
+    start : float
+        Where the file's clock starts on the scale of the pictures' times, s.
     claimed : int
         Frames the container claims, 0 where it claims nothing.
     packets, discarded, frames : int
         Packets read, packets that an edit list hides, pictures decoded.
+    unreferenced : int
+        Packets in the beginning that refer to pictures before the first one there, and were left out.
+    disordered : int
+        Pictures whose own time stamp is not later than that of the one before.
     interlaced : int
         Pictures flagged as interlaced.
     faults : list of str
         The signs of damage in the order met; from the twentieth on only counted.
+    notes : list of str
+        What a user should know and what harms no picture, likewise.
     """
 
     codec: str = ""
     pixel_format: str = ""
     fps: Fraction = Fraction(0)
+    time_base: Fraction = Fraction(0)
     pixel_aspect: Fraction = Fraction(1)
-    origin: float = 0.0
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0)
+    stream: int = 0
+    streams: list[str] = field(default_factory=list)
+    start: float = 0.0
     claimed: int = 0
     packets: int = 0
     discarded: int = 0
     frames: int = 0
+    unreferenced: int = 0
+    disordered: int = 0
     interlaced: int = 0
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _unlisted: int = 0
 
     def fault(self, text: str) -> None:
@@ -60,6 +81,11 @@ class Report:
         self._unlisted += 1
         more = f"and {self._unlisted} more signs of damage"
         self.faults[MOST_FAULTS - 1 :] = [more]
+
+    def note(self, text: str) -> None:
+        """Note what harms no picture, once."""
+        if text not in self.notes and len(self.notes) < MOST_FAULTS:
+            self.notes.append(text)
 
 
 def reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ then. Matrix and range come from the stream's tags.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -149,6 +149,8 @@ class Geometry:
         x, y, width, height of the picture in the stored frame, after rotation.
     fit : str
         ``exact``, ``pad``, ``crop`` or ``stretch``: what was done about the aspect ratio.
+    mirrored : bool
+        Whether the turned picture is mirrored left to right.
     """
 
     width: int
@@ -157,10 +159,17 @@ class Geometry:
     crop: tuple[int, int, int, int]
     place: tuple[int, int, int, int]
     fit: str
+    mirrored: bool = False
 
 
 def geometry(
-    source: tuple[int, int], target: tuple[int, int], rotation: int, pixel_aspect: Fraction, fit: Fit
+    source: tuple[int, int],
+    target: tuple[int, int],
+    rotation: int,
+    pixel_aspect: Fraction,
+    fit: Fit,
+    mirrored: bool = False,
+    hidden: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> Geometry:
     """Plan scaling, padding or cropping.
 
@@ -174,11 +183,21 @@ def geometry(
         Width of a source pixel over its height.
     fit : {"pad", "crop", "stretch"}
         What to do where the aspect ratio differs by more than half a stored pixel.
+    mirrored : bool
+        Whether to mirror left to right after turning.
+    hidden : (int, int, int, int)
+        Coded pixels that are not to be shown: left, top, right, bottom.
 
     Returns
     -------
     Geometry
     """
+    left, top, right, bottom = hidden
+    if any(hidden):
+        shown_size = source[0] - left - right, source[1] - top - bottom
+        plan = geometry(shown_size, target, rotation, pixel_aspect, fit, mirrored)
+        x, y, w, h = plan.crop
+        return replace(plan, crop=(x + left, y + top, w, h))
     turns = round(rotation / 90) % 4
     swap = turns % 2 == 1
     shown = (source[0] * pixel_aspect, Fraction(source[1]))
@@ -189,12 +208,12 @@ def geometry(
     scale = min(Fraction(w) / shown[0], Fraction(h) / shown[1])
     inner = (max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale)))
     if inner == (w, h):
-        return Geometry(w, h, turns, everything, (0, 0, w, h), "exact")
+        return Geometry(w, h, turns, everything, (0, 0, w, h), "exact", mirrored)
     if fit == "stretch":
-        return Geometry(w, h, turns, everything, (0, 0, w, h), "stretch")
+        return Geometry(w, h, turns, everything, (0, 0, w, h), "stretch", mirrored)
     if fit == "pad":
         place = ((w - inner[0]) // 2, (h - inner[1]) // 2, *inner)
-        return Geometry(w, h, turns, everything, place, "pad")
+        return Geometry(w, h, turns, everything, place, "pad", mirrored)
     scale = max(Fraction(w) / shown[0], Fraction(h) / shown[1])
     part = (min(Fraction(1), w / (shown[0] * scale)), min(Fraction(1), h / (shown[1] * scale)))
     if swap:
@@ -204,7 +223,7 @@ def geometry(
         s if p == 1 else min(s, max(2, round(s * p / 2) * 2)) for s, p in zip(source, part, strict=True)
     )
     crop = ((source[0] - cw) // 4 * 2, (source[1] - ch) // 4 * 2, cw, ch)
-    return Geometry(w, h, turns, crop, (0, 0, w, h), "crop")
+    return Geometry(w, h, turns, crop, (0, 0, w, h), "crop", mirrored)
 
 
 def _planes(frame: Any, grey: bool) -> tuple[list[Samples], int]:
@@ -264,6 +283,8 @@ def to_rgb(frame: Any, plan: Geometry, colour: Colour) -> NDArray[np.uint8]:
         rgb = np.minimum(cv2.transform(cv2.merge(planes), colour.to_rgb(bits)), 255)
     if plan.quarter_turns:
         rgb = np.rot90(rgb, plan.quarter_turns)
+    if plan.mirrored:
+        rgb = rgb[:, ::-1]
     if (pw, ph) == (plan.width, plan.height):
         return np.ascontiguousarray(rgb, np.uint8)
     out = np.zeros((plan.height, plan.width, 3), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,10 @@ from pydantic import Field
 from stages.base import VIDEO, Array, ArraySpec, Block, Params, Result, Stage, StageError, VideoInfo
 from stages.frames.decode import decode
 from stages.frames.folder import GIVEN, place_joints
+from stages.frames.orientation import Orientation, orientation_of
 from stages.frames.report import Report
-from stages.frames.rotation_and_fit import Fit, Geometry, colour_of, geometry, to_rgb
+from stages.frames.rotation_and_fit import Colour, Fit, Geometry, colour_of, geometry, to_rgb
+from stages.frames.times import RATE_TOLERANCE, nearest, rate_of
 
 
 class FramesParams(Params):
@@ -26,27 +29,13 @@ class FramesParams(Params):
     fit: Fit = Field("pad", description="another aspect ratio is padded, cropped or stretched")
     fps: float | None = Field(None, gt=0, le=100_000, description="frame rate, if the file's tag is wrong")
     damaged: Literal["fail", "keep"] = Field("fail", description="keep = store what a damaged file gives")
+    rate: Literal["native", "constant"] = Field(
+        "native", description="constant = a variable rate is made even: the picture nearest in time"
+    )
 
 
-def _frame_rate(nominal: Fraction, times: list[float]) -> tuple[Fraction, str]:
-    """The rate to work with and where it comes from.
-
-    Containers that keep milliseconds (phones, browsers, screen recorders) claim rates such as 1000/s,
-    interlaced streams their field rate: where the claim is more than a tenth off what most pairs of
-    consecutive timestamps say, the mean rate of the timestamps is taken.
-    """
-    steps = np.diff(np.array(times))
-    if len(steps) and np.isfinite(steps).all() and (steps > 0).all():
-        median, mean = 1 / float(np.median(steps)), len(steps) / float(steps.sum())
-        if not nominal or abs(float(nominal) / median - 1) > 0.1:
-            return Fraction(mean).limit_denominator(1001), "timestamps"
-    return nominal, "container"
-
-
-def _deviation(times: list[float], origin: float, fps: Fraction) -> float:
-    """Return how far frames are shown from their number divided by the rate at most, s; -1 without times."""
-    shown = np.sort(np.array(times)) - origin
-    return float(np.abs(shown - np.arange(len(shown)) / float(fps)).max()) if np.isfinite(shown).all() else -1
+#: H.273 transfer characteristics of pictures that are brighter than what is stored of them can say
+_HDR = {16: "pq", 18: "hlg"}
 
 
 def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> Iterator[Result]:
@@ -78,48 +67,34 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     folder = os.path.isdir(path)
     # pictures of a folder carry their number for a time
     unit = (1 / params.fps if params.fps else np.nan) if folder else 1.0
+    uses = _uses(path, params) if params.rate == "constant" and not folder else None
     report = Report()
     pictures: list[Array] = []
     poses: list[dict[str, Array]] = []
     times: list[float] = []
     every_time: list[float] = []
     attrs: dict[str, Any] = {}
-    plan = colour = None
-    size = (0, 0, "")
-    last = -np.inf
-    disordered = 0
+    view: View | None = None
+    rows = 0
     for frame in decode(path, report):
-        if plan is None or colour is None or size != (frame.width, frame.height, frame.format.name):
-            if plan is not None:
-                report.fault(f"picture size or format changes at frame {report.frames - 1}")
-            size = (frame.width, frame.height, frame.format.name)
-            try:
-                colour = colour_of(frame)
-            except StageError as e:
-                raise StageError(f"{path}: {e.reason}", e.remedy) from None
-            rotation = int(frame.rotation)
-            plan = geometry(
-                size[:2], (params.width, params.height), rotation, report.pixel_aspect, params.fit
-            )
-            attrs = {
-                "source_width": frame.width,
-                "source_height": frame.height,
-                "rotation": rotation,
-                "colour": colour.name,
-                "fit": plan.fit,
-                "picture_x_y_w_h": list(plan.place),
-            }
-        pictures.append(to_rgb(frame, plan, colour))
-        if given is not None:
-            poses.append(_joints(given, frame.pts, size[:2], plan, report, path))
-        time = float(frame.pts * frame.time_base) * unit if frame.pts is not None else np.nan
-        disordered += not time > last
-        last = time
-        times.append(time)
+        if view is None or not view.fits(frame):
+            view = _view(frame, params, report, path, view)
+            attrs = view.attrs
+        time = float(frame.pts * frame.time_base) * unit
         every_time.append(time)
-        if len(pictures) == batch:
-            yield Result({"rgb": np.stack(pictures), "time": np.array(times), **_joined(poses)})
-            pictures, times, poses = [], [], []
+        use = uses.of(len(every_time) - 1) if uses else 1
+        if not use:
+            continue
+        rgb = to_rgb(frame, view.plan, view.colour)
+        for _ in range(use):
+            pictures.append(rgb)
+            if given is not None:
+                poses.append(_joints(given, frame.pts, view.size, view.plan, report, path))
+            times.append(uses.time(rows) if uses else time)
+            rows += 1
+            if len(pictures) == batch:
+                yield Result({"rgb": np.stack(pictures), "time": np.array(times), **_joined(poses)})
+                pictures, times, poses = [], [], []
     if report.frames == 0:
         why = f" ({report.faults[0]})" if folder else ""
         raise StageError(f"{path}: no frame could be decoded{why}", "the file is damaged: copy it again")
@@ -129,35 +104,154 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
             f"{'put its pictures right' if folder else 'copy it again from the camera'}, or set "
             "stages.frames.damaged: keep to use what is there",
         )
-    fps, origin = _frame_rate(report.fps, every_time)
-    if params.fps:
-        fps, origin = Fraction(params.fps).limit_denominator(1001), "manifest"
-    if not fps:
-        raise StageError(f"{path}: states no frame rate", "set fps for this video in the manifest")
+    attrs |= _rate_attrs(path, params, report, every_time, uses)
     attrs |= {
-        "fps": float(fps),
-        "fps_num": fps.numerator,
-        "fps_den": fps.denominator,
-        "fps_from": origin,
         "codec": report.codec,
         "pixel_format": report.pixel_format,
+        "stream": report.stream,
+        "streams": report.streams,
         "frames_claimed": report.claimed,
         "frames_hidden_by_edit_list": report.discarded,
         "frames_interlaced": report.interlaced,
-        "timestamps_not_increasing": disordered,
-        "time_origin": report.origin,
-        "time_deviation": _deviation(every_time, report.origin, fps),
+        "timestamps_not_increasing": report.disordered,
         "faults": report.faults,
+        "notes": report.notes,
     }
-    if given is not None and plan is not None and not poses:
-        poses = [place_joints(np.asarray(given[:0], np.float64), size[:2], plan)]
-    rows = (len(pictures), params.height, params.width, 3)
+    if given is not None and view is not None and not poses:
+        poses = [place_joints(np.asarray(given[:0], np.float64), view.size, view.plan)]
+    shape = (len(pictures), params.height, params.width, 3)
     arrays = {
-        "rgb": np.stack(pictures) if pictures else np.zeros(rows, np.uint8),
+        "rgb": np.stack(pictures) if pictures else np.zeros(shape, np.uint8),
         "time": np.array(times, np.float64),
         **_joined(poses),
     }
     yield Result(arrays, attrs)
+
+
+@dataclass(frozen=True)
+class View:
+    """How pictures of one size, format and orientation are stored."""
+
+    path: Path
+    size: tuple[int, int]
+    form: str
+    orientation: Orientation
+    colour: Colour
+    plan: Geometry
+    attrs: dict[str, Any]
+
+    def fits(self, frame: Any) -> bool:
+        """Whether the next picture is stored in the same way."""
+        return (
+            self.size == (frame.width, frame.height)
+            and self.form == frame.format.name
+            and self.orientation == orientation_of(frame)
+            and self.colour == _colour(frame, self.path)
+        )
+
+
+def _colour(frame: Any, path: Path) -> Colour:
+    try:
+        return colour_of(frame)
+    except StageError as e:
+        raise StageError(f"{path}: {e.reason}", e.remedy) from None
+
+
+def _view(frame: Any, params: FramesParams, report: Report, path: Path, before: View | None) -> View:
+    colour = _colour(frame, path)
+    size, form, turn = (frame.width, frame.height), frame.format.name, orientation_of(frame)
+    if before is not None and (before.size, before.form) != (size, form):
+        report.fault(f"picture size or format changes at frame {report.frames - 1}")
+    elif before is not None:
+        report.note(f"orientation or colour tags change at frame {report.frames - 1}")
+    if turn.note:
+        report.note(turn.note)
+    target = (params.width, params.height)
+    plan = geometry(size, target, turn.rotation, report.pixel_aspect, params.fit, turn.mirrored, report.crop)
+    hdr = _HDR.get(int(getattr(frame, "color_trc", 0)), "")
+    if hdr:
+        report.note(f"HDR ({hdr.upper()}) is stored without tone mapping: its pictures look flat")
+    attrs = {
+        "source_width": frame.width,
+        "source_height": frame.height,
+        "source_crop_left_top_right_bottom": list(report.crop),
+        "pixel_aspect": str(report.pixel_aspect),
+        "rotation": turn.rotation,
+        "mirrored": turn.mirrored,
+        "colour": colour.name,
+        "hdr": hdr or "none",
+        "fit": plan.fit,
+        "picture_x_y_w_h": list(plan.place),
+    }
+    return View(path, size, form, turn, colour, plan, attrs)
+
+
+@dataclass(frozen=True)
+class Uses:
+    """How often each decoded picture is stored at even steps."""
+
+    counts: Array
+    start: float
+    fps: Fraction
+
+    def of(self, picture: int) -> int:
+        """Rows that show a picture."""
+        return int(self.counts[picture]) if picture < len(self.counts) else 0
+
+    def time(self, row: int) -> float:
+        """Time of a row, s."""
+        return self.start + float(row / self.fps)
+
+
+def _uses(path: Path, params: FramesParams) -> Uses | None:
+    """Decode once for the times alone; None where they are even as they are."""
+    report = Report()
+    times = [float(frame.pts * frame.time_base) for frame in decode(path, report)]
+    rate = rate_of(report.fps, report.time_base, times)
+    fps = _stated(params) or rate.fps
+    if not rate.variable or not fps:
+        return None
+    return Uses(np.bincount(nearest(times, fps), minlength=len(times)), times[0], fps)
+
+
+def _stated(params: FramesParams) -> Fraction:
+    return Fraction(params.fps).limit_denominator(1001) if params.fps else Fraction(0)
+
+
+def _deviation(times: list[float], fps: Fraction) -> float:
+    """Return how far frames are shown from their number divided by the rate at most, s; -1 without times."""
+    shown = np.array(times)
+    return float(np.abs(shown - np.arange(len(shown)) / float(fps)).max()) if np.isfinite(shown).all() else -1
+
+
+def _rate_attrs(
+    path: Path, params: FramesParams, report: Report, times: list[float], uses: Uses | None
+) -> dict[str, Any]:
+    rate = rate_of(report.fps, report.time_base, times)
+    stated = _stated(params)
+    fps, origin = (stated, "manifest") if stated else (rate.fps, rate.origin)
+    if not fps:
+        raise StageError(f"{path}: states no frame rate", "set fps for this video in the manifest")
+    late = times[0] - report.start
+    if late * fps >= 1:
+        report.note(f"its first picture is shown {late:.3f} s after the file's start")
+    if rate.variable:
+        done = (
+            f"resampled to {float(fps):g}/s" if uses else "map seconds by time, or set frames.rate: constant"
+        )
+        report.note(f"variable frame rate: {done}")
+    return {
+        "fps": float(fps),
+        "fps_num": fps.numerator,
+        "fps_den": fps.denominator,
+        "fps_from": origin,
+        "rate": "variable" if rate.variable and not uses else "constant",
+        "rate_tolerance": RATE_TOLERANCE,
+        "rate_of_source": "variable" if rate.variable else "constant",
+        "frames_decoded": report.frames,
+        "time_deviation": abs(uses.start) if uses else _deviation(times, fps),
+        **({"file_start": report.start, "first_picture": late} if np.isfinite(late) else {}),
+    }
 
 
 def _joints(
@@ -183,13 +277,13 @@ def _bind(params: FramesParams, fps: float | None) -> FramesParams:
 
 STAGE = Stage(
     name="frames",
-    version=2,
+    version=3,
     title="decode and scale to RGB frames",
     params=FramesParams,
     inputs=(VIDEO,),
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="image", description="RGB, 0-255"),
-        ArraySpec("time", "float64", ("frame",), units="s", description="presentation time in the source"),
+        ArraySpec("time", "float64", ("frame",), units="s", description="time in the source, ascending"),
         *GIVEN,
     ),
     compute=compute,

@@ -1,28 +1,29 @@
 """A video file, decoded from front to back with PyAV, and proof that nothing was lost on the way.
 
 A damaged file rarely raises: decoders conceal, containers claim, readers stop early without a word.
-:func:`decode_video` therefore counts packets and frames against the container's index, asks every packet
-and picture whether it is whole, and listens to the decoder's own messages. What it sees, and what no
-reader can see (a stream without an index that ends between two packets), is measured in
-tests/stages/frames/test_decode.py.
+:func:`decode_video` therefore counts packets and frames against the container's index and fragments, asks
+every packet and picture whether it is whole, and listens to the decoder's own messages. What it sees, and
+what no reader can see (a stream without an index that ends between two packets), is measured in
+tests/stages/frames/test_decode.py. What harms no shown picture is a note, not a fault.
 """
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
-import av.format
 import av.logging
 
 from stages.base import StageError
+from stages.frames.film import Film
 from stages.frames.report import Message, Report, listening, reason
+from stages.frames.streams import choose
 
 
 def _open(path: Path) -> Any:
@@ -60,6 +61,7 @@ def decode_video(path: Path, report: Report) -> Iterator[Any]:
     Yields
     ------
     av.VideoFrame
+        ``pts`` ascends: see :class:`stages.frames.times.Clock`.
 
     Raises
     ------
@@ -73,10 +75,11 @@ def decode_video(path: Path, report: Report) -> Iterator[Any]:
     with listening(messages):
         container = _open(path)
     with container:
-        if not container.streams.video:
+        stream = choose(container, partial(_open, path), report)
+        if stream is None:
             held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+            held = "an attached picture" if container.streams.video else held
             raise StageError(f"{path}: holds no video stream (only {held})", "give a video file")
-        stream = container.streams.video[0]
         context = stream.codec_context
         if context is None:
             raise StageError(f"{path}: no decoder for its video codec", "re-encode it, e.g. as H.264")
@@ -85,82 +88,6 @@ def decode_video(path: Path, report: Report) -> Iterator[Any]:
         report.codec, report.pixel_format = context.name, context.pix_fmt or ""
         report.claimed = stream.frames
         report.pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
-        report.origin = _origin(container)
         report.fps = Fraction(stream.guessed_rate or stream.average_rate or 0)
-        slots = _Slots("avi" in container.format.name.split(","))
-        yield from _pictures(container, stream, report, messages, slots)
-    _judge(report, messages, slots)
-
-
-def _origin(container: Any) -> float:
-    """Return the time at which a player's clock stands at 0, s.
-
-    MPEG streams start at any time of the recorder's clock, other containers count from 0.
-    """
-    adrift = container.format.flags & av.format.Flags.ts_discont.value
-    return container.start_time / av.time_base if adrift and container.start_time else 0.0
-
-
-@dataclass
-class _Slots:
-    """How far the index was read.
-
-    The index of an AVI counts time slots, and a dropped picture leaves an empty one that never
-    arrives as a packet; every other container counts packets.
-    """
-
-    timed: bool
-    last: int = -1
-    widest: int = 1
-
-    def take(self, packet: Any) -> None:
-        if self.timed and packet.dts is not None and packet.dts > self.last:
-            if self.last >= 0:
-                self.widest = max(self.widest, packet.dts - self.last)
-            self.last = packet.dts
-
-    def reached(self, packets: int) -> int:
-        """Entries accounted for."""
-        return max(packets, self.last + self.widest) if self.timed else packets
-
-
-def _pictures(
-    container: Any, stream: Any, report: Report, messages: list[Message], slots: _Slots
-) -> Iterator[Any]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            with listening(messages):
-                packet = next(packets, None)
-        except (av.error.FFmpegError, OSError) as e:
-            report.fault(f"reading stopped after frame {report.frames - 1}: {reason(e)}")
-            return
-        if packet is None:
-            return
-        if packet.size:
-            report.packets += 1
-            report.discarded += bool(packet.is_discard)
-            slots.take(packet)
-            if packet.is_corrupt:
-                report.fault(f"incomplete packet after frame {report.frames - 1}")
-        try:
-            with listening(messages):
-                pictures = packet.decode()
-        except av.error.FFmpegError as e:
-            report.fault(f"undecodable data after frame {report.frames - 1}: {e.strerror}")
-            continue
-        for picture in pictures:
-            if picture.is_corrupt:
-                report.fault(f"frame {report.frames} is damaged")
-            report.interlaced += bool(picture.interlaced_frame)
-            report.frames += 1
-            yield picture
-
-
-def _judge(report: Report, messages: list[Message], slots: _Slots) -> None:
-    if messages:
-        more = f" (and {len(messages) - 1} more messages)" if len(messages) > 1 else ""
-        report.fault(f"{messages[0][1]} decoder: {' '.join(messages[0][2].split())}{more}")
-    reached = slots.reached(report.packets)
-    if report.claimed > reached:
-        report.fault(f"the index lists {report.claimed} frames, {reached} are there: truncated")
+        report.time_base = Fraction(stream.time_base or 0)
+        yield from Film(container, stream, path, report, messages).pictures()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +24,10 @@ from stages.base import (
     VideoInfo,
 )
 from stages.frames.decode import decode
+from stages.frames.orientation import orientation_of
 from stages.frames.report import Report
 from stages.frames.rotation_and_fit import Fit, colour_of, geometry, to_rgb
+from stages.frames.times import Follower
 from stages.pose.architecture import Model, OutputStride, largest_stride
 from stages.pose.detector import PoseNet, net_size
 from stages.pose.pins import PUBLISHED
@@ -110,15 +112,18 @@ def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Ite
             f"restore them or run again; {ENVIRONMENT} says which folder is read",
         )
     net = _network(weights, params)
-    originals: Iterator[Array] | None = None
+    originals: Follower[Array] | None = None
     for block in blocks:
         n = block.stop - block.start
         frames: Iterable[Array]
         if params.source == "frames":
             frames, size = block.rows("frames.rgb"), None
         else:
-            originals = originals or _originals(block.file().path, params, info)
-            frames, size = itertools.islice(originals, n), (info.width, info.height)
+            path = block.file().path
+            originals = originals or Follower(_originals(path, params, info))
+            # pictures of a folder have numbers for times
+            times = range(block.start, block.stop) if os.path.isdir(path) else block.rows("frames.time")
+            frames, size = originals.at(times), (info.width, info.height)
         out = Result(
             {
                 "n_poses": np.zeros(n, np.uint8),
@@ -137,15 +142,23 @@ def compute(blocks: Iterator[Block], params: PoseParams, info: VideoInfo) -> Ite
         yield out
 
 
-def _originals(path: Path, params: PoseParams, info: VideoInfo) -> Iterator[Array]:
-    """The source's pictures, fitted as the stored frames are but at the size of the net input."""
+def _originals(path: Path, params: PoseParams, info: VideoInfo) -> Iterator[tuple[float, Array]]:
+    """Times and pictures of the source, fitted as the stored frames are but at the size of the net input."""
     target = net_size(info.width, info.height, params.scale, params.stride)
     fit: Fit = "crop" if info.fit == "crop" else "pad" if info.fit == "pad" else "stretch"
     report = Report()
     for frame in decode(path, report):
-        rotation = int(getattr(frame, "rotation", 0) or 0)
-        plan = geometry((frame.width, frame.height), target, rotation, report.pixel_aspect, fit)
-        yield to_rgb(frame, plan, colour_of(frame))
+        turn = orientation_of(frame)
+        plan = geometry(
+            (frame.width, frame.height),
+            target,
+            turn.rotation,
+            report.pixel_aspect,
+            fit,
+            turn.mirrored,
+            report.crop,
+        )
+        yield float(frame.pts * frame.time_base), to_rgb(frame, plan, colour_of(frame))
 
 
 @lru_cache(maxsize=2)

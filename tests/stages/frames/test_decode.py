@@ -27,7 +27,7 @@ from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE, FramesParams
 from stages.frames.decode import decode
 from stages.frames.report import MOST_FAULTS, Report
-from stages.frames.stage import _frame_rate
+from stages.frames.times import MOST_FPS, Rate, rate_of
 from tests.conftest import encode, remux, scene
 
 Factory = Callable[..., Path]
@@ -639,15 +639,33 @@ def test_the_manifest_overrules(clip_factory: Factory) -> None:
 
 def test_claims_that_no_timestamp_supports_are_replaced() -> None:
     rng = np.random.default_rng(0)
+    tick = Fraction(1, 1000)
     times = list(np.round(np.arange(300) / 30 + rng.uniform(-0.004, 0.004, 300), 3))
-    fps, origin = _frame_rate(Fraction(1000), times)
-    assert origin == "timestamps"
-    assert float(fps) == pytest.approx(30, rel=1e-3)
-    assert _frame_rate(Fraction(30), times) == (Fraction(30), "container")
+    rate = rate_of(Fraction(1000), tick, times)
+    assert (rate.origin, rate.variable) == ("timestamps", False)
+    assert float(rate.fps) == pytest.approx(30, rel=1e-3)
+    assert rate_of(Fraction(30), tick, times) == Rate(Fraction(30), "container", False)
     dropped = [t for k, t in enumerate(times) if k % 5]  # every fifth picture lost: still a 30 fps camera
-    assert _frame_rate(Fraction(30), dropped) == (Fraction(30), "container")
-    assert _frame_rate(Fraction(0), [0.0]) == (Fraction(0), "container")
-    assert _frame_rate(Fraction(25), [0.0, np.nan, 0.1]) == (Fraction(25), "container")
+    assert rate_of(Fraction(30), tick, dropped) == Rate(Fraction(30), "container", True)
+    assert rate_of(Fraction(0), tick, [0.0]) == Rate(Fraction(0), "container", False)
+    assert rate_of(Fraction(25), tick, [0.0, np.nan, 0.1]) == Rate(Fraction(25), "container", False)
+
+
+def test_a_time_base_is_no_rate() -> None:
+    assert rate_of(Fraction(90000), Fraction(1, 90000), [0.0]).fps == 0
+    assert rate_of(Fraction(1000), Fraction(1, 1000), [0.0]).fps == 0
+    assert rate_of(Fraction(600), Fraction(1, 600), [0.0]).fps == 0
+    assert rate_of(Fraction(240), Fraction(1, 240), [0.0]).fps == 240
+    assert rate_of(Fraction(600), Fraction(1, 600), [k / 600 for k in range(9)]).fps == 600
+    assert rate_of(Fraction(90000), Fraction(1, 90000), [k / 30 for k in range(9)]).fps == 30
+    assert rate_of(Fraction(2000), Fraction(1, 90000), [k / 2000 for k in range(9)]).fps == 0
+    assert MOST_FPS == 1000
+
+
+def test_a_rate_that_drifts_from_even_times_is_replaced() -> None:
+    """30/s is said, 30000/1001 it is: within a minute seconds name other frames."""
+    times = [round(k * 1001 / 30000, 3) for k in range(1800)]
+    assert rate_of(Fraction(30), Fraction(1, 1000), times) == Rate(Fraction(30000, 1001), "timestamps", False)
 
 
 def test_interlaced_streams_have_their_frame_rate(clip_factory: Factory) -> None:
