@@ -43,9 +43,13 @@ class Quiet:
     ) -> None:
         self.stop_at, self.stop = stop_at, stop
         self.began: int | None = None
+        self.kept: tuple[int, int, str] | None = None
 
     def begin(self, done: int, epochs: int) -> None:
         self.began = done
+
+    def keep(self, done: int, needed: int, place: str) -> None:
+        self.kept = (done, needed, place)
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         if self.stop_at == (epoch, done):

@@ -11,7 +11,7 @@ from rich.table import Table
 from tttrain import errors
 from tttrain.cli import options as shared
 from tttrain.cli.output import echo_json, percent, stderr, stdout
-from tttrain.cli.progress import Bar, summary
+from tttrain.cli.progress import Bar, reading, summary
 from tttrain.errors import USAGE, TrainError
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class _Overall:
         self._epochs = epochs
         self._bar.line(f"{self._name}: epoch {done} of {epochs}")
         self._bar.update(self._done + done, self._total, self._name)
+
+    def keep(self, done: int, needed: int, place: str) -> None:
+        """Note how much of what is kept has been read."""
+        self._bar.update(self._done, self._total, f"{self._name}, {reading(done, needed, place)}")
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Note that a step of an epoch is done."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -13,6 +13,9 @@ from tttrain import errors
 from tttrain.cli import options as shared
 from tttrain.cli.output import echo_json, percent, stderr
 from tttrain.cli.progress import TrainingBar
+
+if TYPE_CHECKING:
+    from tttrain.data.cache import Cache
 
 #: the curves are drawn at most this often during training
 DRAW_S = 30.0
@@ -64,6 +67,9 @@ class _Silent:
     def begin(self, done: int, epochs: int) -> None:
         """Do nothing."""
 
+    def keep(self, done: int, needed: int, place: str) -> None:
+        """Do nothing."""
+
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Do nothing."""
 
@@ -84,11 +90,14 @@ class _Silent:
 )
 @click.option("--force", is_flag=True, help="Start over, even if RUN holds a run.")
 @shared.WORKERS
+@shared.CACHE
+@shared.CACHE_LIMIT
 @shared.DEVICE
 @shared.JSON
 def fit(
     dataset: Path, run: Path, options: tuple[str, ...], initial: Path | None, allow_absent: bool, force: bool,
-    compiled: bool, save_every: int, workers: int, device: str | None, as_json: bool, **given: Any,
+    compiled: bool, save_every: int, workers: int, cache: Cache, cache_limit: float | None,
+    device: str | None, as_json: bool, **given: Any,
 ) -> int:  # fmt: skip
     """Train a network on DATASET; write settings, curves and weights to the folder RUN.
 
@@ -127,7 +136,8 @@ def fit(
             err.print(f"note: {note}", markup=False, soft_wrap=True)
         open_run(run, record, force=force)
     world.wait()
-    runtime = Runtime(workers=workers, compile=compiled, save_every=save_every, initial=initial)
+    limit = None if cache_limit is None else int(cache_limit * 2**30)
+    runtime = Runtime(workers, compiled, save_every, initial, cache, limit)
     trainer = Trainer(record, info, run, chosen, runtime, world)
     if world.main and trainer.initial is not None:
         err.print(f"note: {trainer.initial.text()}", markup=False, soft_wrap=True)

@@ -58,6 +58,16 @@ WORKERS = click.option(
     "--workers", type=click.IntRange(0, MOST_WORKERS), default=0, show_default=True,
     help="Read data in this many processes; 0: in the main one.",
 )  # fmt: skip
+CACHE = click.option(
+    "--cache", type=click.Choice(["auto", "gpu", "memory", "none"]), default="auto", show_default=True,
+    help="Keep the windows of all samples on the GPU or in memory, so that nothing is read during training; "
+    "auto: where they fit.",
+)  # fmt: skip
+CACHE_LIMIT = click.option(
+    "--cache-limit", type=click.FloatRange(min=0), metavar="GIB",
+    help="Let --cache take this many GiB at most; default: 40 % of the GPU's free memory, or half of the "
+    "machine's.",
+)  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 BATCH = click.option(
     "--batch", type=COUNT, default=10, show_default=True,

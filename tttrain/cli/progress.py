@@ -76,6 +76,12 @@ def summary(history: list[dict[str, Any]]) -> str:
     return f"{text}, validation {now:.1%}, best {max(r['validation_accuracy'] for r in history):.1%}"
 
 
+def reading(done: int, needed: int, place: str) -> str:
+    """Say how much of what is kept has been read."""
+    where = "the GPU" if place == "gpu" else "memory"
+    return f"reading into {where}: {done / 2**30:.1f} of {needed / 2**30:.1f} GiB"
+
+
 class TrainingBar(Bar):
     """Follows a training; see :class:`tttrain.training.train.Listener`.
 
@@ -95,6 +101,10 @@ class TrainingBar(Bar):
         if done:
             self.line(f"going on after epoch {done} of {epochs}", always=True)
         self.update(done, epochs)
+
+    def keep(self, done: int, needed: int, place: str) -> None:
+        """Note how much of what is kept has been read."""
+        self.update(0, self._epochs, reading(done, needed, place))
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Note that a step of an epoch is done."""

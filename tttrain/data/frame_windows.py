@@ -7,15 +7,18 @@ long enough to be a sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from tttrain.data.augmentation import draw_transform
+from tttrain.data.cache import PIXELS, kept, take
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader
 from tttrain.data.samples import Clip
 from tttrain.data.view import View, reduce_area
@@ -72,7 +75,7 @@ class FrameDataset(Dataset[Clip]):
         self.pieces = _pieces(info, split, view.span)
         self._limits = replace(info.limits, rotation=0.0)
         self._reader = Reader(info.path)
-        self._kept: dict[int, dict[str, Array]] | None = None
+        self._kept: dict[int, dict[str, Array | Tensor]] | None = None
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -84,11 +87,29 @@ class FrameDataset(Dataset[Clip]):
         pixel = (width // k) * (height // k) * sum({"rgb": 3, "flow": 4}.get(m, 0) for m in self.modalities)
         return sum(int(self.info.videos.rows[v]) for v in {v for v, _ in self.pieces}) * pixel
 
-    def keep(self) -> None:
-        """Read every video now and keep it, reduced, in memory."""
-        self._kept = {
-            v: self._stored(v, 0, int(self.info.videos.rows[v])) for v in sorted({v for v, _ in self.pieces})
-        }
+    @property
+    def kept(self) -> bool:
+        """Whether nothing is left to read."""
+        return self._kept is not None
+
+    def keep(
+        self,
+        place: Literal["gpu", "memory"] = "memory",
+        device: torch.device | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Read every video now and keep it, reduced; as :meth:`tttrain.data.samples.StrokeDataset.keep`."""
+        found = {}
+        for video in sorted({v for v, _ in self.pieces}):
+            stored = self._read(video, 0, int(self.info.videos.rows[video]))
+            found[video] = kept(stored, place, device or torch.device("cpu"))
+            if progress is not None:
+                progress(sum(v.nbytes for name, v in stored.items() if name in PIXELS))
+        self._kept = found
+        self.close()
+
+    def close(self) -> None:
+        """Close the file in this process; it is opened again where it is needed."""
         self._reader.close()
 
     def __getitem__(self, item: int | tuple[int, int]) -> Clip:
@@ -112,8 +133,7 @@ class FrameDataset(Dataset[Clip]):
         span = self.view.span
         rows = self.view.offsets if self.drawn else self.view.offsets[None]
         clip = {
-            name: torch.from_numpy(np.ascontiguousarray(values[rows]))
-            for name, values in self._stored(video, frame - span // 2, span).items()
+            name: take(values, rows) for name, values in self._stored(video, frame - span // 2, span).items()
         }
         clip["corner"] = torch.tensor(self.view.inset).expand(*rows.shape, 2)
         row = int(self.info.videos.first[video]) + frame
@@ -124,15 +144,18 @@ class FrameDataset(Dataset[Clip]):
             clip["transform"] = torch.from_numpy(draw_transform(rng, self._limits, self.view.crop))
         return clip
 
-    def _stored(self, video: int, start: int, count: int) -> dict[str, Array]:
+    def _stored(self, video: int, start: int, count: int) -> dict[str, Array | Tensor]:
         """Read frames [start, start + count) of a video, reduced."""
         if self._kept is not None:
             return {name: values[start : start + count] for name, values in self._kept[video].items()}
+        return dict(self._read(video, start, count))
+
+    def _read(self, video: int, start: int, count: int) -> dict[str, Array]:
         first = int(self.info.videos.first[video]) + start
         out = {}
         for name in (*self.modalities, "window"):
             values = self._reader.rows(f"untrimmed/{name}", first, count)
-            out[name] = reduce_area(values, self.view.reduce) if name in ("rgb", "flow") else values
+            out[name] = reduce_area(values, self.view.reduce) if name in PIXELS else values
         return out
 
 

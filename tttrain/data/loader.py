@@ -70,6 +70,8 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     ) -> None:
         self._plan = partial(plan_epoch, n, batch, accumulate=accumulate, seed=seed, rank=rank, world=world)
         self.epoch = 0
+        #: samples of the largest batch
+        self.largest = min(n, batch)
 
     def steps(self) -> list[Step]:
         """Return the steps of the current epoch."""

@@ -7,7 +7,7 @@ the epoch and the sample alone, so that neither the number of workers nor a rest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tttrain.data.augmentation import draw_colour, draw_crop, draw_transform
+from tttrain.data.cache import PIXELS, kept, take
 from tttrain.data.crop import crop_corner
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader
 from tttrain.data.view import View, reduce_area
@@ -25,9 +26,6 @@ from tttrain.data.window_positions import STARTS, centre_start, sample_rng
 #: stored values of one window, or of a batch of them; see :meth:`StrokeDataset.__getitem__`
 Clip = dict[str, Tensor]
 Mode = Literal["train", "centre", "tests", "whole"]
-
-#: keep the reduced windows of all samples in memory where they need no more than this
-KEEP_BYTES = 1 << 30
 
 
 class StrokeDataset(Dataset[Clip]):
@@ -75,7 +73,7 @@ class StrokeDataset(Dataset[Clip]):
         self.augmentation = augmentation
         self.seed = seed
         self._reader = Reader(info.path)
-        self._kept: dict[int, dict[str, Array]] | None = None
+        self._kept: dict[int, dict[str, Array | Tensor]] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -87,9 +85,38 @@ class StrokeDataset(Dataset[Clip]):
         pixel = (width // k) * (height // k) * sum({"rgb": 3, "flow": 4}.get(m, 0) for m in self.modalities)
         return int(self.info.samples.rows[self.rows].sum()) * pixel
 
-    def keep(self) -> None:
-        """Read every sample now and keep it, reduced, in memory."""
-        self._kept = {int(row): self._stored(int(row), 0, None) for row in self.rows}
+    @property
+    def kept(self) -> bool:
+        """Whether nothing is left to read."""
+        return self._kept is not None
+
+    def keep(
+        self,
+        place: Literal["gpu", "memory"] = "memory",
+        device: torch.device | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Read every sample now and keep it, reduced.
+
+        Parameters
+        ----------
+        place : {"gpu", "memory"}
+        device : torch.device, optional
+            That trains; default: the CPU.
+        progress : callable, optional
+            Gets the number of bytes that each sample took.
+        """
+        found = {}
+        for row in self.rows.tolist():
+            stored = self._read(row, 0, int(self.info.samples.rows[row]))
+            found[row] = kept(stored, place, device or torch.device("cpu"))
+            if progress is not None:
+                progress(sum(v.nbytes for name, v in stored.items() if name in PIXELS))
+        self._kept = found
+        self.close()
+
+    def close(self) -> None:
+        """Close the file in this process; it is opened again where it is needed."""
         self._reader.close()
 
     def __getitem__(self, item: int | tuple[int, int]) -> Clip:
@@ -116,12 +143,14 @@ class StrokeDataset(Dataset[Clip]):
         available = int(self.info.samples.rows[row])
         if self.mode == "whole":
             stored = self._stored(row, 0, None)
+            rows = np.arange(available)
         else:
             start, rows = self._choose(rng, available)
-            stored = {k: v[rows] for k, v in self._stored(row, start, self.view.span).items()}
-        corner = crop_corner(stored.pop("roi"), stored["window"], self.info.window, self.info.crop)
-        stored["corner"] = corner + self.view.inset
-        clip = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in stored.items()}
+            stored = self._stored(row, start, self.view.span)
+        clip = {name: take(values, rows) for name, values in stored.items()}
+        roi, window = clip.pop("roi").numpy(), clip["window"].numpy()
+        corner = crop_corner(roi, window, self.info.window, self.info.crop)
+        clip["corner"] = torch.from_numpy(corner + self.view.inset)
         clip["label"] = torch.tensor(int(self.info.samples.label[row]))
         clip["row"] = torch.tensor(row)
         if self.mode == "train" and self.augmentation == "roi":
@@ -143,17 +172,20 @@ class StrokeDataset(Dataset[Clip]):
         rows = view.offsets if self.mode == "centre" else view.offsets[None]
         return centre_start(available, view.span), rows
 
-    def _stored(self, row: int, start: int, count: int | None) -> dict[str, Array]:
+    def _stored(self, row: int, start: int, count: int | None) -> dict[str, Array | Tensor]:
         """Read rows [start, start + count) of one sample, reduced; all rows where count is None."""
         if self._kept is not None:
             stop = None if count is None else start + count
             return {name: values[start:stop] for name, values in self._kept[row].items()}
-        first = int(self.info.samples.first[row]) + start
         n = int(self.info.samples.rows[row]) if count is None else count
+        return dict(self._read(row, start, n))
+
+    def _read(self, row: int, start: int, count: int) -> dict[str, Array]:
+        first = int(self.info.samples.first[row]) + start
         out = {}
         for name in (*self.modalities, "roi", "window"):
-            values = self._reader.rows(f"cuboids/{name}", first, n)
-            out[name] = reduce_area(values, self.view.reduce) if name in ("rgb", "flow") else values
+            values = self._reader.rows(f"cuboids/{name}", first, count)
+            out[name] = reduce_area(values, self.view.reduce) if name in PIXELS else values
         return out
 
 

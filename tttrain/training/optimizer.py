@@ -12,14 +12,18 @@ from tttrain.training.lr_schedule import Move
 
 def make_optimizer(config: RunConfig, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """Make the optimiser of a run: Adam, or SGD with Nesterov momentum."""
+    parameters = list(parameters)
+    # one kernel for all parameters; on the CPU the sums keep the order that earlier runs had
+    fused = True if parameters and parameters[0].is_cuda else None
     if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay)
+        return torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
     return torch.optim.SGD(
         parameters,
         lr=config.lr,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         nesterov=config.momentum > 0,
+        fused=fused,
     )
 
 

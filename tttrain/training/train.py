@@ -16,11 +16,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from tttrain.data.cache import Cache, choose_cache
 from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.feed import Feed
 from tttrain.data.frame_windows import FrameDataset
-from tttrain.data.loader import EpochBatches, batches, loader
+from tttrain.data.loader import EpochBatches
 from tttrain.data.prepare import Preparer
-from tttrain.data.samples import KEEP_BYTES, Clip, Mode, StrokeDataset, merged
+from tttrain.data.samples import Clip, Mode, StrokeDataset, merged
 from tttrain.errors import TrainError
 from tttrain.models.initial_weights import Initial, load_initial
 from tttrain.training.checkpoint import OVER, Checkpoints, random_state, restore, restore_random_state
@@ -46,12 +48,18 @@ class Runtime:
         Epochs between checkpoints.
     initial : Path, optional
         The file behind ``RunConfig.initial``.
+    cache : {"auto", "gpu", "memory", "none"}
+        Where the windows are kept; see :func:`tttrain.data.cache.choose_cache`.
+    cache_limit : int, optional
+        Bytes that they may take.
     """
 
     workers: int = 0
     compile: bool = False
     save_every: int = 1
     initial: Path | None = None
+    cache: Cache = "auto"
+    cache_limit: int | None = None
 
 
 class Listener(Protocol):
@@ -59,6 +67,9 @@ class Listener(Protocol):
 
     def begin(self, done: int, epochs: int) -> None:
         """Note that the run starts; ``done`` of its epochs are there already."""
+
+    def keep(self, done: int, needed: int, place: str) -> None:
+        """Note that so many of the bytes that are kept in ``place`` (gpu, memory) have been read."""
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Note that a step of an epoch is done."""
@@ -119,7 +130,7 @@ class Trainer:
         self.schedule = self.config.make_schedule()
         self.checkpoints = Checkpoints(folder, write=self.world.main)
         self.history: list[dict[str, Any]] = []
-        self._make_loaders()
+        self._choose_data()
 
     def _wrap(self, network: nn.Module) -> nn.Module:
         model = network
@@ -152,22 +163,39 @@ class Trainer:
         self.n_validation = len(every)
         return train, StrokeDataset(self.info, every[world.rank :: world.size], self.view, inputs, "tests")
 
-    def _make_loaders(self) -> None:
+    def _choose_data(self) -> None:
         c, world = self.config, self.world
-        train, validation = self._of_frames() if c.sampling == "frames" else self._of_samples()
-        if train.bytes + validation.bytes <= KEEP_BYTES:
-            train.keep()
-            validation.keep()
+        self.train_data: FrameDataset | StrokeDataset
+        self.validation_data: FrameDataset | StrokeDataset
+        frames = c.sampling == "frames"
+        self.train_data, self.validation_data = self._of_frames() if frames else self._of_samples()
         self.batches = EpochBatches(
-            len(train), c.batch, accumulate=c.accumulate, seed=c.seed, rank=world.rank, world=world.size
+            len(self.train_data), c.batch,
+            accumulate=c.accumulate, seed=c.seed, rank=world.rank, world=world.size,
+        )  # fmt: skip
+        needed = self.train_data.bytes + self.validation_data.bytes
+        self.cache = choose_cache(
+            self.runtime.cache, needed, self.device, self.runtime.cache_limit, world.size
         )
-        pin = self.device.type == "cuda"
+
+    def _feed(self, listener: Listener) -> None:
+        """Read what is kept, and make what brings the batches."""
+        needed, done = self.train_data.bytes + self.validation_data.bytes, 0
+
+        def progress(size: int) -> None:
+            nonlocal done
+            done += size
+            listener.keep(done, needed, self.cache)
+
+        for data in (self.train_data, self.validation_data) if self.cache != "none" else ():
+            if not data.kept:
+                data.keep(self.cache, self.device, progress)  # type: ignore[arg-type]
         workers = self.runtime.workers
-        self.train_loader = loader(train, self.batches, workers=workers, pin=pin)
+        self.train_feed = Feed(self.train_data, self.batches, self.device, workers=workers)
         # validation samples are dealt out once; their order plays no part
         windows = len(self.view.method.tests) if self.view.method else 1
-        fixed = EpochBatches(len(validation), max(1, c.batch // windows))
-        self.validation_loader = loader(validation, fixed, workers=min(workers, 2), pin=pin)
+        fixed = EpochBatches(len(self.validation_data), max(1, self.config.batch // windows))
+        self.validation_feed = Feed(self.validation_data, fixed, self.device, workers=min(workers, 2))
 
     def resume(self) -> int:
         """Go back to the last checkpoint, if there is one.
@@ -207,6 +235,8 @@ class Trainer:
         """
         done = self.resume()
         listener.begin(done, self.config.epochs)
+        if done < self.config.epochs:
+            self._feed(listener)
         for epoch in range(done, self.config.epochs):
             began = time.perf_counter()
             group = self.optimizer.param_groups[0]
@@ -254,8 +284,9 @@ class Trainer:
         self.model.train()
         self.batches.epoch = epoch
         steps = self.batches.steps()
-        totals = torch.zeros(2, dtype=torch.float64)
-        source = batches(self.train_loader)
+        # summed on the device: fetching the loss of each step would make the GPU wait for the CPU
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        source = iter(self.train_feed)
         waited, began = 0.0, time.perf_counter()
         for number, (parts, size) in enumerate(steps):
             self.optimizer.zero_grad(set_to_none=True)
@@ -296,7 +327,7 @@ class Trainer:
             logits = self.model(inputs)
         loss, hits = loss_and_hits(logits, labels)
         step_loss(loss, size, self.world.size).backward()  # type: ignore[no-untyped-call]
-        return torch.stack([loss.detach(), hits]).to("cpu", torch.float64)
+        return torch.stack([loss.detach(), hits]).to(torch.float64)
 
     def _too_large(self, clip: Clip) -> TrainError:
         batch = len(clip["label"])
@@ -325,18 +356,18 @@ class Trainer:
         if not self.config.validates:
             return {"validation_loss": None, "validation_accuracy": None}
         self.model.eval()
-        totals = torch.zeros(2, dtype=torch.float64)
-        for clip in batches(self.validation_loader):
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        for clip in self.validation_feed:
             flat, n = merged(clip)
             labels = clip["label"].to(self.device)
             with autocast(self.device, self.config.precision):
                 logits = self.network(self.prepare(flat))
-            totals += torch.stack(loss_and_hits(logits, labels, n)).to("cpu", torch.float64)
+            totals += torch.stack(loss_and_hits(logits, labels, n)).to(torch.float64)
         loss, right = (self._summed(totals) / self.n_validation).tolist()
         return {"validation_loss": loss, "validation_accuracy": right}
 
     def _summed(self, totals: Tensor) -> Tensor:
-        return self.world.sum(totals.to(self.device)).cpu() if self.world.size > 1 else totals
+        return self.world.sum(totals).cpu()
 
 
 def _point(record: dict[str, Any]) -> Point:

@@ -1,0 +1,132 @@
+"""Where the windows of a data set lie during a training: in the file, in memory, or on the GPU.
+
+Windows are kept as they are stored (uint8, int16), reduced to the view. Every sample takes the same way from
+there, so a cache changes the time, never the numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tttrain.errors import USAGE, TrainError
+
+#: what a user may ask for
+Cache = Literal["auto", "gpu", "memory", "none"]
+#: share of the free memory that ``auto`` takes at most, where no limit is given; a network needs the rest
+SHARE = {"gpu": 0.4, "memory": 0.5}
+#: modalities that are large; all else stays in main memory
+PIXELS = ("rgb", "flow")
+
+Array = NDArray[Any]
+
+
+def free_memory(place: Literal["gpu", "memory"], device: torch.device) -> int:
+    """Return the bytes that are free on the GPU, or in main memory."""
+    if place == "gpu":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):  # not Linux
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def choose_cache(
+    wanted: Cache, needed: int, device: torch.device, limit: int | None = None, processes: int = 1
+) -> Literal["gpu", "memory", "none"]:
+    """Choose where the windows are kept.
+
+    Parameters
+    ----------
+    wanted : {"auto", "gpu", "memory", "none"}
+        auto: on the GPU if they fit there, else in memory if they fit there, else not at all.
+    needed : int
+        Bytes of all windows.
+    device : torch.device
+    limit : int, optional
+        Bytes that the cache may take; default: :data:`SHARE` of what is free.
+    processes : int
+        Share the main memory of one machine; each keeps its own.
+
+    Returns
+    -------
+    {"gpu", "memory", "none"}
+
+    Raises
+    ------
+    TrainError
+        What was asked for does not fit, or there is no GPU.
+    """
+    if wanted == "gpu" and device.type != "cuda":
+        raise TrainError(f"--cache gpu needs a GPU, and the device is {device}; take --cache memory", USAGE)
+    if wanted == "none":
+        return "none"
+    places: list[Literal["gpu", "memory"]] = ["gpu", "memory"] if device.type == "cuda" else ["memory"]
+    for place in places if wanted == "auto" else [wanted]:
+        free = free_memory(place, device) // (processes if place == "memory" else 1)
+        if needed <= (SHARE[place] * free if limit is None else min(limit, free)):
+            return place
+        if wanted != "auto":
+            allowed = f"{free / 2**30:.2f} GiB are free" if limit is None or limit > free else "is the limit"
+            given = "" if limit is None or limit > free else f"--cache-limit {limit / 2**30:g} "
+            raise TrainError(
+                f"--cache {wanted}: the windows need {needed / 2**30:.2f} GiB, {given}{allowed}; "
+                "take --cache none, or a smaller --size or --length"
+            )
+    return "none"
+
+
+def kept(stored: Mapping[str, Array], place: str, device: torch.device) -> dict[str, Array | Tensor]:
+    """Put the windows of one sample where they stay.
+
+    Parameters
+    ----------
+    stored : mapping
+        Name → rows.
+    place : {"gpu", "memory"}
+    device : torch.device
+        Memory is page-locked where this is a GPU: copies then need no help of the CPU.
+
+    Returns
+    -------
+    dict
+        Pixels as tensors where a GPU is involved, all else as it was.
+    """
+    out: dict[str, Array | Tensor] = {}
+    for name, values in stored.items():
+        if name not in PIXELS or device.type != "cuda":
+            out[name] = values
+        elif place == "gpu":
+            out[name] = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+        else:
+            out[name] = torch.from_numpy(np.ascontiguousarray(values)).pin_memory()
+    return out
+
+
+def take(values: Array | Tensor, rows: NDArray[np.intp]) -> Tensor:
+    """Take rows; without a copy where they are evenly spaced.
+
+    Parameters
+    ----------
+    values : (n, …) array or tensor
+    rows : (T,) or (K, T) intp
+
+    Returns
+    -------
+    (T, …) or (K, T, …) tensor
+        Contiguous unless it lies on a GPU or in page-locked memory.
+    """
+    step = int(rows[1] - rows[0]) if rows.ndim == 1 and len(rows) > 1 else 1
+    even = rows.ndim == 1 and step > 0 and bool((np.diff(rows) == step).all())
+    picked = values[int(rows[0]) : int(rows[-1]) + 1 : step] if even else values[rows]
+    if isinstance(picked, Tensor):
+        return picked
+    return torch.from_numpy(np.ascontiguousarray(picked))
