@@ -26,10 +26,10 @@ import numpy as np
 import torch
 
 from tttrain.data.dataset_file import read_info
-from tttrain.data.loader import EpochBatches, batches, loader
 from tttrain.data.prepare import Preparer
 from tttrain.data.samples import StrokeDataset
 from tttrain.data.view import make_view
+from tttrain.feeding.loader import EpochBatches, batches, loader
 from tttrain.models import InputShape, build, specs
 from tttrain.training.device import autocast, choose_device, choose_precision, place, set_precision
 from tttrain.training.loss import sum_of_losses

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from tttrain import atomic
 from tttrain.data.dataset_file import DatasetInfo
-from tttrain.data.loader import batches, loader
 from tttrain.data.samples import StrokeDataset
 from tttrain.data.view import View
 from tttrain.data.window_positions import centre_start, sliding_starts
@@ -25,6 +24,7 @@ from tttrain.evaluation import mediaeval
 from tttrain.evaluation.decision_rules import ClassScores, Stroke
 from tttrain.evaluation.metrics import class_report, confusion_matrix, majority_share, temporal_consistency
 from tttrain.evaluation.trained_network import TrainedNetwork
+from tttrain.feeding.loader import batches, loader
 
 #: frames from one window to the next [SSTC §V-A]
 STEP = 10

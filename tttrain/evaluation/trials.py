@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from tttrain.data.crop import cut
-from tttrain.data.loader import batches, loader
 from tttrain.data.prepare import Inputs
 from tttrain.data.samples import Clip, StrokeDataset
 from tttrain.data.sampling_methods import INTERVAL, SamplingMethod
@@ -22,6 +21,7 @@ from tttrain.data.view import reduce_area
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation.decision_rules import ClassScores
 from tttrain.evaluation.trained_network import TrainedNetwork
+from tttrain.feeding.loader import batches, loader
 
 Frames = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

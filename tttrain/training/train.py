@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from tttrain.data.cache import Cache, choose_cache
 from tttrain.data.dataset_file import DatasetInfo
-from tttrain.data.feed import Feed
 from tttrain.data.frame_windows import FrameDataset
-from tttrain.data.loader import EpochBatches
 from tttrain.data.prepare import Preparer
 from tttrain.data.samples import Clip, Mode, StrokeDataset, merged
 from tttrain.errors import TrainError
+from tttrain.feeding.feed import Feed
+from tttrain.feeding.loader import EpochBatches
 from tttrain.models.initial_weights import Initial, load_initial
 from tttrain.training.checkpoint import OVER, Checkpoints, random_state, restore, restore_random_state
 from tttrain.training.device import World, autocast, place, set_precision

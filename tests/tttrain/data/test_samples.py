@@ -20,7 +20,6 @@ import torch
 from tests.support.dataset_writer import CLASSES, write_dataset
 from tttrain.data.crop import crop_corner
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader, read_info
-from tttrain.data.loader import EpochBatches, batches, loader, plan_epoch
 from tttrain.data.samples import Clip, StrokeDataset
 from tttrain.data.view import make_view
 from tttrain.data.window_positions import (
@@ -31,6 +30,7 @@ from tttrain.data.window_positions import (
     uniform_start,
 )
 from tttrain.errors import TrainError
+from tttrain.feeding.loader import EpochBatches, batches, loader, plan_epoch
 from tttrain.training.run_folder import check_modalities
 
 torch.set_num_threads(1)

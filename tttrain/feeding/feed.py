@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tttrain.data.frame_windows import FrameDataset
-from tttrain.data.loader import EpochBatches, batches, loader
 from tttrain.data.samples import Clip, StrokeDataset
+from tttrain.feeding.loader import EpochBatches, batches, loader
 
 #: batches that each worker may be ahead
 PREFETCH = 2

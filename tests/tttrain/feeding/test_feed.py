@@ -15,18 +15,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tttrain.data.feed as feed_module
+import tttrain.feeding.feed as feed_module
 from tests.support.dataset_writer import write_dataset
 from tests.support.trainings import Quiet, curve, run
 from tttrain.data import cache
 from tttrain.data.cache import choose_cache, free_memory, take
 from tttrain.data.dataset_file import DatasetInfo, read_info
-from tttrain.data.feed import PREFETCH, Feed
 from tttrain.data.frame_windows import FrameDataset
-from tttrain.data.loader import EpochBatches
 from tttrain.data.samples import Clip, Mode, StrokeDataset
 from tttrain.data.view import make_view
 from tttrain.errors import TrainError
+from tttrain.feeding.feed import PREFETCH, Feed
+from tttrain.feeding.loader import EpochBatches
 from tttrain.training import train
 from tttrain.training.config import RunConfig
 
@@ -163,9 +163,7 @@ def test_free_memory_is_that_of_the_machine() -> None:
 
 
 def test_a_training_does_not_depend_on_the_cache(info: DatasetInfo, tmp_path: Path) -> None:
-    config = RunConfig(
-        model="twin", options={"width": 0.05}, size=(16, 16), length=8, epochs=2, batch=4, lr=0.01
-    )
+    config = RunConfig(model="twin", size=(16, 16), length=16, epochs=2, batch=4, lr=0.001)
     listener = Quiet()
     kept, a = run(info.path, tmp_path / "kept", config, listener=listener)
     read, b = run(info.path, tmp_path / "read", config, runtime=train.Runtime(cache="none", workers=1))

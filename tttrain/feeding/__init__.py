@@ -1,0 +1,1 @@
+"""From samples to batches on the device: which, in what order, and how they get there."""
