@@ -86,8 +86,14 @@ def uniform_start(rng: np.random.Generator, place: Place, span: int) -> int:
 
 
 def sliding_starts(place: Place, span: int, step: int) -> NDArray[np.intp]:
-    """Return the first rows of the windows that slide through a stroke [SSTC §V-A], at least one."""
-    return place.first(span) + np.arange(0, place.room(span) + 1, step)
+    """Return the first rows of the windows that slide through a stroke [SSTC §V-A], at least one.
+
+    The methods "consider all the frames of an action": where the last step would leave some of the last ones
+    out, a window that ends with the stroke follows.
+    """
+    room = place.room(span)
+    starts = np.arange(0, room + 1, step)
+    return place.first(span) + np.union1d(starts, [room])
 
 
 #: distributions from which a training window's start is drawn

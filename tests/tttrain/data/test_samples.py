@@ -173,7 +173,7 @@ def test_uniform_starts_fill_the_stroke() -> None:
 def test_windows_of_a_sample() -> None:
     assert centre_start(whole(150), 100) == 25
     assert sliding_starts(whole(150), 100, 10).tolist() == [0, 10, 20, 30, 40, 50]
-    assert sliding_starts(whole(109), 100, 10).tolist() == [0]
+    assert sliding_starts(whole(109), 100, 10).tolist() == [0, 9]
     assert sliding_starts(whole(100), 100, 10).tolist() == [0]
 
 
@@ -186,7 +186,7 @@ def test_the_law_counts_the_frames_of_the_stroke_not_those_that_are_stored() -> 
     assert abs(starts.std() - 16 / 6) < 0.12
     assert {uniform_start(sample_rng(0, e, 5), place, 64) for e in range(500)} == set(range(10, 27))
     assert centre_start(place, 64) == 18
-    assert sliding_starts(place, 64, 10).tolist() == [10, 20]
+    assert sliding_starts(place, 64, 10).tolist() == [10, 20, 26]
 
 
 @given(
@@ -213,9 +213,15 @@ def test_windows_lie_where_a_search_through_the_stored_frames_finds_them(
     assert centre_start(place, span) == inside[(len(inside) - 1) // 2]
     for law in (normal_start, uniform_start):
         assert law(sample_rng(seed, 0, 0), place, span) in inside
-    starts = sliding_starts(place, span, 7).tolist()
-    assert starts[0] == inside[0]
-    assert set(starts) <= set(inside)
+    step = min(7, span)
+    starts = sliding_starts(place, span, step).tolist()
+    slid = [inside[0]]
+    while slid[-1] + step in inside:
+        slid.append(slid[-1] + step)
+    assert starts == slid + [inside[-1]] * (inside[-1] != slid[-1])
+    if n >= span:  # every frame of the stroke belongs to a window, and no other frame does
+        shown = {row for start in starts for row in range(start, start + span)}
+        assert shown == set(range(place.begin, place.begin + n))
 
 
 def test_no_window_leaves_a_short_stroke(path: Path, tmp_path: Path) -> None:
