@@ -124,7 +124,8 @@ _SETTINGS = (
     _setting("--before", COUNT,
              "Number of epochs before the --recent ones that the plateau test compares with."),
     _setting("--drop", click.FloatRange(0, 1),
-             "Restart at once when the validation accuracy falls below this share of the best; 0: never."),
+             "Restart at once when the validation accuracy falls below this share of the best state's; "
+             "0: never."),
     click.option("--augment/--no-augment", default=None,
                  help="Augment the training samples, or show them as they are stored. [default: augment]"),
     _setting("--augmentation", click.Choice(["roi", "colour"]),

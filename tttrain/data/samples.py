@@ -140,12 +140,11 @@ class StrokeDataset(Dataset[Clip]):
         epoch, index = item if isinstance(item, tuple) else (0, item)
         row = int(self.rows[index])
         rng = sample_rng(self.seed, epoch, row)
-        available = int(self.info.samples.rows[row])
         if self.mode == "whole":
             stored = self._stored(row, 0, None)
-            rows = np.arange(available)
+            rows = np.arange(int(self.info.samples.rows[row]))
         else:
-            start, rows = self._choose(rng, available)
+            start, rows = self._choose(rng, row)
             stored = self._stored(row, start, self.view.span)
         clip = {name: take(values, rows) for name, values in stored.items()}
         roi, window = clip.pop("roi").numpy(), clip["window"].numpy()
@@ -160,17 +159,17 @@ class StrokeDataset(Dataset[Clip]):
             clip["colour"] = torch.from_numpy(draw_colour(rng))
         return clip
 
-    def _choose(self, rng: np.random.Generator, available: int) -> tuple[int, NDArray[np.intp]]:
+    def _choose(self, rng: np.random.Generator, row: int) -> tuple[int, NDArray[np.intp]]:
         """Choose the first row of the span to read, and which of the rows from there on are shown."""
-        view, method = self.view, self.view.method
+        view, method, place = self.view, self.view.method, self.info.place_of(row)
         if method is not None:  # a trial's interval begins where the sample does
             if self.mode == "tests":
                 return 0, view.rows(method.tests)
             return 0, view.rows(method.draw(rng)) if self.mode == "train" else view.offsets
         if self.mode == "train":
-            return STARTS[self.sampling](rng, available, view.span), view.offsets
+            return STARTS[self.sampling](rng, place, view.span), view.offsets
         rows = view.offsets if self.mode == "centre" else view.offsets[None]
-        return centre_start(available, view.span), rows
+        return centre_start(place, view.span), rows
 
     def _stored(self, row: int, start: int, count: int | None) -> dict[str, Array | Tensor]:
         """Read rows [start, start + count) of one sample, reduced; all rows where count is None."""
