@@ -34,7 +34,7 @@ class LabelPart(Params):
         return table.get(cell.casefold())
 
 
-def _parts(value: Any) -> Any:
+def label_parts(value: Any) -> Any:
     """Accept a column name for a part without translation, and one part for a list of one."""
     items = value if isinstance(value, list | tuple) else [value]
     return [{"column": item} if isinstance(item, str) else item for item in items]
@@ -69,7 +69,7 @@ class CsvColumns(Params):
     @field_validator("label", mode="before")
     @classmethod
     def _label(cls, value: Any) -> Any:
-        return _parts(value)
+        return label_parts(value)
 
     @model_validator(mode="after")
     def _instant_or_interval(self) -> CsvColumns:
@@ -126,9 +126,7 @@ class CsvMapping(Params):
         elif self.end_inclusive:
             raise ValueError("an instant has no end; leave end_inclusive out")
         elif not self.before + self.after:
-            raise ValueError(
-                "before and after are both 0, which leaves nothing of a stroke; give one of them"
-            )
+            raise ValueError("before and after are both 0, which leaves nothing of a stroke; give one")
         return self
 
     @model_validator(mode="after")
@@ -208,7 +206,7 @@ class CvatOptions(Params):
     @field_validator("label", mode="before")
     @classmethod
     def _label(cls, value: Any) -> Any:
-        return _parts(value)
+        return label_parts(value)
 
 
 class LabelStudioOptions(Params):
