@@ -102,7 +102,7 @@ def template() -> str:
             text = field.description or documented.get(name, "")
             if get_origin(field.annotation) is Literal and "|" not in text:
                 text = f"{text}: {' | '.join(map(str, get_args(field.annotation)))}"
-            stages.append(f"    {name}: {_scalar(values[name])}" + (f"  # {text}" if text else ""))
+            stages.append(f"    {name}: {_scalar(values.get(name))}" + (f"  # {text}" if text else ""))
     return "\n".join([*lines, "stages:", *stages]) + "\n"
 
 

@@ -109,7 +109,7 @@ def fit_and_predict(
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[arg-type, no-untyped-call]
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         scores = scaled[test] @ weight.T + bias
     return np.asarray(scores.argmax(dim=1).numpy(), np.int64)
