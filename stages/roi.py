@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
 
@@ -23,6 +23,36 @@ class RoiParams(Params):
         "three-stream",
         description="three-stream: ksize = odd(fps/3), sigma 0.3((ksize-1)/2-1)+0.8; siamese: 40, 4.44",
     )
+    region: tuple[float, float, float, float] | None = Field(
+        None, description="[left, top, right, bottom]: where the player is, in shares of the frame; null: all"
+    )
+
+    @field_validator("region")
+    @classmethod
+    def _holds_something(
+        cls, region: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if region is not None:
+            left, top, right, bottom = region
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError("give [left, top, right, bottom] in 0 to 1; [0, 0, 0.5, 1] is the left half")
+        return region
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the region out where there is none: keys of stores made before it existed stay the same."""
+        values: dict[str, Any] = handler(self)
+        if values.get("region") is None:
+            values.pop("region", None)
+        return values
+
+
+def pixels_of(params: RoiParams, width: int, height: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the region, at least one of each."""
+    left, top, right, bottom = params.region or (0.0, 0.0, 1.0, 1.0)
+    columns, rows = ((int(a * n), max(int(a * n) + 1, round(b * n)))
+                     for a, b, n in ((left, right, width), (top, bottom, height)))  # fmt: skip
+    return slice(*rows), slice(*columns)
 
 
 def clamp(u: NDArray[np.float64], size: float, extent: float) -> NDArray[np.float64]:
@@ -47,14 +77,16 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
     Returns
     -------
     (n, 2) float64
-        x, y in px; NaN for a field that is zero everywhere.
+        x, y in px of the frame; NaN for a field that is zero everywhere in the region.
     """
     height, width = flow.shape[1:3]
+    inside = pixels_of(params, width, height)
     # wide enough for |-32768| + |-32768|
     wide = np.float32 if np.issubdtype(flow.dtype, np.floating) else np.int32
-    xs, ys = np.arange(width), np.arange(height)
+    ys, xs = (np.arange(n)[part] for n, part in zip((height, width), inside, strict=True))
     fastest, mean = np.full((len(flow), 2), np.nan), np.full((len(flow), 2), np.nan)
-    for t, field in enumerate(flow):
+    for t, whole in enumerate(flow):
+        field = whole[inside]
         speed = np.abs(field[..., 0], dtype=wide)
         speed += np.abs(field[..., 1], dtype=wide)
         moving = (speed != 0).view(np.uint8)
@@ -63,8 +95,8 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
         rows = cv2.reduce(moving, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
         count = int(columns.sum())
         if count:
-            y, x = divmod(int(speed.argmax()), width)
-            fastest[t] = x, y
+            y, x = divmod(int(speed.argmax()), len(xs))
+            fastest[t] = xs[x], ys[y]
             mean[t] = int(columns @ xs) / count, int(rows @ ys) / count
     out = np.empty((len(flow), 2))
     for axis, (crop, extent) in enumerate(((params.crop_width, width), (params.crop_height, height))):
@@ -141,7 +173,8 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
     raw = np.full((info.n_frames, 2), np.nan)
     found = np.concatenate([np.zeros((0, 2)), *tracks])
     raw[: len(found)] = found
-    held = hold(raw, ((info.width - 1) / 2, (info.height - 1) / 2))
+    rows, columns = pixels_of(params, info.width, info.height)
+    held = hold(raw, ((columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2))
     centre = smooth(held, kernel(params, float(info.fps)))
     yield Result(
         {

@@ -243,4 +243,5 @@ def _sample(action: Action, facts: VideoFacts) -> Sample:
         label=action.label,
         annotators=action.annotators,
         player=players.pop() if len(players) == 1 else facts.player,
+        group=facts.group,
     )

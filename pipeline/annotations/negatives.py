@@ -116,6 +116,7 @@ def find_negatives(
                 end,
                 NEGATIVE,
                 player=videos[video].player,
+                group=videos[video].group,
             )
             if sample.id in params.cleared:
                 dropped["ruled out by a person"] += 1

@@ -34,7 +34,7 @@ class LabelPart(Params):
         return table.get(cell.casefold())
 
 
-def _parts(value: Any) -> Any:
+def label_parts(value: Any) -> Any:
     """Accept a column name for a part without translation, and one part for a list of one."""
     items = value if isinstance(value, list | tuple) else [value]
     return [{"column": item} if isinstance(item, str) else item for item in items]
@@ -49,6 +49,8 @@ class CsvColumns(Params):
     Attributes
     ----------
     begin, end : str
+    instant : str or None
+        Column of an instant, as of a contact, in place of ``begin`` and ``end``.
     label : tuple of LabelPart
         Parts of the label, joined with blanks. A part may be given as the name of its column alone.
     video : str
@@ -58,6 +60,7 @@ class CsvColumns(Params):
 
     begin: str = "begin"
     end: str = "end"
+    instant: str | None = Field(default=None, min_length=1)
     label: tuple[LabelPart, ...] = (LabelPart(column="label"),)
     video: str = "video"
     annotator: str = "annotator"
@@ -66,12 +69,18 @@ class CsvColumns(Params):
     @field_validator("label", mode="before")
     @classmethod
     def _label(cls, value: Any) -> Any:
-        return _parts(value)
+        return label_parts(value)
+
+    @model_validator(mode="after")
+    def _instant_or_interval(self) -> CsvColumns:
+        if self.instant is not None and {"begin", "end"} & self.model_fields_set:
+            raise ValueError("instant takes the place of begin and end; name one kind of columns")
+        return self
 
     @property
     def required(self) -> frozenset[str]:
         """Return the columns that a file must have to fit the mapping."""
-        names = {self.begin, self.end}
+        names = {self.begin, self.end} if self.instant is None else {self.instant}
         names.update(getattr(self, f) for f in ("video", "annotator", "player") if f in self.model_fields_set)
         if "label" in self.model_fields_set:
             names.update(part.column for part in self.label)
@@ -95,6 +104,9 @@ class CsvMapping(Params):
     end_inclusive : bool
         Whether ``end`` is the last frame of the interval rather than the first frame after it; for
         ``unit: frames`` only.
+    before, after : float
+        Seconds of the interval before and after an ``instant``, each rounded to frames; the default is that
+        of :class:`OpenTTGamesOptions`.
     """
 
     columns: CsvColumns = CsvColumns()
@@ -103,6 +115,19 @@ class CsvMapping(Params):
     unit: Literal["frames", "seconds"] = "frames"
     first_frame: int = Field(default=0, ge=0, le=1)
     end_inclusive: bool = False
+    before: float = Field(default=0.3, ge=0, le=10)
+    after: float = Field(default=0.3, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _about_an_instant(self) -> CsvMapping:
+        if self.columns.instant is None:
+            if {"before", "after"} & self.model_fields_set:
+                raise ValueError("before and after lie about an instant: columns: {instant: NAME} names it")
+        elif self.end_inclusive:
+            raise ValueError("an instant has no end; leave end_inclusive out")
+        elif not self.before + self.after:
+            raise ValueError("before and after are both 0, which leaves nothing of a stroke; give one")
+        return self
 
     @model_validator(mode="after")
     def _frames_only(self) -> CsvMapping:
@@ -181,7 +206,7 @@ class CvatOptions(Params):
     @field_validator("label", mode="before")
     @classmethod
     def _label(cls, value: Any) -> Any:
-        return _parts(value)
+        return label_parts(value)
 
 
 class LabelStudioOptions(Params):

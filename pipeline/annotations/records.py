@@ -82,6 +82,8 @@ class VideoFacts:
         When each frame is shown; None: at its number divided by ``fps``.
     variable : bool
         Whether the time from frame to frame changes.
+    group : str
+        What the video was taken from, as a match or a channel; empty if unknown.
     """
 
     n_frames: int
@@ -90,6 +92,7 @@ class VideoFacts:
     player: str = ""
     timeline: Timeline | None = None
     variable: bool = False
+    group: str = ""
 
     def frame_at(self, seconds: Fraction) -> int:
         """Return the frame that begins nearest to a time of the file's timeline; halves go up.
@@ -258,6 +261,8 @@ class Sample:
         Sorted; unnamed annotators are left out.
     player : str
         From the annotations if they agree, otherwise from the video; empty if unknown.
+    group : str
+        Of the video.
     """
 
     id: str
@@ -267,6 +272,7 @@ class Sample:
     label: str | None
     annotators: tuple[str, ...] = ()
     player: str = ""
+    group: str = ""
 
     @property
     def source(self) -> str:

@@ -45,9 +45,9 @@ class SplitParams(Params):
     ----------
     train, validation, test : float
         Fractions; they add up to 1.
-    by : {"sample", "video", "player"}
+    by : {"sample", "video", "player", "group"}
         What stays together in one split: each sample by itself (the papers), all samples of a video, or
-        all samples of a player (of the video, if the player is not known).
+        all samples of a player or of a group of videos (of the video, if player or group is not known).
     method : {"table", "hash"}
         How new samples are placed: where they are lacking, or by their hash alone, which needs no
         table to be reproducible but balances only large numbers.
@@ -60,7 +60,7 @@ class SplitParams(Params):
     train: float = Field(default=0.7, ge=0, le=1)
     validation: float = Field(default=0.2, ge=0, le=1)
     test: float = Field(default=0.1, ge=0, le=1)
-    by: Literal["sample", "video", "player"] = "sample"
+    by: Literal["sample", "video", "player", "group"] = "sample"
     method: Literal["table", "hash"] = "table"
     same_action: float = Field(default=0.25, ge=0, lt=1)
     seed: int = 0
@@ -150,7 +150,7 @@ def split_table(
     Returns
     -------
     dict of str to str
-        Sample id, or ``"@video:…"`` and ``"@player:…"`` → split; sorted.
+        Sample id, or ``"@video:…"``, ``"@player:…"``, ``"@group:…"`` → split; sorted.
     """
     params = params or SplitParams()
     table = {**(previous or {}), **splits}
@@ -185,6 +185,8 @@ def _unit(sample: Sample, by: str) -> str:
         return sample.id
     if by == "player" and sample.player:
         return f"@player:{sample.player}"
+    if by == "group" and sample.group:
+        return f"@group:{sample.group}"
     return f"@video:{sample.source}"
 
 

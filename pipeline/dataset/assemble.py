@@ -349,7 +349,9 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
     nowhere = Place(-1, 0, 0)
     places = [whole.get(row, nowhere) for row in range(len(videos))]
     uneven = any(v.variable for v in videos)  # files without such a video are what they were before
-    rates = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
+    more = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
+    if any(v.source.group for v in videos):
+        more["group"] = (TEXT, [v.source.group for v in videos])
     out.table(
         "videos",
         {
@@ -360,7 +362,7 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
             "player": (TEXT, [v.source.player for v in videos]),
             "first": ("int64", [p.first for p in places]),
             "rows": ("int64", [p.rows for p in places]),
-            **rates,
+            **more,
         },
     )
 

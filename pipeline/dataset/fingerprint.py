@@ -49,6 +49,7 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
                 "frames": v.info.n_frames,
                 "fps": [v.info.fps.numerator, v.info.fps.denominator],
                 **({"rate": VARIABLE} if v.variable else {}),
+                **({"group": v.source.group} if v.source.group else {}),
                 "keys": {name: node.key for name, node in sorted(v.nodes.items()) if name in used},
                 "samples": [
                     [s.id, s.begin, s.end, s.label, list(s.annotators), s.player, splits[s.id]]

@@ -19,6 +19,7 @@ from pydantic import (
 from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
 from pipeline.annotations.label_mapping import MOST_CLASSES
 from pipeline.errors import USAGE, UserError
+from pipeline.inputs.labels import LabelColumns
 from pipeline.inputs.yaml_file import Lines, load
 from stages.base import P, Params, Stage
 from stages.registry import registry
@@ -37,6 +38,7 @@ class VideoEntry(_Part):
     path: Path = Field(description="relative to the manifest")
     fps: float | None = Field(None, gt=0, description="if the file's own tag is wrong")
     player: str = Field("", description="for splits by player")
+    group: str = Field("", description="what it was taken from, as a match; for splits and folds by group")
 
 
 class SourceEntry(_Part):
@@ -54,10 +56,12 @@ class SourceEntry(_Part):
     labels : str
         ``folder``: the folder that a trial or clip lies in is its label; else a CSV with the columns ``file``
         and ``label``, relative to the manifest. Empty: no samples.
+    columns : LabelColumns
+        Where the CSV's columns have other names, or several make up the label.
     sample : {"whole", "start"}
         Whether the sample is all of it or begins at the start frame that is found in it.
-    player : str
-        Of all of them; a column ``player`` of the CSV takes precedence.
+    player, group : str
+        Of all of them; a column of the CSV takes precedence.
     """
 
     kind: Literal["frames", "clips"]
@@ -65,8 +69,10 @@ class SourceEntry(_Part):
     fps: float | None = Field(None, gt=0, le=100_000)
     joints: str = ""
     labels: str = ""
+    columns: LabelColumns = LabelColumns()
     sample: Literal["whole", "start"] = "whole"
     player: str = ""
+    group: str = ""
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> SourceEntry:
@@ -74,6 +80,8 @@ class SourceEntry(_Part):
             raise ValueError("pictures have no frame rate of their own; give fps")
         if self.kind == "clips" and self.joints:
             raise ValueError("only folders of pictures have joints; remove joints, or use kind: frames")
+        if "columns" in self.model_fields_set and self.labels in ("", "folder"):
+            raise ValueError("columns are those of a CSV; give labels: FILE.csv, or remove columns")
         return self
 
 
@@ -84,7 +92,7 @@ class Splits(_Part):
     validation: float = Field(0.2, ge=0, le=1)
     test: float = Field(0.1, ge=0, le=1)
     seed: int = Field(0, ge=0)
-    by: Literal["sample", "video", "player"] = "sample"
+    by: Literal["sample", "video", "player", "group"] = "sample"
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Splits:

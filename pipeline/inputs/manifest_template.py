@@ -29,7 +29,7 @@ store: ttprep-store
 videos: []
 
 # Many short videos that are one sample each (see docs/sequences.md): trials as folders of pictures,
-# or clips, with one label a folder or from a CSV (file, label):
+# or clips, with one label a folder or from a CSV (file, label; group: what a clip was taken from):
 #   - {kind: frames, path: trials, fps: 30, joints: joints.csv, labels: labels.csv, sample: start}
 #   - {kind: clips, path: clips, labels: folder}
 sources: []
@@ -69,7 +69,7 @@ _MIDDLE = """\
 #   taxonomies: [{name: sides, classes: {Left: ["*left*"], Right: ["*right*"]}}]
 taxonomy: strokes
 
-# How samples are divided; `by` is sample, video or player. See docs/annotations.md.
+# How samples are divided; `by` is sample, video, player or group. See docs/annotations.md.
 splits: {train: 0.7, validation: 0.2, test: 0.1, seed: 0, by: sample}
 
 # Rules for crowd-sourced annotations (seconds; see docs/annotations.md).
@@ -102,7 +102,7 @@ def template() -> str:
             text = field.description or documented.get(name, "")
             if get_origin(field.annotation) is Literal and "|" not in text:
                 text = f"{text}: {' | '.join(map(str, get_args(field.annotation)))}"
-            stages.append(f"    {name}: {_scalar(values[name])}" + (f"  # {text}" if text else ""))
+            stages.append(f"    {name}: {_scalar(values.get(name))}" + (f"  # {text}" if text else ""))
     return "\n".join([*lines, "stages:", *stages]) + "\n"
 
 

@@ -43,7 +43,7 @@ class Source:
         Other paths with the same content, and links to it.
     fps : float or None
         From the manifest.
-    player : str
+    player, group : str
         From the manifest.
     joints : Path or None
         File of given joint positions, of a folder of pictures.
@@ -63,6 +63,7 @@ class Source:
     joints: Path | None = None
     label: str = ""
     sample: Literal["", "whole", "start"] = ""
+    group: str = ""
 
 
 def identify(

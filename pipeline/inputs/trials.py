@@ -169,7 +169,7 @@ def _labels(
     if not entry.labels:
         return {}
     home = on_disk(manifest.resolve(entry.path))
-    labels, notes = read_labels(on_disk(manifest.resolve(Path(entry.labels))), names, home)
+    labels, notes = read_labels(on_disk(manifest.resolve(Path(entry.labels))), names, home, entry.columns)
     found.notes += notes
     return labels
 
@@ -225,6 +225,7 @@ def attach(sources: Iterable[Source], found: Found) -> tuple[list[Source], list[
                 fps=first.entry.fps,
                 sample=first.entry.sample,
                 player=first.label.player or first.entry.player,
+                group=first.label.group or first.entry.group,
                 label=next(iter(labels)) if len(labels) == 1 else "",
             )
         )
@@ -277,7 +278,8 @@ def whole_samples(
                 late.append(source.name)
             identity = sample_id(facts.content_id, begin, facts.n_frames)
             video, label = source.path.as_posix(), canonical(source.label)
-            samples.append((source, Sample(identity, video, begin, facts.n_frames, label, (), source.player)))
+            found = Sample(identity, video, begin, facts.n_frames, label, (), source.player, source.group)
+            samples.append((source, found))
     for label_name, names in strange.items():
         what = f"{len(names)} labelled {label_name!r}, which has no class in the taxonomy {view.name!r}"
         issues.append(Issue(names[0], 0, "unknown-label", f"{what}; list it in the manifest's classes"))

@@ -74,7 +74,10 @@ class SampleTable:
         uncounted : iterable of Source, optional
             Videos whose frames are not in the store; default: those of this table.
         """
-        videos = tuple((s, facts_from_receipt(r, s.sha256, s.player, self.store)) for s, r in frames)
+        videos = tuple(
+            (s, replace(facts_from_receipt(r, s.sha256, s.player, self.store), group=s.group))
+            for s, r in frames
+        )
         starts = self.starts if starts is None else starts
         lacking = self.uncounted if uncounted is None else tuple(uncounted)
         here, there = dict(self.videos), dict(videos)

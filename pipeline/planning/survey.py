@@ -161,7 +161,7 @@ def _with_entries(manifest: Manifest, sources: list[Source]) -> list[Source]:
         for path in (source.path, *source.also) if entries else ():
             entry = entries.get(path.resolve())
             if entry is not None:
-                source = replace(source, fps=entry.fps, player=entry.player)
+                source = replace(source, fps=entry.fps, player=entry.player, group=entry.group)
         told.append(source)
     return told
 

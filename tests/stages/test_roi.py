@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from stages.base import Block, VideoInfo
 from stages.contract import run_whole
-from stages.roi import STAGE, RoiParams, clamp, hold, kernel, raw_centre, smooth
+from stages.roi import STAGE, RoiParams, clamp, hold, kernel, pixels_of, raw_centre, smooth
 
 W, H = 320, 180
 
@@ -293,3 +294,34 @@ def test_the_track_is_the_smoothed_held_raw_track() -> None:
     for size in (1, 7, 60):
         parts = list(STAGE.compute(blocks(flow, 60, size), RoiParams(), info))
         np.testing.assert_array_equal(np.concatenate([p["centre"] for p in parts]), out["centre"])
+
+
+def test_a_region_holds_the_track_on_the_player_in_it() -> None:
+    flow = field((40, 60, 3, 0), (250, 90, 9, 9), (44, 62, 1, 0))[None]
+    left = RoiParams(region=(0, 0, 0.5, 1), crop_width=20, crop_height=20)
+    np.testing.assert_allclose(raw_centre(flow, left), [[0.6 * 40 + 0.4 * 42, 0.6 * 60 + 0.4 * 61]])
+    corner = RoiParams(region=(0.5, 0.25, 1, 0.75), crop_width=20, crop_height=20)
+    np.testing.assert_array_equal(raw_centre(flow, corner), [[250, 90]])
+    # nothing moves there: in the frame none, in the whole video the middle of the region
+    still = RoiParams(region=(0.5, 0.75, 1, 1), crop_width=20, crop_height=20)
+    assert np.isnan(raw_centre(flow, still)).all()
+    held = run_whole(STAGE, still, VideoInfo(2, Fraction(120), W, H), {"flow.flow": flow})["centre"]
+    np.testing.assert_array_equal(held, [[(160 + 319) / 2, (135 + 179) / 2]] * 2)
+
+
+@given(st.tuples(*[st.floats(0, 1, allow_nan=False)] * 4))
+def test_a_region_is_inside_the_frame_or_refused(region: tuple[float, float, float, float]) -> None:
+    left, top, right, bottom = region
+    if not (left < right and top < bottom):
+        with pytest.raises(ValidationError, match="left half"):
+            RoiParams(region=region)
+        return
+    rows, columns = pixels_of(RoiParams(region=region), 320, 180)
+    assert 0 <= rows.start < rows.stop <= 180
+    assert 0 <= columns.start < columns.stop <= 320
+
+
+def test_without_a_region_the_parameters_are_written_as_before() -> None:
+    assert "region" not in RoiParams().model_dump(mode="json")
+    told = RoiParams(region=(0, 0, 0.5, 1))
+    assert RoiParams(**told.model_dump(mode="json")) == told

@@ -89,6 +89,7 @@ def write_dataset(
     modalities: tuple[str, ...] = ("rgb", "flow", "pose"),
     untrimmed: bool = True,
     splits: tuple[str, ...] = ("train", "validation", "test"),
+    groups: tuple[str, ...] = (),
 ) -> Path:
     """Write a dataset file of ``videos`` × ``strokes`` strokes and as many negatives."""
     rng = np.random.default_rng(seed)
@@ -140,6 +141,8 @@ def write_dataset(
         group["first"] = np.array(video_first, np.int64)
         group["fps"] = np.full(videos, 120.0)
         group["player"] = [""] * videos
+        if groups:
+            group["group"] = list(groups)
         if untrimmed:
             _pixels(file.create_group("untrimmed"), whole)
         statistics = file.create_group("statistics").attrs

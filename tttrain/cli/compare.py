@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tttrain.evaluation.compare import Row, Training
 
 
-class _Overall:
+class Overall:
     """Follows all epochs of all trainings with one bar."""
 
     def __init__(self, bar: Bar, done: int, total: int, name: str) -> None:
@@ -101,9 +101,9 @@ def compare(
     runtime = Runtime(workers=workers, compile=compiled, save_every=save_every)
     with Bar(stderr(), "epochs") as bar:
 
-        def listen(number: int, training: Training) -> _Overall:
+        def listen(number: int, training: Training) -> Overall:
             done = sum(t.config.epochs for t in trainings[:number])
-            return _Overall(bar, done, total, f"{number + 1} of {len(trainings)}: {training.folder.name}")
+            return Overall(bar, done, total, f"{number + 1} of {len(trainings)}: {training.folder.name}")
 
         table = compare_models(
             dataset, folder, trainings, split, chosen, runtime, allow_absent=allow_absent, listen=listen

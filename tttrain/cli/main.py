@@ -13,6 +13,7 @@ import click
 from tttrain import errors
 from tttrain.cli.attention import attention
 from tttrain.cli.compare import compare
+from tttrain.cli.crossvalidate import crossvalidate
 from tttrain.cli.detect import detect
 from tttrain.cli.evaluate import evaluate
 from tttrain.cli.fit import fit
@@ -57,7 +58,7 @@ def main() -> None:
     """Train and apply the networks of the stroke papers on a dataset of `ttprep export`."""
 
 
-for command in (fit, compare, evaluate, robustness, detect, models, attention):
+for command in (fit, compare, crossvalidate, evaluate, robustness, detect, models, attention):
     main.add_command(command)
 
 

@@ -89,6 +89,8 @@ class Videos:
         ``first`` is −1 where the whole video is not in the file.
     fps : array of float
         1/s.
+    group : array of str
+        What each was taken from, empty where unknown.
     """
 
     name: Array
@@ -97,6 +99,7 @@ class Videos:
     fps: Array
     first: Array
     rows: Array
+    group: Array
 
 
 @dataclass(frozen=True)
@@ -224,11 +227,12 @@ def read_info(path: Path | str, taxonomy: str | None = None) -> DatasetInfo:
         samples=samples,
         videos=Videos(**header.videos),
         untrimmed_label=untrimmed,
-        samples_digest=_digest(samples, classes),
+        samples_digest=samples_digest(samples, classes),
     )
 
 
-def _digest(samples: Samples, classes: tuple[str, ...]) -> str:
+def samples_digest(samples: Samples, classes: tuple[str, ...]) -> str:
+    """Return what tells two sets of samples apart: samples, their order, labels and splits."""
     digest = hashlib.sha256(json.dumps([*classes, *samples.id.tolist()]).encode())
     for column in (samples.label, samples.first, samples.rows):
         digest.update(np.ascontiguousarray(column, np.int64).tobytes())

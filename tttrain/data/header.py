@@ -146,6 +146,8 @@ def _samples(file: h5py.File, attrs: Mapping[str, Any], videos: int) -> dict[str
 def _videos(file: h5py.File) -> dict[str, Array]:
     n = len(_table(file, "videos/name", MOST_SAMPLES))
     out: dict[str, Array] = {name: _texts(file, f"videos/{name}", n) for name in ("name", "sha256")}
+    there = "group" in file["videos"]  # only where a video has one
+    out["group"] = _texts(file, "videos/group", n) if there else np.full(n, "", np.str_)
     for name, low in {"n_frames": 0, "first": -1, "rows": 0}.items():
         out[name] = _integers(file, f"videos/{name}", low, MOST_ROWS, like=n)
     fps = _table(file, "videos/fps", MOST_SAMPLES)

@@ -16,7 +16,7 @@ from tttrain.data.sampling_methods import METHODS
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation.evaluate import evaluate
 from tttrain.evaluation.metrics import majority_share
-from tttrain.evaluation.trained_network import load_network
+from tttrain.evaluation.trained_network import open_network
 from tttrain.models.registry import get_spec, make_options
 from tttrain.training.config import RunConfig
 from tttrain.training.preflight import check_classes
@@ -136,9 +136,22 @@ def prepare_trainings(
     TrainError
         One of them cannot, or its folder holds another run.
     """
+    infos = [read_info(dataset, training.config.taxonomy) for training in trainings]
+    return prepare_on(list(zip(trainings, infos, strict=True)), allow_absent=allow_absent)
+
+
+def prepare_on(
+    trainings: Sequence[tuple[Training, DatasetInfo]], *, allow_absent: bool
+) -> list[tuple[Training, DatasetInfo, RunRecord]]:
+    """Check trainings, each on a dataset that is read already, and begin their folders.
+
+    Raises
+    ------
+    TrainError
+        As :func:`prepare_trainings`.
+    """
     ready = []
-    for training in trainings:
-        info = read_info(dataset, training.config.taxonomy)
+    for training, info in trainings:
         check_modalities(info, training.config.model)
         check_classes(info, training.config, allow_absent=allow_absent)
         record = as_begun(training.folder, make_record(training.config, info))
@@ -171,7 +184,7 @@ def train_and_test(
     if there.get("of") == of:
         return there
     history = Trainer(record, info, training.folder, device, runtime).run(listener)
-    network = load_network(training.folder, info.path, device)
+    network = open_network(training.folder, record, info, device)
     report = evaluate([network], split, training.folder / f"evaluate-{split}", batch=record.config.batch)
     found = report["decisions"]["average"]
     result = {
@@ -181,6 +194,7 @@ def train_and_test(
         "seconds": float(np.median([r["seconds"] for r in history])),
         "epochs": len(history),
         "best_epoch": [r["epoch"] for r in history if r["improved"]][-1],
+        "confusion": found["confusion"],
         "of": of,
     }
     atomic.write_checked_json(path, result)

@@ -73,7 +73,17 @@ def load_network(folder: Path, dataset: Path | None, device: torch.device) -> Tr
         No run, no checkpoint, or a dataset that does not fit it.
     """
     record = read_run(folder)
-    info = read_info(dataset or record.data.path, record.data.taxonomy)
+    return open_network(folder, record, read_info(dataset or record.data.path, record.data.taxonomy), device)
+
+
+def open_network(folder: Path, record: RunRecord, info: DatasetInfo, device: torch.device) -> TrainedNetwork:
+    """Load the best state of a run for use on a dataset that is read already, perhaps split otherwise.
+
+    Raises
+    ------
+    TrainError
+        No checkpoint, or a dataset that does not fit the run.
+    """
     view = view_of(record, info)
     set_precision(device, record.config.precision)
     return TrainedNetwork(record, info, view, load_best(folder, record, view, device), device)

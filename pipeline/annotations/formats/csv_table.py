@@ -1,8 +1,8 @@
 """Read CSV tables with a column mapping.
 
 The mapping says what the numbers mean: seconds, or frames that count from 0 or 1 with an inclusive or
-exclusive end. They are converted to first frame and first frame after, counted from 0. A first line
-``sep=;``, as spreadsheets write it, names the delimiter.
+exclusive end; or one instant, about which the interval lies. They are converted to first frame and first
+frame after, counted from 0. A first line ``sep=;``, as spreadsheets write it, names the delimiter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from pipeline.annotations.formats.annotation_format import AnnotationFile, AnnotationFormat
 from pipeline.annotations.formats.recorder import Recorder
+from pipeline.annotations.intervals import exact
 from pipeline.annotations.options import AnnotationOptions, CsvMapping
 from pipeline.annotations.parsing.text import (
     BadField,
@@ -135,16 +136,17 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
         video = out.named_video(line, cells[columns.video])
     if video is None:
         return
-    read = _times if mapping.unit == "seconds" else _numbers
-    span = read(line, cells[columns.begin], cells[columns.end], video, mapping, out)
+    if columns.instant is not None:
+        span = _about(line, cells[columns.instant], video, mapping, out)
+    else:
+        read = _times if mapping.unit == "seconds" else _numbers
+        span = read(line, cells[columns.begin], cells[columns.end], video, mapping, out)
     if span is None:
         return
-    begin, end = span
     out.add(
         line,
         video,
-        begin - mapping.first_frame,
-        end - mapping.first_frame + mapping.end_inclusive,
+        *span,
         out.composed(line, columns.label, cells),
         cells.get(columns.annotator, ""),
         cells.get(columns.player, ""),
@@ -157,7 +159,32 @@ def _numbers(
     """Parse the two frame numbers of a row."""
     cells = ((mapping.columns.begin, first), (mapping.columns.end, last))
     begin, end = (_number(line, name, cell, out) for name, cell in cells)
-    return None if begin is None or end is None else (begin, end)
+    if begin is None or end is None:
+        return None
+    return begin - mapping.first_frame, end - mapping.first_frame + mapping.end_inclusive
+
+
+def _about(line: int, cell: str, video: str, mapping: CsvMapping, out: Recorder) -> tuple[int, int] | None:
+    """Parse the instant of a row, and take the interval about it."""
+    name = mapping.columns.instant or ""
+    if mapping.unit == "seconds":
+        time = _time(line, name, cell, out)
+        frame = None if time is None else out.frame_at(line, video, time)
+    else:
+        number = _number(line, name, cell, out)
+        frame = None if number is None else number - mapping.first_frame
+    if frame is None:
+        return None
+    return out.around(line, video, frame, exact(mapping.before), exact(mapping.after))
+
+
+def _time(line: int, name: str, cell: str, out: Recorder) -> Fraction | None:
+    """Parse a time in seconds."""
+    try:
+        return time_in_seconds(cell)
+    except BadField as error:
+        out.issue(line, error.kind, f"{name}: {error.message}")
+        return None
 
 
 def _number(line: int, name: str, cell: str, out: Recorder) -> int | None:
@@ -184,12 +211,8 @@ def _times(
     line: int, first: str, last: str, video: str, mapping: CsvMapping, out: Recorder
 ) -> tuple[int, int] | None:
     """Parse the two times of a row, and find their frames."""
-    times: list[Fraction] = []
-    for name, cell in ((mapping.columns.begin, first), (mapping.columns.end, last)):
-        try:
-            times.append(time_in_seconds(cell))
-        except BadField as error:
-            out.issue(line, error.kind, f"{name}: {error.message}")
+    cells = ((mapping.columns.begin, first), (mapping.columns.end, last))
+    times = [time for name, cell in cells if (time := _time(line, name, cell, out)) is not None]
     if len(times) < 2:
         return None
     begin = out.frame_at(line, video, times[0])

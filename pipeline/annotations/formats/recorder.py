@@ -115,8 +115,7 @@ class Recorder:
         if video in self.uncounted:
             return 0
         if facts is None:
-            message = f"no video {shown(video)} is known; add it, or say which it is: {remedy_for(video)}"
-            self.issue_once(line, "unknown-video", message, video)
+            self._unknown(line, video)
             return None
         if facts.timeline is not None and not facts.timeline.real:
             self.issue_once(
@@ -132,6 +131,38 @@ class Recorder:
             self.issue(line, "bad-number", f"{float(seconds):g} s is no time in any video")
             return None
         return frame
+
+    def around(
+        self, line: int, video: str, frame: int, before: Fraction, after: Fraction
+    ) -> tuple[int, int] | None:
+        """Return the interval about an instant.
+
+        Parameters
+        ----------
+        line : int
+        video : str
+        frame : int
+            Of the instant, from 0.
+        before, after : Fraction
+            What belongs to the interval, s.
+
+        Returns
+        -------
+        (int, int) or None
+            First frame, first frame after; None, and a finding, if the video and so its frame rate is not
+            known. The frame itself where the frames are not counted yet.
+        """
+        facts = self.videos.get(video)
+        if video in self.uncounted:
+            return frame, frame
+        if facts is None:
+            self._unknown(line, video)
+            return None
+        return facts.frame_after(frame, -before), facts.frame_after(frame, after)
+
+    def _unknown(self, line: int, video: str) -> None:
+        message = f"no video {shown(video)} is known; add it, or say which it is: {remedy_for(video)}"
+        self.issue_once(line, "unknown-video", message, video)
 
     def named_video(self, line: int, name: str) -> str | None:
         """Find the known video that a name in the file stands for.
