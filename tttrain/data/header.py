@@ -106,8 +106,7 @@ def _attributes(file: h5py.File) -> dict[str, Any]:
     modalities = _names(_attribute(file, "modalities"), "attribute modalities")
     if not set(modalities) <= set(MODALITIES):
         raise _Wrong("attribute modalities", f"{_short(modalities)} are not of {', '.join(MODALITIES)}")
-    names = ("frame_size", "crop", "window")
-    sizes = {name: _size(_attribute(file, name), f"attribute {name}") for name in names}
+    sizes = {k: _size(_attribute(file, k), f"attribute {k}") for k in ("frame_size", "crop", "window")}
     for small, large in (("crop", "window"), ("window", "frame_size")):
         if any(a > b for a, b in zip(sizes[small], sizes[large], strict=True)):
             raise _Wrong(f"attribute {small}", f"{sizes[small]} is larger than {large}, {sizes[large]}")
@@ -146,8 +145,8 @@ def _samples(file: h5py.File, attrs: Mapping[str, Any], videos: int) -> dict[str
 def _videos(file: h5py.File) -> dict[str, Array]:
     n = len(_table(file, "videos/name", MOST_SAMPLES))
     out: dict[str, Array] = {name: _texts(file, f"videos/{name}", n) for name in ("name", "sha256")}
-    there = "group" in file["videos"]  # only where a video has one
-    out["group"] = _texts(file, "videos/group", n) if there else np.full(n, "", np.str_)
+    # only where a video has one
+    out["group"] = _texts(file, "videos/group", n) if "group" in file["videos"] else np.full(n, "", np.str_)
     for name, low in {"n_frames": 0, "first": -1, "rows": 0}.items():
         out[name] = _integers(file, f"videos/{name}", low, MOST_ROWS, like=n)
     fps = _table(file, "videos/fps", MOST_SAMPLES)
