@@ -110,7 +110,14 @@ class RunConfig(BaseModel):
             drop=self.drop,
         )
 
+    def _full(self) -> dict[str, Any]:
+        """Return all settings; those of the model that an earlier version did not know at their defaults."""
+        from tttrain.models.registry import get_spec, make_options
+
+        options = make_options(get_spec(self.model), self.options).model_dump()
+        return {**self.model_dump(), "options": options}
+
     def differences(self, other: RunConfig) -> list[str]:
         """List the settings that would give another result than ``other``: ``name: theirs → ours``."""
-        ours, theirs = self.model_dump(), other.model_dump()
+        ours, theirs = self._full(), other._full()
         return [f"{k}: {theirs[k]} → {ours[k]}" for k in ours if k not in CHANGEABLE and ours[k] != theirs[k]]

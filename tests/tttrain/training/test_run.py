@@ -389,6 +389,14 @@ def test_history_is_plain_json(path: Path, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_run_of_a_version_that_knew_fewer_options_goes_on(path: Path, tmp_path: Path) -> None:
+    _, first = run(path, tmp_path / "run", small(epochs=1, options={"attention": 0}))
+    _, more = run(path, tmp_path / "run", small(epochs=2, options={"attention": 0, "residual": 0}))
+    assert curve(more)[:1] == curve(first)
+    with pytest.raises(TrainError, match="options: "):
+        run(path, tmp_path / "run", small(epochs=2, options={"residual": 1}))
+
+
 def test_the_siamese_paper_s_augmentation_reaches_the_data(path: Path, tmp_path: Path) -> None:
     config = small(sampling="siamese", flip=False)
     trainer, _ = run(path, tmp_path / "run", config)
