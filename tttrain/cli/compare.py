@@ -66,14 +66,18 @@ class Overall:
     help="Train this many times per cell, with seeds counted up from --seed, and average.",
 )  # fmt: skip
 @click.option("--split", default="test", show_default=True, help="Test on this split.")
+@click.option(
+    "--initial", type=shared.PATH,
+    help="Start every training from the weights in this state_dict of torchvision's AlexNet.",
+)  # fmt: skip
 @shared.settings
 @shared.WORKERS
 @shared.DEVICE
 @shared.JSON
 def compare(
-    dataset: Path, folder: Path, names: str, methods: str, repeats: int, split: str, options: tuple[str, ...],
-    allow_absent: bool, compiled: bool, save_every: int, workers: int, device: str | None, as_json: bool,
-    **given: Any,
+    dataset: Path, folder: Path, names: str, methods: str, repeats: int, split: str, initial: Path | None,
+    options: tuple[str, ...], allow_absent: bool, compiled: bool, save_every: int, workers: int,
+    device: str | None, as_json: bool, **given: Any,
 ) -> int:  # fmt: skip
     """Train each model with each sampling method on DATASET, test them, and write the table.
 
@@ -82,6 +86,7 @@ def compare(
     """
     from tttrain.evaluation.compare import compare as compare_models
     from tttrain.evaluation.compare import parse_rows, parse_sampling
+    from tttrain.models.initial_weights import file_sha256
     from tttrain.training.device import choose_device, join_world
     from tttrain.training.train import Runtime
 
@@ -89,6 +94,8 @@ def compare(
     chosen = choose_device(device)
     if join_world(chosen).size > 1:
         raise TrainError("compare trains in one process; start it without torchrun", USAGE)
+    if initial is not None:
+        settings["initial"] = file_sha256(initial)
     rows, columns = parse_rows(names, settings["options"]), parse_sampling(methods)
     first = int(settings.get("seed", 0))
     trainings = [
@@ -98,7 +105,7 @@ def compare(
         for i in range(repeats)
     ]
     total = sum(training.config.epochs for training in trainings)
-    runtime = Runtime(workers=workers, compile=compiled, save_every=save_every)
+    runtime = Runtime(workers=workers, compile=compiled, save_every=save_every, initial=initial)
     with Bar(stderr(), "epochs") as bar:
 
         def listen(number: int, training: Training) -> Overall:
@@ -106,8 +113,9 @@ def compare(
             return Overall(bar, done, total, f"{number + 1} of {len(trainings)}: {training.folder.name}")
 
         table = compare_models(
-            dataset, folder, trainings, split, chosen, runtime, allow_absent=allow_absent, listen=listen
-        )
+            dataset, folder, trainings, split, chosen, runtime, allow_absent=allow_absent, listen=listen,
+            note=lambda text: bar.line(f"note: {text}", always=True),
+        )  # fmt: skip
     if as_json:
         echo_json(table)
         return errors.OK

@@ -132,6 +132,9 @@ _SETTINGS = (
                  help="Augment the training samples, or show them as they are stored. [default: augment]"),
     _setting("--augmentation", click.Choice(["roi", "colour"]),
              "Rotate, shift, zoom and flip about the ROI, or crop at random and change the colours."),
+    click.option("--flip/--no-flip", default=None,
+                 help="About the ROI: mirror every other sample (three-stream paper), or none (siamese "
+                      "paper). [default: flip]"),
     _setting("--pixels", click.Choice(["unit", "standard", "imagenet"]),
              "Scale RGB to 0…1, standardise each frame, or normalise by ImageNet's mean and deviation."),
     _setting("--statistics", click.Choice(["all", "train"]),
@@ -151,9 +154,9 @@ _SETTINGS = (
 
 SAMPLING = _setting(
     "--sampling", click.Choice(get_args(Sampling)),
-    "Which frames a training sample takes: a window drawn normally about the middle of the stroke or "
-    "uniformly within it; frames: a window around any frame of a whole video, for detection; method-N: "
-    "a sampling method for trials.",
+    "Which frames a training sample takes: a window drawn normally about the middle of the stroke (siamese: "
+    "with the deviation of that paper, which follows from the frame rate) or uniformly within it; frames: a "
+    "window around any frame of a whole video, for detection; method-N: a sampling method for trials.",
 )  # fmt: skip
 
 

@@ -44,11 +44,13 @@ class StrokeDataset(Dataset[Clip]):
         sampling method. centre: the window in the middle, or the method's first test sample. tests: all
         K test samples of the method, as a first axis. whole: all stored frames (``every`` is then left
         to the reader).
-    sampling : {"normal", "uniform"}
+    sampling : {"normal", "siamese", "uniform"}
         Distribution of the window's place in mode ``train``; see :mod:`tttrain.data.window_positions`. A
         sampling method needs none.
     augmentation : {"roi", "colour"}, optional
         In mode ``train``: about the ROI [3S §2.6], or a random crop and colours [GRU §IV-B], or none.
+    flip : bool
+        About the ROI, mirror every other sample [3S §2.6]; [SSTC §IV-C] mirrors none.
     seed : int
     """
 
@@ -62,6 +64,7 @@ class StrokeDataset(Dataset[Clip]):
         *,
         sampling: str = "normal",
         augmentation: str | None = "roi",
+        flip: bool = True,
         seed: int = 0,
     ) -> None:
         self.info = info
@@ -71,6 +74,7 @@ class StrokeDataset(Dataset[Clip]):
         self.mode = mode
         self.sampling = sampling
         self.augmentation = augmentation
+        self.flip = flip
         self.seed = seed
         self._reader = Reader(info.path)
         self._kept: dict[int, dict[str, Array | Tensor]] | None = None
@@ -153,7 +157,8 @@ class StrokeDataset(Dataset[Clip]):
         clip["label"] = torch.tensor(int(self.info.samples.label[row]))
         clip["row"] = torch.tensor(row)
         if self.mode == "train" and self.augmentation == "roi":
-            clip["transform"] = torch.from_numpy(draw_transform(rng, self.info.limits, self.view.crop))
+            drawn = draw_transform(rng, self.info.limits, self.view.crop, flip=self.flip)
+            clip["transform"] = torch.from_numpy(drawn)
         elif self.mode == "train" and self.augmentation == "colour":
             clip["transform"] = torch.from_numpy(draw_crop(rng, self.view.crop))
             clip["colour"] = torch.from_numpy(draw_colour(rng))

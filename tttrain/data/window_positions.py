@@ -68,6 +68,20 @@ def normal_start(rng: np.random.Generator, place: Place, span: int) -> int:
     return _normal_start(rng, place, span, place.room(span) / 6)
 
 
+def siamese_sigma(fps: float) -> float:
+    """Return the deviation of the windows of [SSTC] §IV-C, frames.
+
+    σ = 0.3·((wt − 1)·0.5 − 1) + 0.8 with wt = (2·fps + 1)/6, whatever the stroke's length: 6.375 at 120/s.
+    """
+    wt = (2 * fps + 1) / 6
+    return 0.3 * ((wt - 1) * 0.5 - 1) + 0.8
+
+
+def siamese_start(rng: np.random.Generator, place: Place, span: int) -> int:
+    """Draw the first row of a window about the middle of a stroke, as :func:`normal_start`, by that law."""
+    return _normal_start(rng, place, span, siamese_sigma(place.fps))
+
+
 def _normal_start(rng: np.random.Generator, place: Place, span: int, sigma: float) -> int:
     room = place.room(span)
     while room:
@@ -99,6 +113,7 @@ def sliding_starts(place: Place, span: int, step: int) -> NDArray[np.intp]:
 #: distributions from which a training window's start is drawn
 STARTS: dict[str, Callable[[np.random.Generator, Place, int], int]] = {
     "normal": normal_start,
+    "siamese": siamese_start,
     "uniform": uniform_start,
 }
 

@@ -17,6 +17,7 @@ from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation.evaluate import evaluate
 from tttrain.evaluation.metrics import majority_share
 from tttrain.evaluation.trained_network import open_network
+from tttrain.models.initial_weights import load_initial
 from tttrain.models.registry import get_spec, make_options
 from tttrain.training.config import RunConfig
 from tttrain.training.preflight import check_classes
@@ -127,7 +128,12 @@ class Training:
 
 
 def prepare_trainings(
-    dataset: Path, trainings: Sequence[Training], *, allow_absent: bool = False
+    dataset: Path,
+    trainings: Sequence[Training],
+    *,
+    initial: Path | None,
+    allow_absent: bool,
+    note: Callable[[str], None],
 ) -> list[tuple[Training, DatasetInfo, RunRecord]]:
     """Check that every training can be done, before hours are spent on the first.
 
@@ -137,11 +143,16 @@ def prepare_trainings(
         One of them cannot, or its folder holds another run.
     """
     infos = [read_info(dataset, training.config.taxonomy) for training in trainings]
-    return prepare_on(list(zip(trainings, infos, strict=True)), allow_absent=allow_absent)
+    pairs = list(zip(trainings, infos, strict=True))
+    return prepare_on(pairs, initial=initial, allow_absent=allow_absent, note=note)
 
 
 def prepare_on(
-    trainings: Sequence[tuple[Training, DatasetInfo]], *, allow_absent: bool
+    trainings: Sequence[tuple[Training, DatasetInfo]],
+    *,
+    allow_absent: bool,
+    initial: Path | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> list[tuple[Training, DatasetInfo, RunRecord]]:
     """Check trainings, each on a dataset that is read already, and begin their folders.
 
@@ -150,14 +161,18 @@ def prepare_on(
     TrainError
         As :func:`prepare_trainings`.
     """
-    ready = []
+    ready, found = [], {}
     for training, info in trainings:
         check_modalities(info, training.config.model)
         check_classes(info, training.config, allow_absent=allow_absent)
         record = as_begun(training.folder, make_record(training.config, info))
         with torch.device("meta"):
-            make_model(record, view_of(record, info))
+            model = make_model(record, view_of(record, info))
+            if initial is not None:
+                found[training.row] = load_initial(model, initial).text()
         ready.append((training, info, record))
+    for row, text in found.items() if note is not None else ():
+        note(f"{row}: {text}")
     for training, _, record in ready:
         open_run(training.folder, record, force=False)
     return ready
@@ -173,7 +188,8 @@ def train_and_test(
     -------
     dict
         ``accuracy`` and the other :data:`FIGURES` on ``split``, deciding by the mean over test samples;
-        ``seconds`` per epoch (median), ``epochs``, ``best_epoch``, and the state and data (``of``).
+        ``seconds`` per epoch (mean [GRU Table III]), ``epochs``, ``best_epoch``, and the state and data
+        (``of``).
     """
     path = training.folder / RESULT
     of = {"split": split, "epochs": training.config.epochs, "fingerprint": info.samples_digest}
@@ -191,7 +207,7 @@ def train_and_test(
         "accuracy": found["accuracy"],
         **found["macro"],
         "temporal_consistency": report["temporal_consistency"]["overall"],
-        "seconds": float(np.median([r["seconds"] for r in history])),
+        "seconds": float(np.mean([r["seconds"] for r in history])),
         "epochs": len(history),
         "best_epoch": [r["epoch"] for r in history if r["improved"]][-1],
         "confusion": found["confusion"],
@@ -288,6 +304,7 @@ def _percent(value: float | None) -> str:
 def compare(
     dataset: Path, folder: Path, trainings: Sequence[Training], split: str, device: torch.device,
     runtime: Runtime, *, allow_absent: bool, listen: Callable[[int, Training], Listener],
+    note: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
     """Carry out all trainings and write the table.
 
@@ -303,6 +320,8 @@ def compare(
     allow_absent : bool
     listen : callable
         (number, training) → the listener of that training.
+    note : callable
+        Gets, for each row, what became of the initial weights.
 
     Returns
     -------
@@ -317,7 +336,9 @@ def compare(
     info = read_info(dataset, trainings[0].config.taxonomy)
     if not len(info.rows_of(split)):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
-    ready = prepare_trainings(dataset, trainings, allow_absent=allow_absent)
+    ready = prepare_trainings(
+        dataset, trainings, initial=runtime.initial, allow_absent=allow_absent, note=note
+    )
     results: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for number, (training, its_info, record) in enumerate(ready):
         found = train_and_test(training, its_info, record, split, device, runtime, listen(number, training))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tttrain.errors import TrainError
-from tttrain.models.attention import AttentionBlock
+from tttrain.models.attention import AttentionBlock, ResidualBlock
 
 _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv3d]] = {1: nn.Conv1d, 3: nn.Conv3d}
 _POOL: dict[int, type[nn.MaxPool1d] | type[nn.MaxPool3d]] = {1: nn.MaxPool1d, 3: nn.MaxPool3d}
@@ -21,10 +21,11 @@ FEATURES = 500
 
 
 class Branch(nn.Module):
-    """One stream: three times convolution, ReLU, max-pooling and optional attention; then 500 features.
+    """One stream: three times convolution, ReLU, max-pooling and an optional block; then 500 features.
 
     Convolutions are 3 wide with stride and padding 1, pools 2 wide in every dimension; an attention
-    block follows a pooling [3S §2.5], [ATT §III-A]. The fully connected layer is followed by a ReLU.
+    block or a single residual block follows a pooling [3S §2.5], [ATT §III-A]. The fully connected layer is
+    followed by a ReLU.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class Branch(nn.Module):
         (T, H, W), or (T,) for a branch of one dimension.
     attention : int
         Number of attention blocks; they follow the first poolings.
+    residual : int
+        Number of residual blocks in their place.
 
     Raises
     ------
@@ -40,7 +43,7 @@ class Branch(nn.Module):
         The input is too small for three poolings.
     """
 
-    def __init__(self, channels: int, volume: tuple[int, ...], attention: int = 0) -> None:
+    def __init__(self, channels: int, volume: tuple[int, ...], attention: int = 0, residual: int = 0) -> None:
         super().__init__()
         dims = len(volume)
         after = tuple(side // 8 for side in volume)
@@ -55,6 +58,8 @@ class Branch(nn.Module):
             layers += [_CONV[dims](channels, filters, 3, padding=1), nn.ReLU(inplace=True), _POOL[dims](2)]
             if i < attention:
                 layers.append(AttentionBlock(filters, dims))
+            elif i < residual:
+                layers.append(ResidualBlock(filters, dims))
             channels = filters
         self.features = nn.Sequential(*layers)
         self.fc = nn.Linear(channels * math.prod(after), FEATURES)

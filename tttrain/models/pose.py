@@ -20,7 +20,7 @@ class Pose(nn.Module):
 
     def __init__(self, shape: InputShape, classes: int, options: AttentionOptions) -> None:
         super().__init__()
-        self.branch = Branch(3 * shape.joints, (shape.length,), options.attention)
+        self.branch = Branch(3 * shape.joints, (shape.length,), options.attention, options.residual)
         self.classify = nn.Linear(FEATURES, classes)
 
     def forward(self, inputs: Inputs) -> Tensor:

@@ -66,10 +66,9 @@ def make_options(spec: ModelSpec, given: Mapping[str, Any]) -> Options:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(spec.options.model_fields)
-        raise TrainError(
-            f"model {spec.name}, option {name}: {first['msg']}; it has: {known}", USAGE
-        ) from None
+        known = ", ".join(sorted(spec.options.model_fields))
+        what = f"option {name}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
+        raise TrainError(f"model {spec.name}, {what}; it has: {known}", USAGE) from None
 
 
 def build(name: str, shape: InputShape, classes: int, options: Mapping[str, Any] | None = None) -> nn.Module:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 #: modality → values; rgb (N, 3, T, H, W), flow (N, 2, T, H, W), pose (N, 3·J, T)
@@ -47,9 +47,16 @@ class Options(BaseModel):
 
 
 class AttentionOptions(Options):
-    """Options of models whose branches may carry attention blocks."""
+    """Options of models whose branches may carry attention blocks or, to compare with, residual ones."""
 
     attention: int = Field(0, ge=0, le=3, description="attention blocks in each branch, first pooling first")
+    residual: int = Field(0, ge=0, le=3, description="residual blocks in their place [ATT §III-A.3]")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> AttentionOptions:
+        if self.attention and self.residual:
+            raise ValueError("residual blocks stand in the place of attention blocks; give one of the two")
+        return self
 
 
 @dataclass(frozen=True)

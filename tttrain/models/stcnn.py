@@ -21,14 +21,16 @@ class SingleStream(nn.Module):
     modalities : sequence of {"rgb", "flow"}
     shape : InputShape
     classes : int
-    attention : int
-        Attention blocks, 0–3.
+    options : AttentionOptions
     """
 
-    def __init__(self, modalities: Sequence[str], shape: InputShape, classes: int, attention: int) -> None:
+    def __init__(
+        self, modalities: Sequence[str], shape: InputShape, classes: int, options: AttentionOptions
+    ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
-        self.branch = Branch(sum(CHANNELS[m] for m in modalities), shape.volume, attention)
+        channels = sum(CHANNELS[m] for m in modalities)
+        self.branch = Branch(channels, shape.volume, options.attention, options.residual)
         self.classify = nn.Linear(FEATURES, classes)
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -58,22 +60,22 @@ class LateFusion(nn.Module):
 
 def rgb_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
     """Build the RGB model."""
-    return SingleStream(("rgb",), shape, classes, options.attention)
+    return SingleStream(("rgb",), shape, classes, options)
 
 
 def flow_stcnn(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
     """Build the Flow model."""
-    return SingleStream(("flow",), shape, classes, options.attention)
+    return SingleStream(("flow",), shape, classes, options)
 
 
 def early_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
     """Build one branch that sees RGB and flow as five channels."""
-    return SingleStream(("rgb", "flow"), shape, classes, options.attention)
+    return SingleStream(("rgb", "flow"), shape, classes, options)
 
 
 def late_fusion(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
     """Build an RGB and a Flow model whose scores are added."""
-    return LateFusion([SingleStream((m,), shape, classes, options.attention) for m in ("rgb", "flow")])
+    return LateFusion([SingleStream((m,), shape, classes, options) for m in ("rgb", "flow")])
 
 
 MODELS = (

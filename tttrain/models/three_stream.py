@@ -27,8 +27,8 @@ class ThreeStream(nn.Module):
 
     def __init__(self, shape: InputShape, classes: int, options: ThreeStreamOptions) -> None:
         super().__init__()
-        self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention)
-        self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention)
+        self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention, options.residual)
+        self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention, options.residual)
         self.pose = Branch(3 * shape.joints, (shape.length,), options.pose_attention)
         self.rgb_flow = BilinearFusion(classes)
         self.rgb_pose = BilinearFusion(classes)

@@ -32,8 +32,8 @@ class Twin(nn.Module):
 
     def __init__(self, shape: InputShape, classes: int, options: TwinOptions) -> None:
         super().__init__()
-        self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention)
-        self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention)
+        self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention, options.residual)
+        self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention, options.residual)
         self.fuse = BilinearFusion(classes) if options.fusion == "bilinear" else None
         self.classify = nn.Linear(2 * FEATURES, classes) if options.fusion == "fc" else None
 
@@ -51,7 +51,7 @@ class Twin(nn.Module):
 
 def siamese(shape: InputShape, classes: int, options: AttentionOptions) -> nn.Module:
     """Build the network of [SSTC]."""
-    return Twin(shape, classes, TwinOptions(attention=options.attention, fusion="fc"))
+    return Twin(shape, classes, TwinOptions(**options.model_dump(), fusion="fc"))
 
 
 MODELS = (

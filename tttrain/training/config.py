@@ -10,7 +10,7 @@ from tttrain.data.sampling_methods import METHODS
 from tttrain.training.lr_schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
 
 Sampling = Literal[
-    "normal", "uniform", "frames",
+    "normal", "siamese", "uniform", "frames",
     "method-1", "method-2", "method-3", "method-4", "method-5", "method-6", "method-7",
 ]  # fmt: skip
 
@@ -59,6 +59,7 @@ class RunConfig(BaseModel):
     drop: float = Field(0.7, ge=0, le=1)
     augment: bool = True
     augmentation: Literal["roi", "colour"] = Field("roi", description="about the ROI, or [GRU §IV-B]")
+    flip: bool = Field(True, description="about the ROI: mirror every other sample; [SSTC] does not")
     sampling: Sampling = "normal"
     square: int | None = Field(
         None, ge=1, le=MOST, description="side of the central square shown; default: the crop"
@@ -117,7 +118,14 @@ class RunConfig(BaseModel):
             drop=self.drop,
         )
 
+    def _full(self) -> dict[str, Any]:
+        """Return all settings; those of the model that an earlier version did not know at their defaults."""
+        from tttrain.models.registry import get_spec, make_options
+
+        options = make_options(get_spec(self.model), self.options).model_dump()
+        return {**self.model_dump(), "options": options}
+
     def differences(self, other: RunConfig) -> list[str]:
         """List the settings that would give another result than ``other``: ``name: theirs → ours``."""
-        ours, theirs = self.model_dump(), other.model_dump()
+        ours, theirs = self._full(), other._full()
         return [f"{k}: {theirs[k]} → {ours[k]}" for k in ours if k not in CHANGEABLE and ours[k] != theirs[k]]

@@ -28,6 +28,8 @@ from tttrain.data.window_positions import (
     centre_start,
     normal_start,
     sample_rng,
+    siamese_sigma,
+    siamese_start,
     sliding_starts,
     uniform_start,
 )
@@ -161,6 +163,30 @@ def test_starts_follow_the_normal_law_around_the_centre() -> None:
     assert normal_start(sample_rng(0, 0, 0), same, 100) == uniform_start(sample_rng(0, 0, 0), same, 100) == 0
     small = [normal_start(sample_rng(0, epoch, 1), whole(101), 100) for epoch in range(200)]
     assert set(small) == {0, 1}
+
+
+def test_the_siamese_law_follows_from_the_frame_rate_alone() -> None:
+    # [SSTC] IV-C by hand: wt = 241/6, (wt - 1)/2 - 1 = 18.583
+    assert siamese_sigma(120) == pytest.approx(6.375)
+    assert siamese_sigma(30) == pytest.approx(0.3 * ((61 / 6 - 1) * 0.5 - 1) + 0.8)
+    for length in (150, 250):  # whatever the length of the stroke
+        place = Place(7, length, length + 20, 120.0)
+        starts = [siamese_start(sample_rng(0, epoch, 5), place, 100) for epoch in range(4000)]
+        assert abs(np.mean(starts) - 7 - (length - 100) / 2) < 0.4
+        assert abs(np.std(starts) - 6.375) < 0.25
+
+
+@given(room=st.integers(0, 30), fps=st.floats(1, 240), seed=st.integers(0, 50))
+def test_the_siamese_law_is_drawn_again_until_inside(room: int, fps: float, seed: int) -> None:
+    place = Place(4, 50 + room, 60 + room, fps)
+    wt = (2 * fps + 1) / 6
+    sigma = 0.3 * ((wt - 1) / 2 - 1) + 0.8
+    rng, found = sample_rng(seed, 0, 0), None
+    while found is None:  # as the paper tells it: a window about the middle, until it lies in the stroke
+        middle = 4 + (50 + room) / 2 + rng.normal(0, sigma) if room else 4 + 25.0
+        start = round(middle - 25 - 4) + 4
+        found = start if 4 <= start <= 4 + room else None
+    assert siamese_start(sample_rng(seed, 0, 0), place, 50) == found
 
 
 def test_uniform_starts_fill_the_stroke() -> None:

@@ -17,6 +17,7 @@ from tests.support.trials_writer import write_trials
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import compare as compare_module
 from tttrain.evaluation.compare import Training, parse_rows, parse_sampling
+from tttrain.evaluation.trained_network import load_network
 from tttrain.training.run_folder import read_run
 from tttrain.training.train import Listener, Trainer
 
@@ -173,13 +174,49 @@ def test_fit_takes_the_papers_settings_and_what_is_given(path: Path, tmp_path: P
     assert "train one with --sampling uniform" in result.output
 
 
-def test_fit_begins_with_weights_from_a_file_and_remembers_which(path: Path, tmp_path: Path) -> None:
+def write_alexnet(path: Path) -> dict[str, torch.Tensor]:
+    """Write convolutions of torchvision's AlexNet whose weights are all 0.01."""
     widths, n, state = (64, 192, 384, 256, 256), 3, {}
     for place, out, d in zip((0, 3, 6, 8, 10), widths, (11, 5, 3, 3, 3), strict=True):
         state[f"features.{place}.weight"] = torch.full((out, n, d, d), 0.01)
         state[f"features.{place}.bias"] = torch.zeros(out)
         n = out
-    torch.save(state, tmp_path / "alexnet.pth")
+    torch.save(state, path)
+    return state
+
+
+def test_every_training_of_a_comparison_begins_with_the_weights_of_a_file(path: Path, tmp_path: Path) -> None:
+    write_alexnet(tmp_path / "alexnet.pth")
+    args = [
+        "compare", path, tmp_path / "out", "--models", "1d-convgru,2d-convgru", "--sampling", "4",
+        "--initial", tmp_path / "alexnet.pth", "--size", "16x16", "--epochs", "1", "--lr", "1e-12",
+        "--weight-decay", "0", "--option", "stride=1",
+    ]  # fmt: skip
+    assert "no layer fits" in call(*args, code=2).output  # the paper's numbers of features are others
+    assert not (tmp_path / "out").exists()
+    result = call(*args, "--option", "features=torchvision")
+    for row in ("1d-convgru", "2d-convgru"):
+        assert f"note: {row}: first weights from the file: frames.conv1.0" in result.output
+        folder = tmp_path / "out" / f"{row}-method-4"
+        network = load_network(folder, None, torch.device("cpu"))
+        first = dict(network.model.named_parameters())["frames.conv1.0.weight"]
+        torch.testing.assert_close(first, torch.full_like(first, 0.01))
+        assert len(read_run(folder).config.initial or "") == 64
+    plain = [word for word in args if word not in ("--initial", tmp_path / "alexnet.pth")]
+    assert "initial: " in call(*plain, "--option", "features=torchvision", code=2).output
+
+
+def test_the_time_of_an_epoch_is_the_mean_over_all(table: Compared) -> None:
+    _, folder, found = table
+    for place in found["places"]:
+        name = f"{place['model'].replace(':', '-').replace('=', '-')}-{place['sampling']}"
+        runs = [json.loads((folder / f"{name}{s}" / "history.json").read_text()) for s in ("", "-seed-1")]
+        means = [sum(r["seconds"] for r in history) / len(history) for history in runs]
+        assert place["seconds"] == pytest.approx(sum(means) / 2)
+
+
+def test_fit_begins_with_weights_from_a_file_and_remembers_which(path: Path, tmp_path: Path) -> None:
+    state = write_alexnet(tmp_path / "alexnet.pth")
     args = [
         "fit", path, tmp_path / "r", "--model", "1d-convgru", "--size", "16x16", "--epochs", "1",
         "--sampling", "method-4", "--option", "stride=1", "--option", "features=torchvision",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +106,7 @@ def _variants() -> Iterator[tuple[str, dict[str, Any]]]:
         yield spec.name, {"stride": 1, "width": 0.05} if "stride" in fields else {}
         if "attention" in fields:
             yield spec.name, {name: 3 for name in fields if name.endswith("attention")}
+            yield spec.name, {"residual": 3}
     yield "twin", {"fusion": "fc"}
     yield "three-stream", {"attention": 3}
     yield "i3d-rgb", {"first_pool": True}
@@ -125,6 +127,43 @@ def test_forward_and_backward_of_every_model(name: str, options: dict[str, Any])
     assert not without
 
 
+@pytest.mark.parametrize(("name", "branches"), [("rgb-stcnn", 1), ("flow-stcnn", 1), ("twin", 2)])
+def test_residual_blocks_follow_the_poolings_from_the_first_on(name: str, branches: int) -> None:
+    # [ATT] III-A.3; by hand: BN, 1x1x1 and 3x3x3 convolutions at a quarter of the width, rounded up
+    def size(n: int) -> int:
+        q = math.ceil(n / 4)
+        return (2 * n + n * q) + (2 * q + q * q * 27) + (2 * q + q * n)
+
+    sizes = [size(n) for n in (30, 60, 80)]
+    assert sizes == [2_300, 8_055, 14_240]
+    with torch.device("meta"):
+        plain, *grown = (
+            count_parameters(build(name, InputShape(), 21, {"residual": k}))[1] for k in range(4)
+        )
+    assert [n - plain for n in grown] == [branches * sum(sizes[:k]) for k in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("blocks", range(4))
+def test_a_branch_with_residual_blocks_is_its_layers_one_by_one(blocks: int) -> None:
+    torch.manual_seed(1)
+    branch: Any = Branch(2, (8, 16, 16), residual=blocks).eval()
+    convolutions = [m for m in branch.features if isinstance(m, nn.Conv3d)]
+    residual = [m for m in branch.modules() if isinstance(m, ResidualBlock)]
+    assert not any(isinstance(m, AttentionBlock) for m in branch.modules())
+    for block in residual:  # whatever they start from: as after some training
+        for weights in block.parameters():
+            nn.init.uniform_(weights, 0.1, 0.5)
+    x = y = torch.randn(1, 2, 8, 16, 16)
+    for i, layer in enumerate(convolutions):
+        y = functional.max_pool3d(
+            functional.relu(functional.conv3d(y, layer.weight, layer.bias, padding=1)), 2
+        )
+        if i < blocks:
+            y = residual[i](y)
+    assert len(residual) == blocks
+    torch.testing.assert_close(branch(x), functional.relu(branch.fc(y.flatten(1))))
+
+
 def test_options_may_be_texts_as_a_command_line_gives_them() -> None:
     model = build("twin", SMALL, 4, {"attention": "2", "fusion": "fc"})
     assert sum(isinstance(m, AttentionBlock) for m in model.modules()) == 4
@@ -137,6 +176,11 @@ def test_options_may_be_texts_as_a_command_line_gives_them() -> None:
         ("zzz", {}, "rgb-stcnn"),
         ("twin", {"attention": 4}, "attention"),
         ("twin", {"atention": 1}, "it has: attention, fusion"),
+        (
+            "twin",
+            {"attention": 1, "residual": 2},
+            "model twin, residual blocks stand in the place of attention",
+        ),
     ],
 )
 def test_wrong_names_and_options_are_explained(name: str, options: dict[str, Any], words: str) -> None:
