@@ -34,7 +34,9 @@ class Twin(nn.Module):
         super().__init__()
         self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention)
         self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention)
-        self.fuse = BilinearFusion(classes) if options.fusion == "bilinear" else None
+        self.fuse = (
+            BilinearFusion(classes, attention=options.attention > 0) if options.fusion == "bilinear" else None
+        )
         self.classify = nn.Linear(2 * FEATURES, classes) if options.fusion == "fc" else None
 
     def forward(self, inputs: Inputs) -> Tensor:
