@@ -7,6 +7,7 @@ them, so a new video never re-reads the old ones.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,7 +23,9 @@ class StatisticsParams(Params):
     """Parameters of the normalisation statistics."""
 
     min_flow: float = Field(
-        0.0, ge=0, description="leave out frames whose maximum is below this, px (the authors' script: 5)"
+        0.0,
+        ge=0,
+        description="per component: leave out maxima below this, px (the authors' script: 5)",
     )
 
 
@@ -64,20 +67,24 @@ def summarise(maxima: Iterable[NDArray[np.float32]], params: StatisticsParams) -
     Returns
     -------
     dict
-        ``mean``, ``std``, ``divisor`` (each [x, y], px), ``frames`` used and ``frames_left_out``. Where
-        nothing moved at all the divisor is 1.
+        ``mean``, ``std``, ``divisor`` (each [x, y], px), ``frames`` used for either component and
+        ``frames_left_out`` of both. Where nothing moved at all the divisor is 1.
     """
     rows = np.concatenate([np.zeros((0, 2), np.float32), *maxima]).astype(np.float64)
-    used = rows[rows.max(axis=1, initial=0) >= params.min_flow] if len(rows) else rows
-    mean = used.mean(axis=0) if len(used) else np.zeros(2)
-    std = used.std(axis=0) if len(used) else np.zeros(2)
+    # each component apart: a fast vertical motion must not bring a still horizontal one along
+    used = rows >= params.min_flow
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing, 0 here
+        mean = np.nan_to_num(rows.mean(axis=0, where=used))
+        std = np.nan_to_num(rows.std(axis=0, where=used))
     divisor = mean + 3 * std
+    frames = int(used.any(axis=1).sum())
     return {
         "mean": mean.tolist(),
         "std": std.tolist(),
         "divisor": np.where(divisor > 0, divisor, 1.0).tolist(),
-        "frames": len(used),
-        "frames_left_out": len(rows) - len(used),
+        "frames": frames,
+        "frames_left_out": len(rows) - frames,
     }
 
 

@@ -54,15 +54,16 @@ def test_a_video_of_one_frame_has_no_maxima() -> None:
 def by_numpy(videos: list[Maxima], least: float) -> dict[str, Any]:
     """[3S] §2.4, eq. 3, over the concatenation in double precision."""
     rows = np.concatenate(videos).astype(np.float64)
-    used = np.array([r for r in rows if max(r) >= least]).reshape(-1, 2)
-    mean = np.array([np.sum(c) / len(c) for c in used.T])
-    std = np.array([np.sqrt(np.sum((c - m) ** 2) / len(c)) for c, m in zip(used.T, mean, strict=True)])
+    used = [np.array([v for v in component if v >= least]) for component in rows.T]
+    mean = np.array([np.sum(c) / len(c) for c in used])
+    std = np.array([np.sqrt(np.sum((c - m) ** 2) / len(c)) for c, m in zip(used, mean, strict=True)])
+    frames = sum(1 for row in rows if max(row) >= least)
     return {
         "mean": mean,
         "std": std,
         "divisor": mean + 3 * std,
-        "frames": len(used),
-        "left": len(rows) - len(used),
+        "frames": frames,
+        "left": len(rows) - frames,
     }
 
 
@@ -91,11 +92,12 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(got["divisor"], [4 + 3 * sigma, 1])
 
 
-def test_min_flow_looks_at_the_larger_component_and_keeps_the_threshold_itself() -> None:
+def test_min_flow_looks_at_each_component_and_keeps_the_threshold_itself() -> None:
     rows = np.array([[4.99, 0], [5, 0], [0, 5], [4.5, 4.5], [80, 1]], np.float32)
     got = summarise([rows], StatisticsParams(min_flow=5))
     assert (got["frames"], got["frames_left_out"]) == (3, 2)
-    np.testing.assert_allclose(got["mean"], rows[[1, 2, 4]].mean(axis=0))
+    np.testing.assert_allclose(got["mean"], [(5 + 80) / 2, 5])
+    np.testing.assert_allclose(got["std"], [(80 - 5) / 2, 0])
 
 
 def test_no_motion_divides_by_one() -> None:

@@ -116,11 +116,15 @@ _SETTINGS = (
     _setting("--before", COUNT,
              "Number of epochs before the --recent ones that the plateau test compares with."),
     _setting("--drop", click.FloatRange(0, 1),
-             "Restart at once when the validation accuracy falls below this share of the best; 0: never."),
+             "Restart at once when the validation accuracy falls below this share of the best state's; "
+             "0: never."),
     click.option("--augment/--no-augment", default=None,
                  help="Augment the training samples, or show them as they are stored. [default: augment]"),
     _setting("--augmentation", click.Choice(["roi", "colour"]),
              "Rotate, shift, zoom and flip about the ROI, or crop at random and change the colours."),
+    click.option("--flip/--no-flip", default=None,
+                 help="About the ROI: mirror every other sample (three-stream paper), or none (siamese "
+                      "paper). [default: flip]"),
     _setting("--pixels", click.Choice(["unit", "standard", "imagenet"]),
              "Scale RGB to 0…1, standardise each frame, or normalise by ImageNet's mean and deviation."),
     _setting("--statistics", click.Choice(["all", "train"]),
@@ -140,9 +144,9 @@ _SETTINGS = (
 
 SAMPLING = _setting(
     "--sampling", click.Choice(get_args(Sampling)),
-    "Which frames a training sample takes: a window drawn normally about the middle of the stroke or "
-    "uniformly within it; frames: a window around any frame of a whole video, for detection; method-N: "
-    "a sampling method for trials.",
+    "Which frames a training sample takes: a window drawn normally about the middle of the stroke (siamese: "
+    "with the deviation of that paper, which follows from the frame rate) or uniformly within it; frames: a "
+    "window around any frame of a whole video, for detection; method-N: a sampling method for trials.",
 )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """Drawing the augmentation: the random transform and change of colour of each training sample.
 
-Two kinds: about the ROI [3S §2.6], and the random crop and change of colour of the ConvGRU paper [GRU §IV-B].
-Of the central square of 240 px, the latter takes one of 235 px at random and shows it at the network's
-size: a shift and a zoom of 240/235. Brightness, contrast and saturation are changed by factors from 1 ± 0.5,
-the hue by up to ± 0.1 turns, in this order (the paper names none). Both are drawn once for all frames of a
-sample: drawn frame by frame, as a literal reading ("for each image") would have it, the crop would shake and
-the light flicker from one frame of a movement to the next.
+Two kinds: about the ROI [3S §2.6], [SSTC §IV-C] (which has no flip), and the random crop and change of
+colour of the ConvGRU paper [GRU §IV-B]. Of the central square of 240 px, the latter takes one of 235 px at
+random and shows it at the network's size: a shift and a zoom of 240/235. Brightness, contrast and
+saturation are changed by factors from 1 ± 0.5, the hue by up to ± 0.1 turns, in this order (the paper names
+none). Both are drawn once for all frames of a sample: drawn frame by frame, as a literal reading ("for each
+image") would have it, the crop would shake and the light flicker from one frame of a movement to the next.
 
 Only numbers are drawn here, on the host, from a sample's own generator; :mod:`tttrain.data.warp` and
 :mod:`tttrain.data.colour` apply them in batches on the device.
@@ -26,7 +26,9 @@ CROPPED = 235 / 240
 RANGES = (0.5, 0.5, 0.5, 0.1)
 
 
-def draw_transform(rng: np.random.Generator, limits: Limits, crop: tuple[int, int]) -> NDArray[np.float32]:
+def draw_transform(
+    rng: np.random.Generator, limits: Limits, crop: tuple[int, int], *, flip: bool = True
+) -> NDArray[np.float32]:
     """Draw rotation, zoom and shift uniformly within the limits, and a flip every other time.
 
     Parameters
@@ -35,6 +37,8 @@ def draw_transform(rng: np.random.Generator, limits: Limits, crop: tuple[int, in
     limits : Limits
     crop : (int, int)
         (width, height), px; the shift is a share of it.
+    flip : bool
+        False: never mirror, as in [SSTC] §IV-C. The other numbers stay the same.
 
     Returns
     -------
@@ -44,8 +48,8 @@ def draw_transform(rng: np.random.Generator, limits: Limits, crop: tuple[int, in
     angle = math.radians(rng.uniform(-limits.rotation, limits.rotation))
     zoom = rng.uniform(1 - limits.zoom, 1 + limits.zoom)
     shift = rng.uniform(-limits.translation, limits.translation, 2) * crop
-    flip = -1 if rng.random() < 0.5 else 1
-    return np.array([angle, zoom, *shift, flip], np.float32)
+    mirrored = rng.random() < 0.5 and flip
+    return np.array([angle, zoom, *shift, -1 if mirrored else 1], np.float32)
 
 
 def draw_crop(rng: np.random.Generator, crop: tuple[int, int]) -> NDArray[np.float32]:

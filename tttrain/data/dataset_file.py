@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tttrain.data.header import read_header
 from tttrain.data.sealed_file import Blocks, open_file
+from tttrain.data.window_positions import Place
 from tttrain.errors import TrainError
 
 Array = NDArray[Any]
@@ -55,6 +56,8 @@ class Samples:
     id, label_name, split : array of str
         ``split`` holds names, not indices.
     video, begin, end, first, rows : array of int
+    offset : array of int
+        Row, counted from ``first``, in which the stroke begins: a short one is stored with frames around it.
     label : array of int
         Index into the classes of the chosen taxonomy, −1 for none.
     """
@@ -65,6 +68,7 @@ class Samples:
     end: Array
     first: Array
     rows: Array
+    offset: Array
     label: Array
     label_name: Array
     split: Array
@@ -162,6 +166,12 @@ class DatasetInfo:
             raise TrainError(f"{self.path}: no split {split!r}; there are: {', '.join(self.splits)}, all")
         inside = (self.samples.split == split) | (split == "all")
         return np.flatnonzero(inside & (self.samples.label >= 0))
+
+    def place_of(self, row: int) -> Place:
+        """Return where the stroke of a row of ``/samples`` lies among the rows that are stored of it."""
+        s = self.samples
+        fps = float(self.videos.fps[s.video[row]])
+        return Place(int(s.offset[row]), int(s.end[row] - s.begin[row]), int(s.rows[row]), fps)
 
 
 def read_info(path: Path | str, taxonomy: str | None = None) -> DatasetInfo:

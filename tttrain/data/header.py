@@ -97,40 +97,34 @@ def _read(file: h5py.File) -> Header:
         label = _integers(file, f"{where}/label", -1, len(classes) - 1, like=len(samples["id"]))
         taxonomies.setdefault(name, (classes, label))
     scale = _cuboids(file, attrs, samples)
-    untrimmed = _untrimmed(file, attrs, videos)
+    samples["offset"] = _offsets(file, samples)
     statistics = _statistics(file) if "flow" in attrs["modalities"] else {}
-    return Header(attrs, samples, videos, statistics, taxonomies, scale, untrimmed)
+    return Header(attrs, samples, videos, statistics, taxonomies, scale, _untrimmed(file, attrs, videos))
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
-    def get(name: str) -> Any:
-        return _attribute(file, name, "")
-
-    modalities = _names(get("modalities"), "attribute modalities")
+    modalities = _names(_attribute(file, "modalities"), "attribute modalities")
     if not set(modalities) <= set(MODALITIES):
         raise _Wrong("attribute modalities", f"{_short(modalities)} are not of {', '.join(MODALITIES)}")
-    sizes = {name: _size(get(name), f"attribute {name}") for name in ("frame_size", "crop", "window")}
+    names = ("frame_size", "crop", "window")
+    sizes = {name: _size(_attribute(file, name), f"attribute {name}") for name in names}
     for small, large in (("crop", "window"), ("window", "frame_size")):
         if any(a > b for a, b in zip(sizes[small], sizes[large], strict=True)):
             raise _Wrong(f"attribute {small}", f"{sizes[small]} is larger than {large}, {sizes[large]}")
-    reach = _json(get("augmentation"), "attribute augmentation")
+    reach = _json(_attribute(file, "augmentation"), "attribute augmentation")
     if not isinstance(reach, dict):
         raise _Wrong("attribute augmentation", "is no JSON object")
     limits = {"rotation": 360.0, "translation": 1.0, "zoom": 0.99}
-    reach = {
-        name: _number(reach.get(name), f"attribute augmentation, {name}", 0, most)
-        for name, most in limits.items()
-    }
-    joints = _names(get("joints"), "attribute joints", least=0)
+    reach = {k: _number(reach.get(k), f"attribute augmentation, {k}", 0, most) for k, most in limits.items()}
     return {
         "modalities": modalities,
         **sizes,
-        "length": int(_number(get("length"), "attribute length", 1, MOST_FRAMES, whole=True)),
+        "length": int(_number(_attribute(file, "length"), "attribute length", 1, MOST_FRAMES, whole=True)),
         "augmentation": reach,
-        "taxonomy": _text(get("taxonomy"), "attribute taxonomy"),
-        "classes": _names(get("classes"), "attribute classes"),
-        "splits": _names(get("splits"), "attribute splits"),
-        "joints": joints,
+        "taxonomy": _text(_attribute(file, "taxonomy"), "attribute taxonomy"),
+        "classes": _names(_attribute(file, "classes"), "attribute classes"),
+        "splits": _names(_attribute(file, "splits"), "attribute splits"),
+        "joints": _names(_attribute(file, "joints"), "attribute joints", least=0),
     }
 
 
@@ -174,6 +168,17 @@ def _cuboids(file: h5py.File, attrs: Mapping[str, Any], samples: Mapping[str, Ar
         return 1.0
     scale = _attribute(file["cuboids/flow"], "scale", "cuboids/flow")
     return _number(scale, "cuboids/flow: attribute scale", 1e-9, 1e9)
+
+
+def _offsets(file: h5py.File, samples: Mapping[str, Array]) -> Array:
+    """Return the row of each sample, counted from its first one, in which its stroke begins."""
+    n, rows = samples["end"] - samples["begin"], samples["rows"]
+    offset: Array = np.maximum(rows - n, 0) // 2  # the rule, for files that do not number their rows
+    if "frame" in file["cuboids"]:
+        frame = _integers(file, "cuboids/frame", -(2**31), 2**31, like=len(file["cuboids/roi"]))
+        offset = samples["begin"] - frame[samples["first"]]
+    _all((offset >= 0) & (offset + n <= rows), "samples/begin", "and end lie outside the sample's frames")
+    return offset
 
 
 def _untrimmed(file: h5py.File, attrs: Mapping[str, Any], videos: Mapping[str, Array]) -> Array | None:
@@ -253,9 +258,7 @@ def _group(file: h5py.File, name: str) -> h5py.Group:
 
 
 def _members(file: h5py.File, name: str) -> list[str]:
-    if name not in file:
-        return []
-    names = sorted(_group(file, name))
+    names = sorted(_group(file, name)) if name in file else []
     if len(names) > 1000:
         raise _Wrong(name, f"has {len(names)} members, too many")
     return names
@@ -319,7 +322,7 @@ def _texts(file: h5py.File, name: str, like: int) -> Array:
     return np.asarray(values, dtype=np.str_)
 
 
-def _attribute(of: Any, name: str, where: str) -> Any:
+def _attribute(of: Any, name: str, where: str = "") -> Any:
     field = f"{where}: attribute {name}" if where else f"attribute {name}"
     if name not in of.attrs:
         raise _Wrong(field, "is missing, the file is incomplete")
@@ -360,8 +363,7 @@ def _size(value: Any, field: str) -> tuple[int, int]:
 
 
 def _number(value: Any, field: str, low: float, high: float, *, whole: bool = False) -> float:
-    if isinstance(value, np.ndarray) and value.shape == ():
-        value = value[()]
+    value = value[()] if isinstance(value, np.ndarray) and value.shape == () else value
     kinds = int | np.integer if whole else int | float | np.integer | np.floating
     if isinstance(value, bool | np.bool_) or not isinstance(value, kinds):
         raise _Wrong(field, f"{_short(value)} is no {'whole ' if whole else ''}number")
@@ -376,8 +378,7 @@ def _all(right: Array, field: str, what: str, at: int = 0) -> None:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return text[:57] + "…" if len(text := repr(value)) > 60 else text
 
 
 def main(words: list[str], read: Callable[[h5py.File, Path], Header] = read_header) -> int:

@@ -46,11 +46,13 @@ class StrokeDataset(Dataset[Clip]):
         sampling method. centre: the window in the middle, or the method's first test sample. tests: all
         K test samples of the method, as a first axis. whole: all stored frames (``every`` is then left
         to the reader).
-    sampling : {"normal", "uniform"}
+    sampling : {"normal", "siamese", "uniform"}
         Distribution of the window's place in mode ``train``; see :mod:`tttrain.data.window_positions`. A
         sampling method needs none.
     augmentation : {"roi", "colour"}, optional
         In mode ``train``: about the ROI [3S §2.6], or a random crop and colours [GRU §IV-B], or none.
+    flip : bool
+        About the ROI, mirror every other sample [3S §2.6]; [SSTC §IV-C] mirrors none.
     seed : int
     """
 
@@ -64,6 +66,7 @@ class StrokeDataset(Dataset[Clip]):
         *,
         sampling: str = "normal",
         augmentation: str | None = "roi",
+        flip: bool = True,
         seed: int = 0,
     ) -> None:
         self.info = info
@@ -73,6 +76,7 @@ class StrokeDataset(Dataset[Clip]):
         self.mode = mode
         self.sampling = sampling
         self.augmentation = augmentation
+        self.flip = flip
         self.seed = seed
         self._reader = Reader(info.path)
         self._kept: dict[int, dict[str, Array]] | None = None
@@ -113,11 +117,10 @@ class StrokeDataset(Dataset[Clip]):
         epoch, index = item if isinstance(item, tuple) else (0, item)
         row = int(self.rows[index])
         rng = sample_rng(self.seed, epoch, row)
-        available = int(self.info.samples.rows[row])
         if self.mode == "whole":
             stored = self._stored(row, 0, None)
         else:
-            start, rows = self._choose(rng, available)
+            start, rows = self._choose(rng, row)
             stored = {k: v[rows] for k, v in self._stored(row, start, self.view.span).items()}
         corner = crop_corner(stored.pop("roi"), stored["window"], self.info.window, self.info.crop)
         stored["corner"] = corner + self.view.inset
@@ -125,23 +128,24 @@ class StrokeDataset(Dataset[Clip]):
         clip["label"] = torch.tensor(int(self.info.samples.label[row]))
         clip["row"] = torch.tensor(row)
         if self.mode == "train" and self.augmentation == "roi":
-            clip["transform"] = torch.from_numpy(draw_transform(rng, self.info.limits, self.view.crop))
+            drawn = draw_transform(rng, self.info.limits, self.view.crop, flip=self.flip)
+            clip["transform"] = torch.from_numpy(drawn)
         elif self.mode == "train" and self.augmentation == "colour":
             clip["transform"] = torch.from_numpy(draw_crop(rng, self.view.crop))
             clip["colour"] = torch.from_numpy(draw_colour(rng))
         return clip
 
-    def _choose(self, rng: np.random.Generator, available: int) -> tuple[int, NDArray[np.intp]]:
+    def _choose(self, rng: np.random.Generator, row: int) -> tuple[int, NDArray[np.intp]]:
         """Choose the first row of the span to read, and which of the rows from there on are shown."""
-        view, method = self.view, self.view.method
+        view, method, place = self.view, self.view.method, self.info.place_of(row)
         if method is not None:  # a trial's interval begins where the sample does
             if self.mode == "tests":
                 return 0, view.rows(method.tests)
             return 0, view.rows(method.draw(rng)) if self.mode == "train" else view.offsets
         if self.mode == "train":
-            return STARTS[self.sampling](rng, available, view.span), view.offsets
+            return STARTS[self.sampling](rng, place, view.span), view.offsets
         rows = view.offsets if self.mode == "centre" else view.offsets[None]
-        return centre_start(available, view.span), rows
+        return centre_start(place, view.span), rows
 
     def _stored(self, row: int, start: int, count: int | None) -> dict[str, Array]:
         """Read rows [start, start + count) of one sample, reduced; all rows where count is None."""

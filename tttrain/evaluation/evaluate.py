@@ -19,7 +19,7 @@ from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.loader import batches, loader
 from tttrain.data.samples import StrokeDataset
 from tttrain.data.view import View
-from tttrain.data.window_positions import centre_start, sliding_starts
+from tttrain.data.window_positions import Place, centre_start, sliding_starts
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import mediaeval
 from tttrain.evaluation.decision_rules import ClassScores, Stroke
@@ -70,22 +70,22 @@ def sample_scores(
     data = StrokeDataset(network.info, rows, view, network.record.inputs, "whole")
     prepare = network.preparer()
     for clip in batches(loader(data, None, workers=workers, pin=network.device.type == "cuda")):
-        frames = torch.from_numpy(_windows(view, len(clip["corner"]), step))
+        row = int(clip["row"])
+        frames = torch.from_numpy(_windows(view, network.info.place_of(row), step))
         parts = []
         for at in range(0, len(frames), batch):
             rows_of = frames[at : at + batch]
             part = {n: v[rows_of] for n, v in clip.items() if n not in ("label", "row")}
             parts.append(network.scores(prepare, part))
         scores = np.concatenate(parts)
-        row = int(clip["row"])
         yield SampleScores(row, None, scores) if view.method else SampleScores(row, scores[0], scores[1:])
 
 
-def _windows(view: View, available: int, step: int) -> NDArray[np.intp]:
+def _windows(view: View, place: Place, step: int) -> NDArray[np.intp]:
     """Return the rows of a sample in each window, the middle one first; or in its test samples."""
     if view.method:
         return view.rows(view.method.tests)
-    starts = [centre_start(available, view.span), *sliding_starts(available, view.span, step)]
+    starts = [centre_start(place, view.span), *sliding_starts(place, view.span, step)]
     return np.array(starts)[:, None] + view.offsets
 
 

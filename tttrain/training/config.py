@@ -10,7 +10,7 @@ from tttrain.data.sampling_methods import METHODS
 from tttrain.training.lr_schedule import SIAMESE_MOMENTUM, Constant, Schedule, Siamese, WarmRestart
 
 Sampling = Literal[
-    "normal", "uniform", "frames",
+    "normal", "siamese", "uniform", "frames",
     "method-1", "method-2", "method-3", "method-4", "method-5", "method-6", "method-7",
 ]  # fmt: skip
 
@@ -59,6 +59,7 @@ class RunConfig(BaseModel):
     drop: float = Field(0.7, ge=0, le=1)
     augment: bool = True
     augmentation: Literal["roi", "colour"] = Field("roi", description="about the ROI, or [GRU §IV-B]")
+    flip: bool = Field(True, description="about the ROI: mirror every other sample; [SSTC] does not")
     sampling: Sampling = "normal"
     square: int | None = Field(
         None, ge=1, le=MOST, description="side of the central square shown; default: the crop"

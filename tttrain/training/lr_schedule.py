@@ -80,7 +80,9 @@ class WarmRestart:
     - A learning rate is kept for ``patience`` epochs. From then on, as soon as the mean training loss
       of the last ``recent`` epochs exceeds that of the ``before`` epochs before them, the best state
       is loaded again and the learning rate divided by ``factor``.
-    - The same happens at once when the validation accuracy falls under ``drop`` of the best one.
+    - The same happens at once when the validation accuracy falls under ``drop`` of that of the best state.
+      (Not of the highest one ever: where loss and accuracy part ways, the state that is loaded again may
+      itself lie under it, and every epoch would restart.)
     - ``lowest`` is followed by ``highest`` again.
 
     The means reach back over a change of the learning rate (25 + 35 epochs exceed a patience of 50);
@@ -94,7 +96,7 @@ class WarmRestart:
     patience, recent, before : int
         Epochs.
     drop : float
-        Share of the best validation accuracy; 0: never restart because of it.
+        Share of the best state's validation accuracy; 0: never restart because of it.
     factor : float
     """
 
@@ -115,22 +117,20 @@ class WarmRestart:
         self._patience, self._recent, self._before, self._drop = patience, recent, before, drop
         self._losses: list[float] = []
         self._since = 0
-        self._best_loss = np.inf
-        self._best_accuracy = 0.0
+        self._best = Point(np.nan, np.inf, 0.0)
 
     def step(self, point: Point) -> Move:
         """Record an epoch and decide."""
         self._losses.append(point.train_loss)
         self._since += 1
-        improved = point.validation_loss < self._best_loss
-        self._best_loss = min(self._best_loss, point.validation_loss)
-        fallen = point.validation_accuracy < self._drop * self._best_accuracy
-        self._best_accuracy = max(self._best_accuracy, point.validation_accuracy)
+        improved = point.validation_loss < self._best.validation_loss
+        if improved:
+            self._best = point
         why = ""
-        if fallen:
+        if point.validation_accuracy < self._drop * self._best.validation_accuracy:
             why = (
                 f"validation accuracy {point.validation_accuracy:.3f} fell under {self._drop:g} of the "
-                f"best, {self._best_accuracy:.3f}"
+                f"best state's, {self._best.validation_accuracy:.3f}"
             )
         elif self._since >= self._patience:
             why = self._plateau()

@@ -8,7 +8,7 @@ from tttrain.training.config import RunConfig
 
 
 def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = False) -> list[str]:
-    """Check that every class to be recognised can be learnt.
+    """Check that every class to be recognised can be learnt, and that the law of the windows is known.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = 
     Raises
     ------
     TrainError
-        A split without samples, or a class absent from training.
+        A split without samples, a class absent from training, or a video whose frame rate is not known
+        where the windows depend on it.
     """
     train = info.rows_of(config.train_split)
     for split in (config.train_split, *([config.validation_split] if config.validates else [])):
@@ -34,6 +35,13 @@ def check_classes(info: DatasetInfo, config: RunConfig, *, allow_absent: bool = 
                 f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}; add videos, or "
                 "name other splits (--train, --validation; --validation none: without one)"
             )
+    timeless = info.videos.fps[info.samples.video[train]] <= 0
+    if config.sampling == "siamese" and timeless.any():
+        video = info.videos.name[info.samples.video[train]][timeless][0]
+        raise TrainError(
+            f"{info.path}: the frame rate of {video} is not known, and --sampling siamese depends on it; "
+            "take --sampling normal"
+        )
     label = info.samples.label
     learnt, everywhere = set(label[train].tolist()), set(label[label >= 0].tolist())
     absent = [info.classes[i] for i in sorted(everywhere - learnt)]

@@ -133,7 +133,10 @@ class Trainer:
     def _of_frames(self) -> tuple[FrameDataset, FrameDataset]:
         """Make the data sets of frames: for training, and this process's share of those for validation."""
         c, world, args = self.config, self.world, (self.view, self.record.inputs)
-        train = FrameDataset(self.info, c.train_split, *args, drawn=True, augment=c.augment, seed=c.seed)
+        train = FrameDataset(
+            self.info, c.train_split, *args, drawn=True, augment=c.augment, flip=c.flip,
+            seed=c.seed,
+        )  # fmt: skip
         validation = FrameDataset(self.info, c.validation_split if c.validates else c.train_split, *args)
         every = validation.pieces if c.validates else []
         validation.pieces, self.n_validation = every[world.rank :: world.size], len(every)
@@ -146,7 +149,7 @@ class Trainer:
         mode: Mode = "train" if c.augment or c.method else "centre"
         train = StrokeDataset(
             self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed,
-            augmentation=c.augmentation if c.augment else None,
+            augmentation=c.augmentation if c.augment else None, flip=c.flip,
         )  # fmt: skip
         every = self.info.rows_of(c.validation_split) if c.validates else rows[:0]
         self.n_validation = len(every)

@@ -21,6 +21,7 @@ from pipeline.annotations import (
     split_counts,
     split_table,
 )
+from pipeline.annotations.splits import split_sizes
 
 
 def sample(video: str, begin: int, label: str | None = "A", end: int = 0, player: str = "") -> Sample:
@@ -47,6 +48,88 @@ def test_ten_of_a_class_are_seven_two_and_one(seed: int) -> None:
         "B": (14, 4, 2),
         "C": (70, 20, 10),
     }
+
+
+#: training, validation, test, total of [SSTC] Table I
+TABLE_I = {
+    "Defensive Backhand Backspin": (22, 6, 3, 31), "Defensive Backhand Block": (19, 5, 3, 27),
+    "Defensive Backhand Push": (6, 2, 1, 9), "Defensive Forehand Backspin": (29, 8, 4, 41),
+    "Defensive Forehand Block": (8, 2, 2, 12), "Defensive Forehand Push": (23, 7, 3, 33),
+    "Offensive Backhand Flip": (25, 7, 3, 35), "Offensive Backhand Hit": (28, 8, 4, 40),
+    "Offensive Backhand Loop": (21, 6, 3, 30), "Offensive Forehand Flip": (31, 9, 5, 45),
+    "Offensive Forehand Hit": (45, 13, 6, 64), "Offensive Forehand Loop": (23, 7, 3, 33),
+    "Serve Backhand Backspin": (56, 16, 8, 80), "Serve Backhand Loop": (43, 12, 6, 61),
+    "Serve Backhand Sidespin": (60, 17, 9, 86), "Serve Backhand Topspin": (57, 16, 8, 81),
+    "Serve Forehand Backspin": (58, 17, 8, 83), "Serve Forehand Loop": (56, 16, 8, 80),
+    "Serve Forehand Sidespin": (57, 16, 9, 82), "Serve Forehand Topspin": (67, 19, 9, 95),
+    "Negative": (74, 21, 11, 106),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sizes_are_those_of_the_paper(seed: int) -> None:
+    samples = [s for label, row in TABLE_I.items() for s in many(row[3], label, f"{label}-")]
+    splits = assign_splits(samples, SplitParams(seed=seed))
+    counts = split_counts(samples, splits)
+    assert {label: (*c.values(), sum(c.values())) for label, c in counts.items()} == TABLE_I
+    assert (*sizes(splits), len(samples)) == (808, 230, 116, 1154)
+
+
+@given(st.integers(0, 3000), st.integers(0, 20), st.integers(0, 20))
+def test_sizes_are_rounded_shares_and_sum_up(n: int, first: int, second: int) -> None:
+    second = min(second, 20 - first)
+    parts = (first, second, 20 - first - second)  # twentieths
+    train, validation, test = (part / 20 for part in parts)
+    found = tuple(split_sizes(n, SplitParams(train=train, validation=validation, test=test)).values())
+    assert sum(found) == n
+    for size, part in zip(found, parts, strict=True):
+        assert abs(20 * size - part * n) <= 20
+        assert size == 0 or part
+    for i in range(2):
+        if any(parts[i + 1 :]):  # the last one gets the rest, the others the nearest number
+            assert abs(20 * found[i] - parts[i] * n) <= 10
+
+
+def test_trials_of_each_participant_and_target_are_eight_and_two() -> None:
+    # the pitching set of [GRU]: 6 participants, 9 targets, 10 trials of each
+    samples = [
+        sample(f"{player}-{target}-{i}", 0, f"Target {target}", player=f"p{player}")
+        for player in range(6) for target in range(9) for i in range(10)
+    ]  # fmt: skip
+    splits = assign_splits(samples, SplitParams(train=0.8, validation=0, test=0.2))
+    cells = Counter((s.player, s.label, splits[s.id]) for s in samples)
+    assert set(cells.values()) == {8, 2}
+    assert {n for (_, _, split), n in cells.items() if split == "test"} == {2}
+    players = Counter(s.player for s in samples if splits[s.id] == "test")
+    assert set(players.values()) == {18}
+    assert sizes(splits) == (432, 0, 108)
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("pqr")), max_size=60), st.integers(0, 9))
+def test_players_share_what_the_label_has(rows: list[tuple[str, str]], seed: int) -> None:
+    samples = [sample(f"v{i}", 0, label, player=player) for i, (label, player) in enumerate(rows)]
+    params = SplitParams(seed=seed)
+    splits = assign_splits(samples, params)
+    for label in "AB":
+        mine = [s for s in samples if s.label == label]
+        assert dict(zip(SPLITS, sizes({s.id: splits[s.id] for s in mine}), strict=True)) == split_sizes(
+            len(mine), params
+        )
+        for player in "pqr":
+            cell = [splits[s.id] for s in mine if s.player == player]
+            for split, share in zip(SPLITS, (0.7, 0.2, 0.1), strict=True):
+                assert abs(cell.count(split) - share * len(cell)) < 2
+
+
+def test_what_an_earlier_version_assigned_stays() -> None:
+    # its rule left (20, 5, 2) of 27; two more samples cannot move them
+    samples = many(27)
+    table = {s.id: ("train" if i < 20 else "validation" if i < 25 else "test") for i, s in enumerate(samples)}
+    assert assign_splits(samples, previous=table) == dict(sorted(table.items()))
+    more = [*samples, *many(2, video="w")]
+    splits = assign_splits(more, previous=table)
+    assert {k: splits[k] for k in table} == table
+    assert sizes(splits) == (20, 6, 3)  # the sizes of 29
 
 
 def test_seed_decides_which() -> None:

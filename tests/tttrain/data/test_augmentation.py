@@ -272,6 +272,20 @@ def test_draws_stay_within_the_limits_and_fill_them() -> None:
     assert 0.45 < (drawn[:, 4] < 0).mean() < 0.55
 
 
+def test_without_a_flip_all_else_is_drawn_as_with_it(info: DatasetInfo) -> None:
+    rows, view = info.rows_of("train"), make_view(info)
+    plain, mirrored = (StrokeDataset(info, rows, view, ("pose",), "train", flip=f) for f in (False, True))
+    seen = set()
+    for epoch in range(20):
+        for i in range(len(rows)):
+            here, there = plain[epoch, i], mirrored[epoch, i]
+            assert here["transform"][4] == 1
+            assert torch.equal(here["transform"][:4], there["transform"][:4])
+            assert torch.equal(here["pose"], there["pose"])
+            seen.add(float(there["transform"][4]))
+    assert seen == {-1, 1}
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
 def test_reduction_is_the_mean_of_blocks(dtype: type) -> None:
     rng = np.random.default_rng(1)

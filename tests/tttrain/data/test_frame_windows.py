@@ -86,6 +86,9 @@ def test_frames_change_with_the_epoch_and_the_seed_and_nothing_else(path: Path) 
     assert rows(1, drawn=False) == rows(2, drawn=False)
     clip = FrameDataset(info, "train", view, ("pose",), drawn=True, augment=True)[0, 0]
     assert clip["transform"][0] == 0  # no rotation: there is no margin to turn into
+    for flip, expected in ((True, {-1.0, 1.0}), (False, {1.0})):
+        data = FrameDataset(info, "train", view, ("pose",), drawn=True, augment=True, flip=flip)
+        assert {float(data[e, 0]["transform"][4]) for e in range(30)} == expected
 
 
 def test_frames_without_a_label_are_left_out(path: Path, tmp_path: Path) -> None:

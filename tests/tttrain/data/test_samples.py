@@ -17,6 +17,7 @@ pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 import torch
 
+from stages import cuboids
 from tests.support.dataset_writer import CLASSES, write_dataset
 from tttrain.data.crop import crop_corner
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader, read_info
@@ -24,9 +25,12 @@ from tttrain.data.loader import EpochBatches, batches, loader, plan_epoch
 from tttrain.data.samples import Clip, StrokeDataset
 from tttrain.data.view import make_view
 from tttrain.data.window_positions import (
+    Place,
     centre_start,
     normal_start,
     sample_rng,
+    siamese_sigma,
+    siamese_start,
     sliding_starts,
     uniform_start,
 )
@@ -143,30 +147,141 @@ def test_pickled_data_is_small_and_opens_its_own_handle(info: DatasetInfo) -> No
     assert torch.equal(copy[0]["rgb"], first["rgb"])
 
 
+def whole(rows: int) -> Place:
+    """A stroke that fills its stored rows."""
+    return Place(0, rows, rows, 120.0)
+
+
 def test_starts_follow_the_normal_law_around_the_centre() -> None:
-    rows, span = 200, 100
-    starts = np.array([normal_start(sample_rng(0, epoch, 5), rows, span) for epoch in range(4000)])
+    span = 100
+    starts = np.array([normal_start(sample_rng(0, epoch, 5), whole(200), span) for epoch in range(4000)])
     assert starts.min() >= 0
     assert starts.max() <= 100
     assert abs(starts.mean() - 50) < 1
     assert abs(starts.std() - 100 / 6) < 0.7  # cut at three sigma, which takes little away
-    assert normal_start(sample_rng(0, 0, 0), 100, 100) == uniform_start(sample_rng(0, 0, 0), 100, 100) == 0
-    small = [normal_start(sample_rng(0, epoch, 1), 101, 100) for epoch in range(200)]
+    same = whole(100)
+    assert normal_start(sample_rng(0, 0, 0), same, 100) == uniform_start(sample_rng(0, 0, 0), same, 100) == 0
+    small = [normal_start(sample_rng(0, epoch, 1), whole(101), 100) for epoch in range(200)]
     assert set(small) == {0, 1}
 
 
+def test_the_siamese_law_follows_from_the_frame_rate_alone() -> None:
+    # [SSTC] IV-C by hand: wt = 241/6, (wt - 1)/2 - 1 = 18.583
+    assert siamese_sigma(120) == pytest.approx(6.375)
+    assert siamese_sigma(30) == pytest.approx(0.3 * ((61 / 6 - 1) * 0.5 - 1) + 0.8)
+    for length in (150, 250):  # whatever the length of the stroke
+        place = Place(7, length, length + 20, 120.0)
+        starts = [siamese_start(sample_rng(0, epoch, 5), place, 100) for epoch in range(4000)]
+        assert abs(np.mean(starts) - 7 - (length - 100) / 2) < 0.4
+        assert abs(np.std(starts) - 6.375) < 0.25
+
+
+@given(room=st.integers(0, 30), fps=st.floats(1, 240), seed=st.integers(0, 50))
+def test_the_siamese_law_is_drawn_again_until_inside(room: int, fps: float, seed: int) -> None:
+    place = Place(4, 50 + room, 60 + room, fps)
+    wt = (2 * fps + 1) / 6
+    sigma = 0.3 * ((wt - 1) / 2 - 1) + 0.8
+    rng, found = sample_rng(seed, 0, 0), None
+    while found is None:  # as the paper tells it: a window about the middle, until it lies in the stroke
+        middle = 4 + (50 + room) / 2 + rng.normal(0, sigma) if room else 4 + 25.0
+        start = round(middle - 25 - 4) + 4
+        found = start if 4 <= start <= 4 + room else None
+    assert siamese_start(sample_rng(seed, 0, 0), place, 50) == found
+
+
 def test_uniform_starts_fill_the_stroke() -> None:
-    starts = np.array([uniform_start(sample_rng(0, epoch, 5), 110, 100) for epoch in range(2200)])
+    starts = np.array([uniform_start(sample_rng(0, epoch, 5), whole(110), 100) for epoch in range(2200)])
     counts = np.bincount(starts, minlength=11)
     assert len(counts) == 11
     assert counts.min() > 150
 
 
 def test_windows_of_a_sample() -> None:
-    assert centre_start(150, 100) == 25
-    assert sliding_starts(150, 100, 10).tolist() == [0, 10, 20, 30, 40, 50]
-    assert sliding_starts(109, 100, 10).tolist() == [0]
-    assert sliding_starts(100, 100, 10).tolist() == [0]
+    assert centre_start(whole(150), 100) == 25
+    assert sliding_starts(whole(150), 100, 10).tolist() == [0, 10, 20, 30, 40, 50]
+    assert sliding_starts(whole(109), 100, 10).tolist() == [0, 9]
+    assert sliding_starts(whole(100), 100, 10).tolist() == [0]
+
+
+def test_the_law_counts_the_frames_of_the_stroke_not_those_that_are_stored() -> None:
+    # the stroke [110, 190) in a file of T = 100 is stored as [100, 200)
+    place = Place(10, 80, 100, 120.0)
+    starts = np.array([normal_start(sample_rng(0, epoch, 5), place, 64) for epoch in range(4000)])
+    assert (starts.min(), starts.max()) == (10, 26)
+    assert abs(starts.mean() - 18) < 0.2
+    assert abs(starts.std() - 16 / 6) < 0.12
+    assert {uniform_start(sample_rng(0, e, 5), place, 64) for e in range(500)} == set(range(10, 27))
+    assert centre_start(place, 64) == 18
+    assert sliding_starts(place, 64, 10).tolist() == [10, 20, 26]
+
+
+@given(
+    begin=st.integers(0, 60), n=st.integers(1, 60), behind=st.integers(0, 60),
+    length=st.integers(1, 50), part=st.integers(1, 50), seed=st.integers(0, 100),
+)  # fmt: skip
+def test_windows_lie_where_a_search_through_the_stored_frames_finds_them(
+    begin: int, n: int, behind: int, length: int, part: int, seed: int
+) -> None:
+    end, span = begin + n, min(part, length)
+    stored = cuboids.span(begin, end, length, end + behind)
+    frames = [*range(stored.begin, stored.end), *[stored.end - 1] * stored.repeat]
+    place = Place(begin - frames[0], n, len(frames), 120.0)
+    every = range(len(frames) - span + 1)
+    # windows inside the stroke or, where none is, those that leave the least of it out and lie most evenly
+    inside = [r for r in every if frames[r] >= begin and r + span <= place.begin + n]
+    if not inside:
+
+        def worth(r: int) -> tuple[int, int]:
+            shown = set(range(r, r + span)) & set(range(place.begin, place.begin + n))
+            return len(shown), -abs((place.begin - r) - (span - n) // 2)
+
+        inside = [max(every, key=worth)]
+    assert centre_start(place, span) == inside[(len(inside) - 1) // 2]
+    for law in (normal_start, uniform_start):
+        assert law(sample_rng(seed, 0, 0), place, span) in inside
+    step = min(7, span)
+    starts = sliding_starts(place, span, step).tolist()
+    slid = [inside[0]]
+    while slid[-1] + step in inside:
+        slid.append(slid[-1] + step)
+    assert starts == slid + [inside[-1]] * (inside[-1] != slid[-1])
+    if n >= span:  # every frame of the stroke belongs to a window, and no other frame does
+        shown = {row for start in starts for row in range(start, start + span)}
+        assert shown == set(range(place.begin, place.begin + n))
+
+
+def test_no_window_leaves_a_short_stroke(path: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.h5"
+    short.write_bytes(path.read_bytes())
+    with h5py.File(short, "a") as file:  # the strokes are now shorter than what is stored of them
+        file["samples/begin"][:] += 3
+        file["samples/end"][:] -= 4
+        begin, end, first = (file[f"samples/{name}"][()] for name in ("begin", "end", "first"))
+        frame, pixels = file["cuboids/frame"][()], file["cuboids/rgb"][()]
+    info = read_info(short)
+    view = make_view(info, length=6)
+    rows = np.arange(len(begin))
+    for mode in ("train", "centre"):
+        data = StrokeDataset(info, rows, view, ("rgb",), mode, augmentation=None, seed=3)
+        for epoch in range(20 if mode == "train" else 1):
+            for i in rows:
+                shown = data[epoch, int(i)]["rgb"].numpy()
+                at = [
+                    r for r in range(first[i], first[i] + info.samples.rows[i] - 5)
+                    if (pixels[r : r + 6] == shown).all()
+                ]  # fmt: skip
+                assert any(begin[i] <= frame[r] and frame[r] + 6 <= end[i] for r in at)
+                if mode == "centre":
+                    assert any(frame[r] == begin[i] + (end[i] - begin[i] - 6) // 2 for r in at)
+
+
+def test_a_stroke_outside_its_stored_frames_is_refused(path: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.h5"
+    wrong.write_bytes(path.read_bytes())
+    with h5py.File(wrong, "a") as file:
+        file["samples/begin"][1] -= 1
+    with pytest.raises(TrainError, match=r"samples/begin\[1\]: and end lie outside the sample's frames"):
+        read_info(wrong)
 
 
 def test_crop_lies_where_the_format_says() -> None:

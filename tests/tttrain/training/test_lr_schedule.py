@@ -1,6 +1,10 @@
 """Each move of the schedules on made-up curves."""
 
+from statistics import fmean
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
@@ -71,16 +75,47 @@ def test_the_patience_counts_from_the_last_change() -> None:
 
 
 def test_a_drop_of_the_accuracy_restarts_at_once() -> None:
-    points = [(0.9, 0.9, 0.8), (0.8, 0.8, 0.5601), (0.7, 0.9, 0.5599), (0.7, 0.9, 0.8)]
+    points = [(0.9, 0.9, 0.8), (0.8, 0.95, 0.5601), (0.7, 0.95, 0.5599), (0.7, 0.95, 0.8)]
     moves = _run(WarmRestart(), points)
     assert [m.reload for m in moves] == [False, False, True, False]
     assert moves[2].lr == pytest.approx(1e-3)
-    assert "fell under 0.7 of the best" in moves[2].why
+    assert "fell under 0.7 of the best state's, 0.800" in moves[2].why
 
 
-def test_the_best_accuracy_outlives_a_restart() -> None:
+def test_the_best_state_s_accuracy_outlives_a_restart() -> None:
     moves = _run(WarmRestart(), [(0.9, 0.9, 0.8), (0.9, 0.9, 0.1), (0.9, 0.9, 0.1)])
     assert [m.lr for m in moves] == pytest.approx([1e-2, 1e-3, 1e-4])
+
+
+def test_where_loss_and_accuracy_part_ways_training_goes_on() -> None:
+    # the lowest loss comes with an accuracy of 0.3; later both rise; then the state of 0.3 is loaded again
+    points = [(1.0, 0.5, 0.3)] + [(1.0 + i, 0.6 + i, 0.9) for i in range(49)] + [(1.0, 0.6, 0.31)] * 30
+    moves = _run(WarmRestart(), points)
+    assert [i + 1 for i, m in enumerate(moves) if m.reload] == [50]
+    assert moves[-1].lr == pytest.approx(1e-3)
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.875, 1.0])] * 3), max_size=40),
+    st.integers(1, 9), st.integers(1, 6), st.integers(1, 6),
+)  # fmt: skip
+def test_moves_are_those_of_a_search_through_the_whole_curve(
+    points: list[Epoch], patience: int, recent: int, before: int
+) -> None:
+    schedule = WarmRestart(patience=patience, recent=recent, before=before, lowest=1e-3)
+    rate, since = 0.01, 0
+    for now, move in enumerate(_run(schedule, points)):
+        since += 1
+        best = min(range(now + 1), key=lambda i: points[i][1])  # the earliest of the lowest
+        assert move.improved == (best == now)
+        last = [p[0] for p in points[max(0, now + 1 - recent) : now + 1]]
+        earlier = [p[0] for p in points[max(0, now + 1 - recent - before) : max(0, now + 1 - recent)]]
+        plateau = bool(earlier) and fmean(last) > fmean(earlier)
+        restart = points[now][2] < 0.7 * points[best][2] or (since >= patience and plateau)
+        assert move.reload == restart
+        if restart:
+            since, rate = 0, 0.001 if rate == 0.01 else 0.01
+        assert move.lr == pytest.approx(rate)
 
 
 def test_drop_zero_never_restarts() -> None:

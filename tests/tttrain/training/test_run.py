@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -386,3 +387,23 @@ def test_history_is_plain_json(path: Path, tmp_path: Path) -> None:
         "epoch", "lr", "momentum", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
         "improved", "reload", "note", "seconds", "waiting",
     }  # fmt: skip
+
+
+def test_the_siamese_paper_s_augmentation_reaches_the_data(path: Path, tmp_path: Path) -> None:
+    config = small(sampling="siamese", flip=False)
+    trainer, _ = run(path, tmp_path / "run", config)
+    data, _ = trainer._of_samples()
+    assert (data.sampling, data.flip) == ("siamese", False)
+    drawn = [data[epoch, i]["transform"] for epoch in range(5) for i in range(len(data))]
+    assert {float(t[4]) for t in drawn} == {1.0}
+
+
+def test_the_siamese_law_needs_frame_rates(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "d.h5"
+    copy.write_bytes(path.read_bytes())
+    with h5py.File(copy, "a") as file:
+        file["videos/fps"][0] = 0
+    info = read_info(copy)
+    with pytest.raises(TrainError, match=r"frame rate of video_0\.mp4 is not known.*--sampling normal"):
+        check_classes(info, small(sampling="siamese"))
+    check_classes(info, small())
