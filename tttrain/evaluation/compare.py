@@ -171,8 +171,9 @@ def prepare_on(
             if initial is not None:
                 found[training.row] = load_initial(model, initial).text()
         ready.append((training, info, record))
-    for row, text in found.items() if note is not None else ():
-        note(f"{row}: {text}")
+    if note is not None:
+        for row, text in found.items():
+            note(f"{row}: {text}")
     for training, _, record in ready:
         open_run(training.folder, record, force=False)
     return ready

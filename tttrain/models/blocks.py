@@ -18,6 +18,8 @@ _POOL: dict[int, type[nn.MaxPool1d] | type[nn.MaxPool3d]] = {1: nn.MaxPool1d, 3:
 #: filters of the three convolutions, and features after the fully connected layer [SSTC §IV-A]
 FILTERS = (30, 60, 80)
 FEATURES = 500
+#: of the first weights of a bilinear layer behind attention blocks (docs/training.md, "Why they learn")
+BILINEAR_GAIN = 0.3
 
 
 class Branch(nn.Module):
@@ -76,11 +78,18 @@ class BilinearFusion(nn.Module):
     ----------
     classes : int
     features : int
+    attention : bool
+        Whether a branch carries attention blocks. Its features are about five times as strong, and their
+        products more so: the first weights are weaker by :data:`BILINEAR_GAIN`, or the first loss would lie
+        up to 20 % above ln(classes).
     """
 
-    def __init__(self, classes: int, features: int = FEATURES) -> None:
+    def __init__(self, classes: int, features: int = FEATURES, *, attention: bool = False) -> None:
         super().__init__()
         self.bilinear = nn.Bilinear(features, features, classes)
+        if attention:
+            with torch.no_grad():
+                self.bilinear.weight *= BILINEAR_GAIN
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """(N, F), (N, F) → (N, classes)."""

@@ -30,9 +30,10 @@ class ThreeStream(nn.Module):
         self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention, options.residual)
         self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention, options.residual)
         self.pose = Branch(3 * shape.joints, (shape.length,), options.pose_attention)
-        self.rgb_flow = BilinearFusion(classes)
-        self.rgb_pose = BilinearFusion(classes)
-        self.flow_pose = BilinearFusion(classes)
+        image, pose = options.attention > 0, options.pose_attention > 0
+        self.rgb_flow = BilinearFusion(classes, attention=image)
+        self.rgb_pose = BilinearFusion(classes, attention=image or pose)
+        self.flow_pose = BilinearFusion(classes, attention=image or pose)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Inputs (N, C, T, H, W), pose (N, 3·J, T) → logits (N, classes)."""

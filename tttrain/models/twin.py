@@ -34,7 +34,8 @@ class Twin(nn.Module):
         super().__init__()
         self.rgb = Branch(CHANNELS["rgb"], shape.volume, options.attention, options.residual)
         self.flow = Branch(CHANNELS["flow"], shape.volume, options.attention, options.residual)
-        self.fuse = BilinearFusion(classes) if options.fusion == "bilinear" else None
+        attention = options.attention > 0
+        self.fuse = BilinearFusion(classes, attention=attention) if options.fusion == "bilinear" else None
         self.classify = nn.Linear(2 * FEATURES, classes) if options.fusion == "fc" else None
 
     def forward(self, inputs: Inputs) -> Tensor:
