@@ -26,7 +26,9 @@ CROPPED = 235 / 240
 RANGES = (0.5, 0.5, 0.5, 0.1)
 
 
-def draw_transform(rng: np.random.Generator, limits: Limits, crop: tuple[int, int]) -> NDArray[np.float32]:
+def draw_transform(
+    rng: np.random.Generator, limits: Limits, crop: tuple[int, int], *, mirror: bool = True
+) -> NDArray[np.float32]:
     """Draw rotation, zoom and shift uniformly within the limits, and a flip every other time.
 
     Parameters
@@ -35,6 +37,8 @@ def draw_transform(rng: np.random.Generator, limits: Limits, crop: tuple[int, in
     limits : Limits
     crop : (int, int)
         (width, height), px; the shift is a share of it.
+    mirror : bool
+        Whether to flip: not where left and right are what tells two classes apart.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def draw_transform(rng: np.random.Generator, limits: Limits, crop: tuple[int, in
     angle = math.radians(rng.uniform(-limits.rotation, limits.rotation))
     zoom = rng.uniform(1 - limits.zoom, 1 + limits.zoom)
     shift = rng.uniform(-limits.translation, limits.translation, 2) * crop
-    flip = -1 if rng.random() < 0.5 else 1
+    flip = -1 if rng.random() < 0.5 and mirror else 1
     return np.array([angle, zoom, *shift, flip], np.float32)
 
 

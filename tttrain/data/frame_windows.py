@@ -42,6 +42,8 @@ class FrameDataset(Dataset[Clip]):
     augment : bool
         Draw a transform: zoom and shift within the crop, and a flip. Whole videos are stored without a
         margin, so frames are not rotated.
+    mirror : bool
+        Whether it flips.
     seed : int
 
     Raises
@@ -64,11 +66,12 @@ class FrameDataset(Dataset[Clip]):
         *,
         drawn: bool = False,
         augment: bool = False,
+        mirror: bool = True,
         seed: int = 0,
     ) -> None:
         self.info, self.view, self.seed = info, view, seed
         self.modalities = tuple(modalities)
-        self.drawn, self.augment = drawn, augment
+        self.drawn, self.augment, self.mirror = drawn, augment, mirror
         self.pieces = _pieces(info, split, view.span)
         self._limits = replace(info.limits, rotation=0.0)
         self._reader = Reader(info.path)
@@ -121,7 +124,8 @@ class FrameDataset(Dataset[Clip]):
         clip["label"] = torch.tensor(int(self.info.untrimmed_label[row]))
         clip["row"] = torch.tensor(row)
         if self.augment:
-            clip["transform"] = torch.from_numpy(draw_transform(rng, self._limits, self.view.crop))
+            drawn = draw_transform(rng, self._limits, self.view.crop, mirror=self.mirror)
+            clip["transform"] = torch.from_numpy(drawn)
         return clip
 
     def _stored(self, video: int, start: int, count: int) -> dict[str, Array]:

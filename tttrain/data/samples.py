@@ -51,6 +51,8 @@ class StrokeDataset(Dataset[Clip]):
         sampling method needs none.
     augmentation : {"roi", "colour"}, optional
         In mode ``train``: about the ROI [3S §2.6], or a random crop and colours [GRU §IV-B], or none.
+    mirror : bool
+        Whether the augmentation about the ROI flips.
     seed : int
     """
 
@@ -64,6 +66,7 @@ class StrokeDataset(Dataset[Clip]):
         *,
         sampling: str = "normal",
         augmentation: str | None = "roi",
+        mirror: bool = True,
         seed: int = 0,
     ) -> None:
         self.info = info
@@ -73,6 +76,7 @@ class StrokeDataset(Dataset[Clip]):
         self.mode = mode
         self.sampling = sampling
         self.augmentation = augmentation
+        self.mirror = mirror
         self.seed = seed
         self._reader = Reader(info.path)
         self._kept: dict[int, dict[str, Array]] | None = None
@@ -125,7 +129,8 @@ class StrokeDataset(Dataset[Clip]):
         clip["label"] = torch.tensor(int(self.info.samples.label[row]))
         clip["row"] = torch.tensor(row)
         if self.mode == "train" and self.augmentation == "roi":
-            clip["transform"] = torch.from_numpy(draw_transform(rng, self.info.limits, self.view.crop))
+            drawn = draw_transform(rng, self.info.limits, self.view.crop, mirror=self.mirror)
+            clip["transform"] = torch.from_numpy(drawn)
         elif self.mode == "train" and self.augmentation == "colour":
             clip["transform"] = torch.from_numpy(draw_crop(rng, self.view.crop))
             clip["colour"] = torch.from_numpy(draw_colour(rng))

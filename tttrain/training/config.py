@@ -54,11 +54,13 @@ class RunConfig(BaseModel):
     drop: float = Field(0.7, ge=0, le=1)
     augment: bool = True
     augmentation: Literal["roi", "colour"] = Field("roi", description="about the ROI, or [GRU §IV-B]")
+    mirror: bool = Field(True, description="flip every other training sample, where augmented about the ROI")
     sampling: Sampling = "normal"
     square: int | None = Field(
         None, ge=1, le=MOST, description="side of the central square shown; default: the crop"
     )
     pixels: Literal["unit", "standard", "imagenet"] = Field("unit", description="normalisation of RGB")
+    joints: Literal["frame", "body"] = Field("frame", description="what joints are relative to")
     initial: str | None = Field(None, description="sha256 of the file with the initial weights")
     statistics: Literal["all", "train"] = Field("all", description="videos that the flow divisor is from")
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"

@@ -115,6 +115,7 @@ class Trainer:
         self.prepare = Preparer(
             info, self.view, device, window=info.crop if self.config.sampling == "frames" else None,
             flow_divisor=record.data.flow_divisor, pixels=self.config.pixels,
+            joints=self.config.joints,
         )  # fmt: skip
         self.schedule = self.config.make_schedule()
         self.checkpoints = Checkpoints(folder, write=self.world.main)
@@ -133,7 +134,9 @@ class Trainer:
     def _of_frames(self) -> tuple[FrameDataset, FrameDataset]:
         """Make the data sets of frames: for training, and this process's share of those for validation."""
         c, world, args = self.config, self.world, (self.view, self.record.inputs)
-        train = FrameDataset(self.info, c.train_split, *args, drawn=True, augment=c.augment, seed=c.seed)
+        train = FrameDataset(
+            self.info, c.train_split, *args, drawn=True, augment=c.augment, mirror=c.mirror, seed=c.seed
+        )
         validation = FrameDataset(self.info, c.validation_split if c.validates else c.train_split, *args)
         every = validation.pieces if c.validates else []
         validation.pieces, self.n_validation = every[world.rank :: world.size], len(every)
@@ -146,7 +149,7 @@ class Trainer:
         mode: Mode = "train" if c.augment or c.method else "centre"
         train = StrokeDataset(
             self.info, rows, self.view, inputs, mode, sampling=c.sampling, seed=c.seed,
-            augmentation=c.augmentation if c.augment else None,
+            augmentation=c.augmentation if c.augment else None, mirror=c.mirror,
         )  # fmt: skip
         every = self.info.rows_of(c.validation_split) if c.validates else rows[:0]
         self.n_validation = len(every)
