@@ -104,7 +104,14 @@ def fit(
     from tttrain.models.initial_weights import file_sha256, load_initial
     from tttrain.training.device import choose_device, join_world
     from tttrain.training.preflight import check_classes
-    from tttrain.training.run_folder import check_modalities, make_model, make_record, open_run, view_of
+    from tttrain.training.run_folder import (
+        as_begun,
+        check_modalities,
+        make_model,
+        make_record,
+        open_run,
+        view_of,
+    )
     from tttrain.training.train import Runtime, Trainer
 
     err = stderr()
@@ -118,6 +125,8 @@ def fit(
     notes = check_classes(info, config, allow_absent=allow_absent)
     world = join_world(chosen)
     record = make_record(config, info)
+    if not force:
+        record = as_begun(run, record)
     with torch.device("meta"):  # what cannot be built is reported before anything is written
         model = make_model(record, view_of(record, info))
         if initial is not None:

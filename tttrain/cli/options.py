@@ -106,6 +106,8 @@ _SETTINGS = (
     _setting("--lr-min", float, "Lowest learning rate of the warm restarts; --lr follows it."),
     _setting("--momentum", float, "Momentum of SGD."),
     _setting("--weight-decay", float, "Weight of the L2 regularisation."),
+    click.option("--clip", type=click.FloatRange(min=0), default=None,
+                 help="Shorten gradients longer than this; 0: none. [default: 1 with sgd, 0 with adam]"),
     _setting("--patience", COUNT,
              "Keep a learning rate for this many epochs before a plateau may end it."),
     _setting("--recent", COUNT,

@@ -22,6 +22,7 @@ from tttrain.training.config import RunConfig
 from tttrain.training.preflight import check_classes
 from tttrain.training.run_folder import (
     RunRecord,
+    as_begun,
     check_modalities,
     make_model,
     make_record,
@@ -153,7 +154,7 @@ def prepare_on(
     for training, info in trainings:
         check_modalities(info, training.config.model)
         check_classes(info, training.config, allow_absent=allow_absent)
-        record = make_record(training.config, info)
+        record = as_begun(training.folder, make_record(training.config, info))
         with torch.device("meta"):
             make_model(record, view_of(record, info))
         ready.append((training, info, record))

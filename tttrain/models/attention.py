@@ -25,6 +25,11 @@ def _f_conv(n: int, out: int, size: int, dims: int) -> nn.Sequential:
 class ResidualBlock(nn.Module):
     """``res(x) = f_conv3(f_conv2(f_conv1(x))) + x`` [ATT eq. 7]: 1, 3, 1 wide, N/4, N/4, N filters.
 
+    The last convolution starts at zero, the block as the identity (as in S. Zagoruyko's and in P. Goyal's
+    ResNets): seven of them lie one behind the other in an attention block, and with torch's usual weights
+    each would add to the signal, which comes out of three blocks an order of magnitude too strong
+    (docs/training.md, "Why they learn").
+
     Parameters
     ----------
     n : int
@@ -35,9 +40,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, n: int, dims: int = 3) -> None:
         super().__init__()
         narrow = -(-n // 4)
-        self.layers = nn.Sequential(
-            _f_conv(n, narrow, 1, dims), _f_conv(narrow, narrow, 3, dims), _f_conv(narrow, n, 1, dims)
-        )
+        last = _f_conv(narrow, n, 1, dims)
+        nn.init.zeros_(last[-1].weight)  # type: ignore[arg-type]
+        self.layers = nn.Sequential(_f_conv(n, narrow, 1, dims), _f_conv(narrow, narrow, 3, dims), last)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, …) → the same shape."""

@@ -16,6 +16,8 @@ Sampling = Literal[
 
 #: in place of a split's name: train without validation
 NO_VALIDATION = "none"
+#: longest gradient of a step of SGD (docs/training.md, "Why they learn"); Adam scales its steps itself
+SGD_CLIP = 1.0
 #: the most that a setting may count
 MOST = 1_000_000
 #: settings that may differ when a run is continued
@@ -48,6 +50,9 @@ class RunConfig(BaseModel):
     lr_min: float = Field(1e-5, gt=0)
     momentum: float = Field(0.5, ge=0, lt=1)
     weight_decay: float = Field(0.005, ge=0)
+    clip: float = Field(
+        SGD_CLIP, ge=0, description="longest gradient of a step; 0: any; default with Adam: 0"
+    )
     patience: int = Field(50, ge=1, le=MOST)
     recent: int = Field(25, ge=1, le=MOST)
     before: int = Field(35, ge=1, le=MOST)
@@ -74,7 +79,10 @@ class RunConfig(BaseModel):
         from tttrain.models.registry import specs  # loads torch, which the command line's help can do without
 
         spec = specs().get(str(given.get("model")))
-        return {**(spec.settings if spec else {}), **given}
+        stated = {**(spec.settings if spec else {}), **given}
+        if stated.get("optimizer") == "adam":
+            stated.setdefault("clip", 0.0)
+        return stated
 
     @model_validator(mode="after")
     def _can_decide(self) -> RunConfig:

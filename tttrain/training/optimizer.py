@@ -23,6 +23,18 @@ def make_optimizer(config: RunConfig, parameters: Iterable[torch.nn.Parameter]) 
     )
 
 
+def take_step(optimizer: torch.optim.Optimizer, clip: float) -> None:
+    """Change the parameters by their gradients, shortened to the length ``clip`` if longer; 0: never.
+
+    All gradients together are one vector, so that its direction stays.
+    """
+    if clip:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        # not checked for NaN here, which would make a GPU wait: the epoch's loss shows it
+        torch.nn.utils.clip_grad_norm_(parameters, clip)
+    optimizer.step()
+
+
 def set_rates(optimizer: torch.optim.Optimizer, move: Move) -> None:
     """Set learning rate and momentum as the schedule decided."""
     for group in optimizer.param_groups:

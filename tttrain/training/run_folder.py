@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tttrain import atomic
 from tttrain.data.dataset_file import DatasetInfo
@@ -79,6 +79,14 @@ class RunRecord(BaseModel):
     data: DataFacts
     software: dict[str, str]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, given: Any) -> Any:
+        # runs begun before gradients were shortened go on as they began
+        if isinstance(given, dict) and isinstance(given.get("config"), dict):
+            return {**given, "config": {"clip": 0.0, **given["config"]}}
+        return given
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """Return the modalities that the model reads."""
@@ -102,6 +110,22 @@ def make_record(config: RunConfig, info: DatasetInfo) -> RunRecord:
     )
     software = {"torch": torch.__version__, "numpy": np.__version__, "h5py": h5py.__version__}
     return RunRecord(config=config, data=facts, software=software)
+
+
+def as_begun(folder: Path, record: RunRecord) -> RunRecord:
+    """Return a record with the ``clip`` that the run in a folder began with, unless it states another.
+
+    Runs of versions that knew no such setting have 0, which is not today's default.
+
+    Raises
+    ------
+    TrainError
+        ``run.json`` cannot be read.
+    """
+    if "clip" in record.config.model_fields_set or not (folder / RUN).exists():
+        return record
+    began = {"clip": read_run(folder).config.clip}
+    return record.model_copy(update={"config": record.config.model_copy(update=began)})
 
 
 def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:

@@ -28,7 +28,7 @@ from tttrain.training.device import World, autocast, place, set_precision
 from tttrain.training.loss import loss_and_hits, step_loss
 from tttrain.training.lr_schedule import Point
 from tttrain.training.memory import is_out_of_memory, largest_batch
-from tttrain.training.optimizer import make_optimizer, set_rates
+from tttrain.training.optimizer import make_optimizer, set_rates, take_step
 from tttrain.training.run_folder import RunRecord, make_model, view_of, write_history
 
 
@@ -267,7 +267,7 @@ class Trainer:
                 clip = next(source)
                 waited += time.perf_counter() - asked
                 totals += self._backward(clip, size, last=i == len(parts) - 1)
-            self.optimizer.step()
+            take_step(self.optimizer, self.config.clip)
             listener.step(epoch, number + 1, len(steps))
         for _ in source:  # let the loader finish its epoch
             pass

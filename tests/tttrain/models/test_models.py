@@ -173,9 +173,30 @@ def test_three_stream_sums_the_pairs() -> None:
     torch.testing.assert_close(model(x), sum(layer(a, b) for layer, a, b in pairs))
 
 
+def _trained(module: nn.Module) -> nn.Module:
+    """Give the residual blocks last convolutions other than the zeros that they start with."""
+    for block in module.modules():
+        if isinstance(block, ResidualBlock):
+            last: Any = block.layers[-1]
+            nn.init.normal_(last[2].weight, std=0.3)
+    return module
+
+
+def test_residual_blocks_start_as_the_identity_and_leave_it() -> None:
+    torch.manual_seed(7)
+    block: Any = ResidualBlock(8)
+    x = torch.randn(2, 8, 4, 5, 6)
+    assert torch.equal(block(x), x)
+    block(x).square().sum().backward()
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter -= 0.01 * parameter.grad
+    assert not torch.allclose(block(x), x, atol=0.1)
+
+
 def test_residual_block_is_the_equation() -> None:
     torch.manual_seed(3)
-    block: Any = ResidualBlock(30).eval()
+    block: Any = _trained(ResidualBlock(30)).eval()
     x = torch.randn(2, 30, 4, 5, 6)
     y = x
     for layer in block.layers:
@@ -188,7 +209,7 @@ def test_residual_block_is_the_equation() -> None:
 
 def test_attention_block_is_the_equations() -> None:
     torch.manual_seed(4)
-    block: Any = AttentionBlock(8).eval()
+    block: Any = _trained(AttentionBlock(8)).eval()
     x = torch.randn(1, 8, 9, 10, 11)
 
     def smaller(z: Tensor) -> Tensor:
