@@ -133,10 +133,12 @@ _SETTINGS = (
     _setting("--augmentation", click.Choice(["roi", "colour"]),
              "Rotate, shift, zoom and flip about the ROI, or crop at random and change the colours."),
     click.option("--flip/--no-flip", default=None,
-                 help="About the ROI: mirror every other sample (three-stream paper), or none (siamese "
-                      "paper). [default: flip]"),
+                 help="About the ROI: mirror every other sample (three-stream paper), or none: the siamese "
+                      "paper, and where left and right tell classes apart. [default: flip]"),
     _setting("--pixels", click.Choice(["unit", "standard", "imagenet"]),
              "Scale RGB to 0…1, standardise each frame, or normalise by ImageNet's mean and deviation."),
+    _setting("--joints", click.Choice(["frame", "body"]),
+             "Express joints as shares of the frame, or relative to the middle of the body and its size."),
     _setting("--statistics", click.Choice(["all", "train"]),
              "Normalise flow by the statistics of all videos, or of the training videos alone."),
     click.option("--precision", type=click.Choice(["auto", "fp32", "tf32", "bf16"]), default="auto",

@@ -60,6 +60,41 @@ def normalise_flow(flow: Tensor, unit: Tensor) -> Tensor:
     return (flow * unit).clamp(-1, 1)
 
 
+#: joints of the trunk, which give the body's middle and size
+TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def body_units(pose: Tensor, trunk: Tensor) -> Tensor:
+    """Express joints relative to the body: free of its place in the picture and its distance.
+
+    Not the papers' practice, which is :func:`normalise_pose`. The middle of the trunk's four joints and their
+    mean distance from it are averaged over the frames of a sample in which all four were found.
+
+    Parameters
+    ----------
+    pose : (N, T, J, 3) float32
+        x, y in px, score; a joint that was not found has score 0.
+    trunk : (4,) int64
+        Rows of the trunk's joints.
+
+    Returns
+    -------
+    (N, T, J, 3) float32
+        x, y in units of half the body's size, score. A joint that was not found lies in the middle.
+    """
+    places, score = pose[..., :2], pose[..., 2:]
+    body = places[:, :, trunk]
+    whole = (score[:, :, trunk] > 0).all(dim=2, keepdim=True).to(pose.dtype)  # (N, T, 1, 1)
+    count = whole.sum(dim=1, keepdim=True).clamp(min=1)
+    centre = body.mean(dim=2, keepdim=True)
+    middle = (centre * whole).sum(dim=1, keepdim=True) / count
+    spread = (body - centre).norm(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+    size = (spread * whole).sum(dim=1, keepdim=True) / count
+    # half: a raised hand is some four sizes away, and the networks are made for inputs of about 1
+    relative = (places - middle) / (2 * size).clamp(min=1) * (score > 0)
+    return torch.cat([relative * (size > 0), score], dim=3)
+
+
 def normalise_pose(pose: Tensor, frame: Tensor) -> Tensor:
     """Express joints as shares of the frame.
 

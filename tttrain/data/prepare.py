@@ -10,9 +10,10 @@ from torch import Tensor
 from tttrain.data.colour import change_colour
 from tttrain.data.crop import cut
 from tttrain.data.dataset_file import DatasetInfo
-from tttrain.data.normalisation import normalise_flow, normalise_pose, normalise_rgb
+from tttrain.data.normalisation import TRUNK, body_units, normalise_flow, normalise_pose, normalise_rgb
 from tttrain.data.view import View
 from tttrain.data.warp import make_warp, mirrored_rows, move_joints, sample, turn_vectors
+from tttrain.errors import TrainError
 
 #: modality → input of a network; (batch, channel, frame, y, x) or, for pose, (batch, channel, frame)
 Inputs = dict[str, Tensor]
@@ -33,6 +34,13 @@ class Preparer:
         x, y; px; default: that over all videos [3S §2.4].
     pixels : {"unit", "standard", "imagenet"}
         Normalisation of RGB; see :func:`tttrain.data.normalisation.normalise_rgb`.
+    joints : {"frame", "body"}
+        Joints as shares of the frame [3S], or relative to the body.
+
+    Raises
+    ------
+    TrainError
+        Relative to the body, and the file lacks a joint of the trunk.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class Preparer:
         window: tuple[int, int] | None = None,
         flow_divisor: tuple[float, float] | None = None,
         pixels: str = "unit",
+        joints: str = "frame",
     ) -> None:
         self.pixels = pixels
         self.view = view
@@ -53,6 +62,12 @@ class Preparer:
         self._flow_unit = torch.tensor([info.flow_scale / d for d in divisor], device=device)
         self._frame = torch.tensor([*info.frame_size, 1], dtype=torch.float32, device=device)
         self._mirrored = torch.from_numpy(mirrored_rows(info.joints)).to(device)
+        self._trunk: Tensor | None = None
+        if joints == "body":
+            lacking = [name for name in TRUNK if name not in info.joints]
+            if lacking:
+                raise TrainError(f"{info.path}: has no joint {lacking[0]!r}; take --joints frame")
+            self._trunk = torch.tensor([info.joints.index(name) for name in TRUNK], device=device)
 
     @torch.no_grad()
     def __call__(self, batch: Mapping[str, Tensor]) -> Inputs:
@@ -95,8 +110,13 @@ class Preparer:
             flow = cut(batch["flow"], batch["corner"], self.view.crop)
             out["flow"] = _channels_first(normalise_flow(flow.to(torch.float32), self._flow_unit))
         if "pose" in batch:
-            out["pose"] = normalise_pose(batch["pose"], self._frame)
+            out["pose"] = self._joints(batch["pose"])
         return out
+
+    def _joints(self, pose: Tensor) -> Tensor:
+        if self._trunk is None:
+            return normalise_pose(pose, self._frame)
+        return normalise_pose(body_units(pose, self._trunk), torch.ones_like(self._frame))
 
     def _moved(self, batch: Mapping[str, Tensor]) -> Inputs:
         n = len(batch["corner"])
@@ -115,7 +135,7 @@ class Preparer:
             out["flow"] = _channels_first(normalise_flow(flow.permute(0, 1, 3, 4, 2), self._flow_unit))
         if "pose" in batch:
             pose = move_joints(batch["pose"], warp, batch["window"], self._mirrored, transform[:, 4])
-            out["pose"] = normalise_pose(pose, self._frame)
+            out["pose"] = self._joints(pose)
         return out
 
 

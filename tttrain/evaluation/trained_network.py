@@ -45,6 +45,7 @@ class TrainedNetwork:
         return Preparer(
             self.info, self.view, self.device, window=window,
             flow_divisor=self.record.data.flow_divisor, pixels=self.record.config.pixels,
+            joints=self.record.config.joints,
         )  # fmt: skip
 
     @torch.no_grad()

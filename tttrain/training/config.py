@@ -65,6 +65,7 @@ class RunConfig(BaseModel):
         None, ge=1, le=MOST, description="side of the central square shown; default: the crop"
     )
     pixels: Literal["unit", "standard", "imagenet"] = Field("unit", description="normalisation of RGB")
+    joints: Literal["frame", "body"] = Field("frame", description="what joints are relative to")
     initial: str | None = Field(None, description="sha256 of the file with the initial weights")
     statistics: Literal["all", "train"] = Field("all", description="videos that the flow divisor is from")
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"

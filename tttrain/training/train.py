@@ -126,6 +126,7 @@ class Trainer:
         self.prepare = Preparer(
             info, self.view, device, window=info.crop if self.config.sampling == "frames" else None,
             flow_divisor=record.data.flow_divisor, pixels=self.config.pixels,
+            joints=self.config.joints,
         )  # fmt: skip
         self.schedule = self.config.make_schedule()
         self.checkpoints = Checkpoints(folder, write=self.world.main)

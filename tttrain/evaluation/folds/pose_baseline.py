@@ -14,9 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader
+from tttrain.data.normalisation import TRUNK
 
-#: joints of the trunk, which give the body's middle and size
-TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 #: moments along time
 MOMENTS = 16
 #: weight of the squared weights in the loss
