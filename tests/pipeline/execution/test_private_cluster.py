@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from distributed import Security
-from distributed.core import connect
+from distributed.comm.core import connect
 
 from pipeline.execution import cluster
 from pipeline.planning.request import Where
