@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.errors import DamagedError
-from store.names import SOURCES, SPLITS
+from store.names import PARTS, SOURCES, SPLITS, recognise
 from store.notes import read_note
 from store.receipt import Receipt, check_file
 from store.store import Slot, Store
@@ -22,6 +22,8 @@ _NOTES = {
         "restore it from a backup, or delete it to assign all samples anew (some will move to another split)",
     ),
 }
+#: kinds of notes beside results
+_NOTES_OF_RESULTS = ("failed", "damaged", "part note")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ def verify(store: Store, *, read_data: bool = False) -> Iterator[Finding]:
             finding = _result(store, video, path, read_data)
             if finding is not None:
                 yield finding
+        folder_of = store.folder(video)
+        for path in sorted((*folder_of.glob("*.json"), *folder_of.glob(f"{PARTS}/*.json"))):
+            name = recognise(path, store.root)
+            if name is not None and name.kind in _NOTES_OF_RESULTS:
+                finding = _note(store, path, name.kind, ANEW)
+                if finding is not None:
+                    yield finding
     for kind, (folder, remedy) in _NOTES.items():
         for path in sorted((store.root / folder).glob("*.json")):
             finding = _note(store, path, kind, remedy)

@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "errors", "terminal", "provenance", "discovery", "annotations", "inputs", "planning", "execution",
         "pictures", "dataset", "run", "demos", "cli",
     ),
-    "tttrain": ("errors", "atomic", "data", "feeding", "models", "training", "evaluation", "cli"),
+    "tttrain": ("errors", "atomic", "owned", "data", "feeding", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),
 }  # fmt: skip
 #: the only room that may import what renders demo clips

@@ -23,7 +23,9 @@ _LARGEST_JSON = 1 << 28
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,10})\.tmp")
 
 
-def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
+def write(
+    path: Path, fill: Callable[[IO[bytes]], None], publish: Callable[[Path], None] | None = None
+) -> None:
     """Write a file beside its place and move it there once it is safely on disk.
 
     Parameters
@@ -31,6 +33,8 @@ def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
     path : Path
     fill : callable
         Writes the content to the open file.
+    publish : callable, optional
+        Called with the finished file's temporary name, before it is moved to its place.
 
     Raises
     ------
@@ -48,6 +52,8 @@ def write(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
             fill(file)
             file.flush()
             os.fsync(file.fileno())
+        if publish is not None:
+            publish(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

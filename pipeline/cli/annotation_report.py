@@ -18,6 +18,7 @@ from pipeline.annotations import (
     AnnotationSet,
     Cleaned,
     Step,
+    Taxonomy,
     VideoFacts,
     clean,
     count_kinds,
@@ -54,6 +55,8 @@ class AnnotationReport:
         One line per video whose frames could not be counted.
     notes : tuple of str
         What was left out where videos were looked for.
+    taxonomy : Taxonomy or None
+        Decides which labels have a class.
     """
 
     videos: Mapping[str, VideoFacts]
@@ -61,11 +64,12 @@ class AnnotationReport:
     cleaned: Cleaned
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    taxonomy: Taxonomy | None = None
 
     @property
     def lost(self) -> Mapping[str, str]:
         """Return the files of which nothing can be used, each with one line that says why."""
-        return lost_files(self.annotations, self.videos)
+        return lost_files(self.annotations, self.videos, taxonomy=self.taxonomy)
 
     @property
     def code(self) -> int:
@@ -137,7 +141,7 @@ def report(
     facts, problems, notes = known_videos(manifest, store, videos, progress)
     found = read_annotations(files, videos=facts, options=manifest.annotation_options)
     cleaned = clean(found.annotations, facts, manifest.view, manifest.cleaning)
-    return AnnotationReport(facts, found, cleaned, tuple(problems), tuple(notes))
+    return AnnotationReport(facts, found, cleaned, tuple(problems), tuple(notes), manifest.view)
 
 
 def known_videos(

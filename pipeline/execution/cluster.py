@@ -1,5 +1,8 @@
 """Dask: a LocalCluster on this machine, or a cluster that is already there.
 
+Whoever may talk to a Dask cluster has its workers run any code. One that is started here is therefore reached
+only by TLS with a certificate that exists for this run alone, in the memory of its processes.
+
 Every job has one thread: OpenCV, OpenMP and BLAS are held to one, so that a worker costs one core and a
 scheduler's accounting is true.
 """
@@ -11,6 +14,8 @@ import logging
 import os
 import signal
 import socket
+import stat
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -76,7 +81,7 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
         No scheduler at the address, no worker, or a worker that lacks ttprep or the store.
     """
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
     from distributed.diagnostics.plugin import WorkerPlugin
 
     class Prepare(WorkerPlugin):
@@ -105,7 +110,14 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
         else:
             stack.enter_context(
                 dask.config.set(
-                    {"distributed.nanny.pre-spawn-environ": single, "logging.distributed": "critical"}
+                    {
+                        "distributed.nanny.pre-spawn-environ": single,
+                        "logging.distributed": "critical",
+                        "temporary-directory": stack.enter_context(private_folder()),
+                        # its pages of HTTP are open to everyone on the machine: there are none
+                        "distributed.scheduler.http.routes": [],
+                        "distributed.worker.http.routes": [],
+                    }
                 )
             )
             with _uninterrupted():
@@ -113,7 +125,10 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
                     n_workers=where.workers or cores(),
                     threads_per_worker=1,
                     processes=True,
+                    host="127.0.0.1",
+                    security=Security.temporary(),
                     dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                 )
@@ -122,6 +137,28 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
         _check_workers(client, where, root)
         client.register_plugin(Prepare({**environment, "PYTHONWARNINGS": "ignore"}))
         yield client
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[str]:
+    """Make a scratch folder that no other user can enter.
+
+    Dask's own lies among the system's temporary files under a name that everyone knows, and belongs to
+    whoever came first.
+
+    Yields
+    ------
+    str
+    """
+    own = Path(tempfile.gettempdir()) / f"ttprep-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        own.mkdir(mode=0o700)
+    found = own.lstat() if os.path.lexists(own) else None
+    if found and stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        yield str(own)
+        return
+    with tempfile.TemporaryDirectory(prefix="ttprep-", ignore_cleanup_errors=True) as path:
+        yield path
 
 
 @contextlib.contextmanager

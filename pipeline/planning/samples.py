@@ -124,7 +124,7 @@ class SampleTable:
     def lost(self) -> tuple[str, ...]:
         """One line for each annotation file of which nothing can be used, whatever the videos are."""
         videos = {p.as_posix(): facts for s, facts in self.videos for p in (s.path, *s.also)}
-        return tuple(lost_files(self.annotations, videos, unknown_counts=False).values())
+        return tuple(lost_files(self.annotations, videos, False, self.manifest.view).values())
 
     @cached_property
     def _content(self) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]]]:

@@ -24,7 +24,7 @@ from store import DamagedError, FeatureReader, NoStoreError, Slot, Store, receip
 from store.notes import signed
 from store.receipt import Receipt
 from store.verify import verify
-from tests.store.results import put, rows
+from tests.store.results import put, put_part, rows
 from tests.support.command_line import stage_files
 from tests.support.projects import manifest_in, project, run_here
 
@@ -46,6 +46,21 @@ def flip(path: Path, at: int, bit: int = 0) -> None:
     data[at] ^= 1 << bit
     path.write_bytes(data)
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kind", ["failed", "damaged", "part note"])
+def test_verify_reads_the_notes_beside_results(store: Store, slot: Slot, kind: str) -> None:
+    if kind == "part note":
+        note = put_part(store, slot, 0).with_suffix(".json")
+    else:
+        {"failed": store.set_failure, "damaged": store.mark_damaged}[kind](slot, "why")
+        note = store.beside(slot, f".{kind}.json")
+    assert list(verify(store)) == []
+    flip(note, 20)
+    (finding,) = verify(store)
+    assert finding.path == note
+    assert "is damaged" in finding.problem
+    assert "ttprep run" in finding.remedy
 
 
 # -- what decides how a file is read ---------------------------------------------------------------

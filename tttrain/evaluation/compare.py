@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tttrain import atomic
+from tttrain import atomic, owned
 from tttrain.data.dataset_file import DatasetInfo, read_info
 from tttrain.data.sampling_methods import METHODS
 from tttrain.errors import USAGE, TrainError
@@ -36,6 +36,7 @@ from tttrain.training.train import Listener, Runtime, Trainer
 FIGURES = ("accuracy", "precision", "recall", "f", "temporal_consistency")
 #: file in a run folder: the test's result, and the state and data it belongs to
 RESULT = "result.json"
+TABLES = ("table.json", "table.md", "table.png")
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def train_and_test(
         "confusion": found["confusion"],
         "of": of,
     }
-    atomic.write_checked_json(path, result)
+    owned.write_checked_json(path, result)
     return result
 
 
@@ -261,8 +262,9 @@ def write_table(folder: Path, table: dict[str, Any]) -> None:
     """
     from tttrain.evaluation import plots
 
-    atomic.write_json(folder / "table.json", table)
-    atomic.write_text(folder / "table.md", markdown(table))
+    folder.mkdir(parents=True, exist_ok=True)
+    owned.write_json(folder / "table.json", table)
+    owned.write_text(folder / "table.md", markdown(table))
     accuracy = np.array([p["accuracy"] for p in table["places"]])
     plots.grid(
         accuracy.reshape(len(table["rows"]), -1),
@@ -337,6 +339,7 @@ def compare(
     info = read_info(dataset, trainings[0].config.taxonomy)
     if not len(info.rows_of(split)):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    owned.require(folder / name for name in (*TABLES, *(f"{t.folder.name}/{RESULT}" for t in trainings)))
     ready = prepare_trainings(
         dataset, trainings, initial=runtime.initial, allow_absent=allow_absent, note=note
     )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tttrain import atomic
+from tttrain import owned
 from tttrain.data.dataset_file import DatasetInfo, Reader
 from tttrain.data.samples import Clip
 from tttrain.data.view import reduce_area
@@ -203,6 +203,7 @@ def detect(
         )
     info = network.info
     chosen = choose_videos(info, videos, split)
+    owned.require(_files(info, chosen, folder))
     folder.mkdir(parents=True, exist_ok=True)
     pooled = {rule: np.zeros((len(info.classes),) * 2, np.int64) for rule in NAMES}
     intervals: dict[str, list[Detections]] = {rule: [] for rule in NAMES}
@@ -222,7 +223,7 @@ def detect(
             detail["strokes"][rule] = [
                 {"begin": s.begin, "end": s.end, "class": info.classes[s.label]} for s in found
             ]
-            (folder / rule).mkdir(exist_ok=True)
+            owned.make_folder(folder / rule)
             mediaeval.write_actions(folder / rule / mediaeval.file_name(name), found, info.classes)
         detail["trained_on"] = str(info.videos.sha256[video]) in network.record.data.train_videos
         details.append(detail)
@@ -244,7 +245,7 @@ def detect(
         },
         "videos": details,
     }
-    atomic.write_json(folder / "report.json", report)
+    owned.write_json(folder / "report.json", report)
     return report
 
 
@@ -261,6 +262,13 @@ def _frame_labels(info: DatasetInfo, video: int) -> NDArray[np.int64]:
     return info.untrimmed_label[first : first + rows].astype(np.int64)
 
 
+def _files(info: DatasetInfo, chosen: Sequence[int], folder: Path) -> list[Path]:
+    """Name all files of a detection."""
+    names = [mediaeval.file_name(str(info.videos.name[video])) for video in chosen]
+    pictures = [name.removesuffix(".xml") + suffix for name in names for suffix in (".png", ".npz")]
+    return [folder / n for n in ("report.json", *pictures, *(f"{r}/{n}" for r in NAMES for n in names))]
+
+
 def _outputs(
     info: DatasetInfo, video: int, folder: Path, scores: ClassScores, rows: dict[str, NDArray[Any]]
 ) -> None:
@@ -269,6 +277,6 @@ def _outputs(
     name = str(info.videos.name[video])
     stem = mediaeval.file_name(name).removesuffix(".xml")
     plots.timeline(rows, info.classes, float(info.videos.fps[video]), folder / f"{stem}.png", name)
-    atomic.write(
+    owned.write(
         folder / f"{stem}.npz", lambda file: np.savez_compressed(file, scores=scores.astype(np.float32))
     )

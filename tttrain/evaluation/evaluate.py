@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tttrain import atomic
+from tttrain import owned
 from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.samples import StrokeDataset
 from tttrain.data.view import View
@@ -156,6 +156,7 @@ def evaluate(
     if not len(rows):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
     _check_alike(networks)
+    owned.require(_files(info, rows, folder, split))
     scored: list[SampleScores] = []
     streams = [sample_scores(n, rows, step=step, batch=batch, workers=workers) for n in networks]
     for parts in zip(*streams, strict=True):
@@ -199,7 +200,7 @@ def evaluate(
                 "scores": [round(float(v), 6) for v in scored[i].windows.mean(axis=0)],
             }
         )
-    atomic.write_json(folder / "report.json", report)
+    owned.write_json(folder / "report.json", report)
     return report
 
 
@@ -230,14 +231,30 @@ def _plot_confusion(matrix: NDArray[np.int64], info: DatasetInfo, path: Path, ti
     plots.confusion(matrix[np.ix_(kept, kept)], [info.classes[i] for i in kept], path, title)
 
 
+def _clips(info: DatasetInfo, rows: NDArray[np.intp]) -> bool:
+    """Tell whether each video is one sample."""
+    video = info.samples.video
+    return len(np.unique(video[rows])) == len(rows) and len(np.unique(video)) == len(info.samples)
+
+
+def _files(info: DatasetInfo, rows: NDArray[np.intp], folder: Path, split: str) -> list[Path]:
+    """Name all files of an evaluation."""
+    videos = np.unique(info.samples.video[rows])
+    names = [mediaeval.file_name(str(info.videos.name[v])) for v in videos]
+    if _clips(info, rows):
+        names = [f"{split}.xml"]
+    of_decisions = [f"{d}/{name}" for d in DECISIONS for name in names]
+    return [folder / n for n in ("report.json", *(f"confusion-{d}.png" for d in DECISIONS), *of_decisions)]
+
+
 def _submission(
     info: DatasetInfo, rows: NDArray[np.intp], predicted: NDArray[np.intp], folder: Path, split: str
 ) -> None:
     """Write predictions as MediaEval's XML: of clips if each video is one sample, otherwise of segments."""
-    folder.mkdir(exist_ok=True)
+    owned.make_folder(folder)
     samples, names = info.samples, info.videos.name
     video = samples.video[rows]
-    if len(np.unique(video)) == len(rows) and len(np.unique(samples.video)) == len(samples):
+    if _clips(info, rows):
         clips = [(str(names[v]), info.classes[p]) for v, p in zip(video, predicted, strict=True)]
         mediaeval.write_clips(folder / f"{split}.xml", clips)
         return

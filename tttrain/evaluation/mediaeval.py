@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
-from tttrain import atomic
+from tttrain import owned
 from tttrain.evaluation.decision_rules import Stroke
 
 
@@ -55,4 +55,4 @@ def file_name(video: str) -> str:
 
 def _write(path: Path, root: ElementTree.Element) -> None:
     ElementTree.indent(root)
-    atomic.write_text(path, ElementTree.tostring(root, encoding="unicode") + "\n")
+    owned.write_text(path, ElementTree.tostring(root, encoding="unicode") + "\n")

@@ -13,13 +13,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tttrain import atomic
+from tttrain import owned
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, atomically."""
+    """Write a figure as PNG, where no file of the user's lies."""
     FigureCanvasAgg(figure)
-    atomic.write(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    owned.write(path, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def curves(history: Sequence[Mapping[str, Any]], path: Path, title: str = "") -> None:

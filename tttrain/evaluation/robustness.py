@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tttrain import atomic
+from tttrain import owned
 from tttrain.data.sampling_methods import INTERVAL
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation.disturbances import DISTURBANCES, PAPER_CROP, Disturbance, disturb_frames, trial_rng
@@ -121,6 +121,7 @@ def robustness(
                 "name runs of one, or one for all with --dataset",
                 USAGE,
             )
+    owned.require(folder / name for name in (REPORT, TABLE, FIGURE))
     every = cases(names, repeat)
     report: dict[str, Any] = {
         "dataset": str(info.path),
@@ -146,8 +147,8 @@ def robustness(
         report["runs"][one.name] = _account(one, right, every, names)
         report["notes"] += [n for n in _notes(one, rows, short, over, names) if n not in report["notes"]]
     folder.mkdir(parents=True, exist_ok=True)
-    atomic.write_json(folder / REPORT, report)
-    atomic.write_text(folder / TABLE, markdown(report))
+    owned.write_json(folder / REPORT, report)
+    owned.write_text(folder / TABLE, markdown(report))
     from tttrain.evaluation.robustness_plot import draw
 
     draw(report, folder / FIGURE)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tttrain import atomic
+from tttrain import atomic, owned
 from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.view import View, make_view
 from tttrain.errors import USAGE, TrainError
@@ -158,6 +158,8 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
                 "give the same ones to go on, another folder, or --force to start over",
                 USAGE,
             )
+        owned.begin(folder, (CURVES,))
+        owned.require((folder / CURVES,))
     elif folder.exists() and not folder.is_dir():
         raise TrainError(f"{folder}: is a file; give the name of a folder", USAGE)
     elif folder.exists() and any(folder.iterdir()) and not _is_run(folder):
@@ -169,11 +171,12 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
         if atomic.is_leftover(leftover, _is_name):
             leftover.unlink(missing_ok=True)
     atomic.write_checked_json(path, record.model_dump(mode="json", by_alias=True))
+    owned.begin(folder, ())
     return record
 
 
 def _is_name(name: str) -> bool:
-    return name in (RUN, HISTORY, POINTER, CURVES) or is_checkpoint_name(name)
+    return name in (RUN, HISTORY, POINTER, CURVES, owned.RECEIPT) or is_checkpoint_name(name)
 
 
 def _is_run(folder: Path) -> bool:
@@ -201,6 +204,9 @@ def _clear(folder: Path) -> None:
         named = set()
     own = {p for p in folder.glob("*.pt") if p.name in named and p.is_file() and not p.is_symlink()}
     own |= set(checkpoint_files(folder))
+    if os.path.lexists(folder / RUN) or own:
+        owned.begin(folder, (CURVES,))
+    owned.require((folder / CURVES,))
     for path in sorted(folder.iterdir()):
         if is_checkpoint_name(path.name) and path not in own:
             raise TrainError(

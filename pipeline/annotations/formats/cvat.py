@@ -14,10 +14,12 @@ from pipeline.annotations.formats.annotation_format import AnnotationFile, Annot
 from pipeline.annotations.formats.recorder import Recorder
 from pipeline.annotations.options import CvatOptions
 from pipeline.annotations.parsing.text import BadField, shown
-from pipeline.annotations.parsing.video_names import VideoNames
+from pipeline.annotations.parsing.video_names import VideoNames, remedy_for
 from pipeline.annotations.parsing.xml_nodes import Element
 
 _META = frozenset({"version", "meta"})
+#: decoders count a frame or two more or less at the end of a file
+_SLACK = 2
 
 
 @dataclass(slots=True)
@@ -36,12 +38,14 @@ def _recognises(file: AnnotationFile) -> bool:
 def _read(file: AnnotationFile, out: Recorder) -> None:
     """Read an ``<annotations>`` document."""
     root = file.xml
-    sources = _sources(root, out.names) if root else {}
+    tasks = _tasks(root) if root else []
+    sources = _sources(root, tasks, out.names) if root else {}
+    by_id = {task.path("id"): task for task in tasks} | ({"": tasks[0]} if len(tasks) == 1 else {})
     found = False
     for track in root.children if root else ():
         if track.tag == "track":
             found = True
-            _track(track, sources, out)
+            _track(track, sources, by_id, out)
         elif track.tag not in _META:
             out.issue(
                 track.line,
@@ -52,7 +56,19 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
         out.issue(0, "empty", "the file has no tracks")
 
 
-def _sources(root: Element, names: VideoNames) -> dict[str, str]:
+def _tasks(root: Element) -> list[Element]:
+    """Return what the file says about its tasks, or about the job that it is of."""
+    meta = root.child("meta")
+    if meta is None:
+        return []
+    tasks = [c for c in meta.children if c.tag in ("task", "job")]
+    project = meta.child("project")
+    if project is not None and (inner := project.child("tasks")) is not None:
+        tasks += inner.children
+    return tasks
+
+
+def _sources(root: Element, tasks: list[Element], names: VideoNames) -> dict[str, str]:
     """Map task ids to the names of their videos; a file with one task has the key ``""``.
 
     A task has the name of its video as its source. The export of a project leaves sources out: there, and
@@ -61,10 +77,6 @@ def _sources(root: Element, names: VideoNames) -> dict[str, str]:
     meta = root.child("meta")
     if meta is None:
         return {}
-    tasks = [c for c in meta.children if c.tag in ("task", "job")]
-    project = meta.child("project")
-    if project is not None and (inner := project.child("tasks")) is not None:
-        tasks += inner.children
     several = len(tasks) > 1
     sources = {t.path("id"): _source(t, meta, names, several) for t in tasks}
     if len(tasks) <= 1:
@@ -86,11 +98,35 @@ def _is_known(name: str, names: VideoNames) -> bool:
         return True
 
 
-def _track(track: Element, sources: dict[str, str], out: Recorder) -> None:
+def _compare_length(task: Element, video: str, out: Recorder) -> None:
+    """Report a task that has other frames than its video: it was made of another copy of it."""
+    facts = out.videos.get(video)
+    whole = task.tag != "job" and task.path("start_frame") in ("", "0") and not task.path("frame_filter")
+    stop, size = task.path("stop_frame"), task.path("size")
+    said = stop or (size if whole else "")
+    if facts is None or video in out.uncounted or not (said.isascii() and said.isdigit()):
+        return
+    n = int(said[:20]) + bool(stop)
+    missing = n - facts.n_frames  # a job has but a part of the frames, and so may a task
+    if missing > _SLACK or (whole and -missing > _SLACK):
+        out.issue_once(
+            task.line,
+            "doubtful-time",
+            f"the task reaches to frame {n - 1}, and {video} has {facts.n_frames} frames; if it was made of"
+            " another copy of the video, with another frame rate or cut, the frames are others: annotate this"
+            f" copy, or add that one and say so: {remedy_for(video)}",
+            video,
+        )
+
+
+def _track(track: Element, sources: dict[str, str], tasks: dict[str, Element], out: Recorder) -> None:
     source = sources.get(track.attrs.get("task_id", ""), sources.get("", ""))
     video = out.named_video(track.line, source) if source else out.video
     if video is None:
         return
+    task = tasks.get(track.attrs.get("task_id", ""), tasks.get(""))
+    if task is not None:
+        _compare_length(task, video, out)
     stretches = list(_stretches(track, out))
     if not stretches:
         out.issue(track.line, "empty", f"track {shown(track.attrs.get('id', '?'))} has no visible frame")

@@ -438,6 +438,28 @@ def test_cvat_attributes_make_the_label() -> None:
     assert {i.kind for i in content.issues} == {"unknown-value"}
 
 
+@pytest.mark.parametrize(("meta", "told"), [
+    ("<task><size>6000</size><stop_frame>5999</stop_frame></task>", False),
+    ("<task><size>6000</size></task>", False),
+    ("<task><size>6001</size><stop_frame>6000</stop_frame></task>", False),  # decoders differ by a frame
+    ("<task><size>7200</size><stop_frame>7199</stop_frame></task>", True),
+    ("<task><size>5000</size><stop_frame>4999</stop_frame></task>", True),
+    ("<task><size>5000</size></task>", True),
+    ("<task><size>600</size><stop_frame>5991</stop_frame><frame_filter>step=10</frame_filter></task>", False),
+    ("<task><size>600</size><frame_filter>step=10</frame_filter></task>", False),
+    ("<task><start_frame>50</start_frame><stop_frame>500</stop_frame></task>", False),
+    ("<task><start_frame>50</start_frame><stop_frame>6500</stop_frame></task>", True),
+    ("<job><start_frame>0</start_frame><stop_frame>500</stop_frame></job>", False),
+    ("<job><start_frame>6000</start_frame><stop_frame>6500</stop_frame></job>", True),
+    ("<task><size>many</size><stop_frame>-1</stop_frame></task>", False),
+])  # fmt: skip
+def test_cvat_tasks_of_another_length_than_the_video_are_reported(meta: str, told: bool) -> None:
+    content = read(cvat(shape(10), shape(20, 1), meta=f"<meta>{meta}</meta>"), "game.xml")
+    assert spans(content) == [(10, 20, "Stroke")]
+    assert [i.kind for i in content.issues] == ["doubtful-time"] * told
+    assert not told or "has 6000 frames" in content.issues[0].message
+
+
 def test_cvat_project_names_a_video_for_each_task() -> None:
     tasks = "".join(
         f"<task><id>{i}</id><name>t</name><source>{v}</source></task>"

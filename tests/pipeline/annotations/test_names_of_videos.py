@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.annotations import AnnotationOptions, VideoFacts, lost_files, merge, read_annotations, read_file
+from pipeline.annotations import (
+    AnnotationOptions,
+    Taxonomy,
+    VideoFacts,
+    lost_files,
+    merge,
+    read_annotations,
+    read_file,
+)
 from pipeline.annotations.parsing.video_names import VideoNames
 
 FACTS = VideoFacts(600, Fraction(30))
@@ -136,3 +144,25 @@ def test_a_file_of_which_nothing_is_left_is_named(rows: str, lost: bool) -> None
     found = lost_files(merge([content], videos), videos)
     assert bool(found) == lost
     assert all(line.startswith("a.csv: none of its entries") for line in found.values())
+
+
+@pytest.mark.parametrize(("labels", "lost"), [
+    (["Serve Forehand Loop"], False),
+    (["Serve Forehand Loop", "Lancer"], False),
+    (["Lancer"], True),
+    (["Lancer", "Lancer", "Coup droit"], True),
+])  # fmt: skip
+def test_a_file_without_one_label_that_has_a_class_is_named(labels: list[str], lost: bool) -> None:
+    videos = {"clip.mp4": FACTS}
+    rows = "\n".join(f"clip.mp4,{100 + 100 * i},{130 + 100 * i},{label}" for i, label in enumerate(labels))
+    content = read_file(f"video,begin,end,label\n{rows}\n".encode(), "a.csv", videos=videos)
+    merged = merge([content], videos)
+    assert not lost_files(merged, videos)
+    taxonomy = Taxonomy(name="own", classes={"Serve": ("Serve *",)})
+    found = lost_files(merged, videos, taxonomy=taxonomy)
+    assert bool(found) == lost
+    if lost:
+        assert "'Lancer'" in found["a.csv"]
+        assert (
+            "no class in the taxonomy 'own'; translate it under annotation_options.labels" in found["a.csv"]
+        )

@@ -147,7 +147,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         report(Manifest(folder=tmp_path), None, [])
     with pytest.raises(UserError, match=r"nowhere\.xml: no such file"):
         report(Manifest(folder=tmp_path), None, [tmp_path / "nowhere.xml"])
-    write_actions(tmp_path / "v.xml", [(3, 10, "Up")])
+    write_actions(tmp_path / "v.xml", [(3, 10, "Serve Forehand Loop")])
     broken = tmp_path / "v.mp4"
     broken.write_bytes(b"no video" * 100)
     result = report(Manifest(folder=tmp_path), None, [tmp_path / "v.xml"], [broken])

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tttrain import atomic
+from tttrain import owned
 from tttrain.data.dataset_file import DatasetInfo
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation.compare import Row, Training, prepare_on, train_and_test
@@ -150,6 +150,7 @@ def crossvalidate(
         One of the trainings cannot be done.
     """
     first = folds[0].info
+    owned.require(folder / name for name in (REPORT, TABLE))
     ready = prepare_on(trainings, allow_absent=allow_absent)
     folder.mkdir(parents=True, exist_ok=True)
     baselines = [summarise(MAJORITY, [majority_confusion(f.info) for f in folds], first.classes)]
@@ -171,8 +172,8 @@ def crossvalidate(
         "baselines": baselines,
         "settings": {t.row: t.config.model_dump(mode="json") for t, _ in trainings},
     }
-    atomic.write_json(folder / "report.json", report)
-    atomic.write_text(folder / "table.md", markdown(report))
+    owned.write_json(folder / REPORT, report)
+    owned.write_text(folder / TABLE, markdown(report))
     return report
 
 
