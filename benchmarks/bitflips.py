@@ -87,7 +87,8 @@ def main() -> None:
         warm(kinds)
         tallies = take_turns(kinds, options.bits, options.round, options.seed, options.keep)
         for group in groups:
-            print(table(tallies[kind.name] for kind in group if kind.name in tallies), end="\n\n")
+            if found := [tallies[kind.name] for kind in group if kind.name in tallies]:
+                print(table(found), end="\n\n")
     for tally in tallies.values():
         print(*(f"{tally.name}, {text}" for text in tally.bad), sep="\n", end="\n" if tally.bad else "")
 

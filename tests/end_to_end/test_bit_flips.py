@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from tests.support.bitflips import REFUSED, Kind, choose, scan, table, warm
+from tests.support.bitflips import ANEW, REFUSED, Kind, choose, scan, table, warm
 from tests.support.flipped_training import training_kinds
 
 #: bits per kind of file; docs/dataset-format.md has the table of a longer scan
@@ -21,11 +21,10 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> list[Kind]:
 
 def test_no_flip_is_silently_wrong(kinds: list[Kind]) -> None:
     warm(kinds)
-    tallies = {
-        kind.name: scan(kind, choose(kind, FLIPS // 6 if "history" in kind.name else FLIPS)) for kind in kinds
-    }
+    tallies = {kind.name: scan(kind, choose(kind, FLIPS)) for kind in kinds}
     bad = {name: tally.bad for name, tally in tallies.items() if tally.bad}
     assert not bad, bad
     for name in ("d.h5`, its head", "run/run.json`", "run/checkpoint.json`", "run/best-*.pt`"):
         assert tallies[f"`{name}"].counts == {REFUSED: FLIPS}
+    assert tallies["`run/history.json`"].counts == {ANEW: FLIPS}
     assert f"| `run/best-*.pt` | {FLIPS} | 0 | 0 | {FLIPS} | 0 | 0 | 0 |" in table(tallies.values())

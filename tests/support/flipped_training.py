@@ -19,6 +19,7 @@ EVALUATE = (
 VERIFY = ("ttprep", "verify", "dataset.h5", "--store", "nowhere")
 #: one epoch more than the run has
 GO_ON = ("tttrain", "fit", "dataset.h5", "run", *FIT, "--epochs", "2")
+FINISHED = (*GO_ON[:-1], "1")
 
 
 def _report(folder: Path) -> bytes:
@@ -31,6 +32,10 @@ def _weights(folder: Path) -> bytes:
 
     state = torch.load(folder / "run" / "last-00002.pt", weights_only=True)
     return b"".join(v.numpy().tobytes() for v in state["model"].values())
+
+
+def _history(folder: Path) -> bytes:
+    return (folder / "run/history.json").read_bytes()
 
 
 def make_project(place: Path) -> Project:
@@ -69,8 +74,9 @@ def run_folder_kinds(project: Project) -> Iterator[Kind]:
     for place in ("run/run.json", "run/checkpoint.json", best):
         name = "run/best-*.pt" if place == best else place
         yield Kind(f"`{name}`", project, _any(project, place), EVALUATE, _report)
-    for name, place in (("run/last-*.pt", last), ("run/history.json", "run/history.json")):
-        yield Kind(f"`{name}`", project, _any(project, place), GO_ON, _weights)
+    yield Kind("`run/last-*.pt`", project, _any(project, last), GO_ON, _weights)
+    history = "run/history.json"  # of a finished run, which writes it anew
+    yield Kind(f"`{history}`", project, _any(project, history), FINISHED, _history)
 
 
 def training_kinds(place: Path) -> list[Kind]:
