@@ -82,13 +82,14 @@ def main() -> None:
     options = parser.parse_args()
     memory = Path("/dev/shm")  # a disk that keeps up with flushes
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
-        groups = [store_kinds(Path(place) / "store"), training_kinds(Path(place) / "training")]
-        kinds = [kind for group in groups for kind in group if re.search(options.only, kind.name)]
+        kinds = [*store_kinds(Path(place) / "store"), *training_kinds(Path(place) / "training")]
+        kinds = [kind for kind in kinds if re.search(options.only, kind.name)]
         warm(kinds)
         tallies = take_turns(kinds, options.bits, options.round, options.seed, options.keep)
-        for group in groups:
-            if found := [tallies[kind.name] for kind in group if kind.name in tallies]:
-                print(table(found), end="\n\n")
+        beside = re.compile("`(d|run)[./]")  # of a dataset and a run folder
+        for names in ([n for n in tallies if not beside.match(n)], [n for n in tallies if beside.match(n)]):
+            if names:
+                print(table(tallies[name] for name in names), end="\n\n")
     for tally in tallies.values():
         print(*(f"{tally.name}, {text}" for text in tally.bad), sep="\n", end="\n" if tally.bad else "")
 

@@ -138,6 +138,15 @@ def _feature(project: Project, stage: str) -> Kind:
     )
 
 
+def _taken(folder: Path, pattern: str) -> State:
+    """Remove files and return them."""
+    paths = sorted(folder.rglob(pattern))
+    found = {str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns) for p in paths}
+    for place in found:
+        (folder / place).unlink()
+    return found
+
+
 def trial_kinds(folder: Path) -> Iterator[Kind]:
     """Yield the kinds of file of a store of a trial whose joints are given: all stages but PoseNet."""
     write_trial(folder / "trials" / "left" / "a", joints=True)
@@ -145,8 +154,7 @@ def trial_kinds(folder: Path) -> Iterator[Kind]:
     manifest = _manifest(folder, source=source, untrimmed=True)
     _run(manifest)
     export_here(manifest, folder / "dataset.h5")  # writes the table of splits
-    for path in folder.glob("dataset*"):
-        path.unlink()
+    dataset = _taken(folder, "dataset*")
     project = Project(folder)
     state = project.state
     stages = sorted({stage_of(p) for p in state if stage_of(p)})
@@ -162,6 +170,9 @@ def trial_kinds(folder: Path) -> Iterator[Kind]:
     marker = "store/ttprep-store.json"
     yield Kind("marker", project, (whole(state, [marker]),), RUN, _features, LOOK, gone)
     yield from _verdicts(project, folder)
+    for name in ("md", "png"):  # for people alone, but an export asks whether the card is up to date
+        ranges = whole(dataset, [f"dataset.{name}"])
+        yield Kind(f"`d.{name}`", project, (ranges,), EXPORT, _dataset, (), _nothing, dataset)
 
 
 def _verdicts(project: Project, folder: Path) -> Iterator[Kind]:
@@ -233,10 +244,7 @@ def part_kinds(folder: Path) -> Iterator[Kind]:
         info = feature_files.read_info(store, planned.node)
         for rows in feature_files.part_ranges(planned.node, info):
             feature_files.make_part(store, planned.node, rows, lambda stage, n: None)
-    added: State = {
-        str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns)
-        for p in sorted(folder.rglob("parts/*"))
-    }
+    added = _taken(folder, "parts/*")
     assert len(added) == 4
     gone = functools.partial(_gone, "flow")
     for name, suffix in (("part of a killed run", ".h5"), ("note on a part", ".json")):
