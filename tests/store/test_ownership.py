@@ -23,6 +23,7 @@ from store import ForeignError, NoStoreError, Slot, Store
 from store.atomic import TEMP_MARK, replacing, write_bytes
 from store.gc import foreign, garbage, leftovers, remove, spent_parts
 from store.names import recognise
+from store.ownership import claim
 from store.verify import verify
 from tests.store.results import put, put_part, put_unsealed, rows, snapshot
 
@@ -454,3 +455,34 @@ def test_an_output_that_is_a_link_is_written_where_it_leads(tmp_path: Path) -> N
     }
     with pytest.raises(OSError, match="symbolic links"), replacing(tmp_path / "round"):
         pass
+
+
+@pytest.mark.parametrize("suffix", [".failed.json", ".damaged.json"])
+def test_a_verdict_with_a_flipped_bit_never_stands_in_the_way(store: Store, slot: Slot, suffix: str) -> None:
+    """A result that is made anew would count as damaged for ever."""
+    store.set_failure(slot, "an example")
+    store.mark_damaged(slot, "an example")
+    path = store.beside(slot, suffix)
+    whole = path.read_bytes()
+    for at in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << at % 8
+        path.write_bytes(flipped)
+        store.discard(path)
+        assert not path.exists(), bytes(flipped)
+        path.write_bytes(whole)
+
+
+def test_the_note_on_a_source_may_be_replaced_whatever_bit_has_flipped(store: Store, tmp_path: Path) -> None:
+    """Else its video is hashed in every run, and `verify` never ends well again."""
+    path = store.note_path(tmp_path / "a.mp4")
+    store.publish(path, {"path": "a.mp4", "size": 1, "mtime_ns": 2, "sha256": "ab" * 32})
+    whole = path.read_bytes()
+    for at in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << at % 8
+        path.write_bytes(flipped)
+        claim(path, store.root)
+    path.write_text('{"path": "what somebody else keeps here"}')
+    with pytest.raises(ForeignError):
+        claim(path, store.root)

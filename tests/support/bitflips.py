@@ -1,65 +1,323 @@
-"""Flip random bits of a file, run a command on it under a time limit, and say what became of it.
+"""Flip single bits of files, carry out the commands that read them, and say what became of it.
 
-``flips_of_dataset`` and ``flips_of_run`` are the kinds of file of a dataset and of a run folder. Every trial
-works in a copy of its own and is a process of its own, forked from this one so that nothing is loaded twice:
-what a flipped bit does to a parser is not known before.
+A :class:`Kind` is one kind of file of a :class:`Project`. Trials run in a process forked from this one, where
+everything is loaded already; one that hangs or dies is replaced. ``benchmarks/bitflips.py`` scans all kinds,
+the tests a few bits of each.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import hashlib
+import multiprocessing as mp
 import os
-import shutil
 import signal
 import sys
-import tempfile
-import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from pipeline.dataset.seal import read_seal
-
-#: a trial may take so long, s, from the start of the process
+#: the commands of a trial may take so long together, s
 LIMIT_S = 10.0
-SAME, REFUSED, HANG, TRACEBACK, DIFFERENT = (
-    "same result", "refused with a line", "hang", "traceback", "different result, exit 0",
+#: one trial in so many begins with the commands that look at everything (:attr:`Kind.before`)
+BEFORE_EVERY = 10
+SAME, ANEW, REFUSED, HANG, TRACEBACK, DIFFERENT = (
+    "same result", "made anew, same result", "refused with a line", "hang", "traceback",
+    "different result, exit 0",
 )  # fmt: skip
-OUTCOMES = (SAME, REFUSED, HANG, TRACEBACK, DIFFERENT)
+OUTCOMES = (SAME, ANEW, REFUSED, HANG, TRACEBACK, DIFFERENT)
+BAD = (HANG, TRACEBACK, DIFFERENT)
+TABLE_HEAD = f"| file | bits | {' | '.join(OUTCOMES)} |\n|---|{'---:|' * (len(OUTCOMES) + 1)}"
+
+State = Mapping[str, tuple[bytes, int]]
+Words = tuple[str, ...]
+
+
+class Range(NamedTuple):
+    """Bytes [start, stop) of a file, relative to the project's folder."""
+
+    file: str
+    start: int
+    stop: int
+
+
+class Bit(NamedTuple):
+    """A bit of a file."""
+
+    file: str
+    at: int
+    bit: int
+
+
+class Project:
+    """A folder that is brought back to its finished state before every trial.
+
+    Parameters
+    ----------
+    folder : Path
+        As it is now is its finished state.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state: State = {
+            place: ((folder / place).read_bytes(), (folder / place).stat().st_mtime_ns)
+            for place in self._files()
+        }
+        self._put: dict[str, tuple[tuple[int, ...], bytes]] = {}
+
+    def _files(self) -> Iterator[str]:
+        for path, _, names in os.walk(self.folder):
+            for name in names:
+                yield os.path.relpath(os.path.join(path, name), self.folder)
+
+    def put_back(self, state: State) -> None:
+        """Bring the folder to a state; what a disk has not touched since is left alone."""
+        for place in set(self._files()) - state.keys():
+            (self.folder / place).unlink()
+            self._put.pop(place, None)
+        for place, (content, mtime) in state.items():
+            path = self.folder / place
+            known = self._put.get(place)
+            if known is not None and known[1] is content and path.exists() and _identity(path) == known[0]:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            os.utime(path, ns=(mtime, mtime))
+            self._put[place] = _identity(path), content
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of file and the command that reads it.
+    """One kind of file, and what reads it.
 
     Attributes
     ----------
     name : str
         As in the table.
-    folder : Path
-        Copied for each trial.
-    file : str
-        Flipped, relative to the folder.
+    project : Project
+    strata : tuple of tuple of Range
+        Bits are chosen from each in turn.
     command : tuple of str
-        Words of ``ttprep`` or ``tttrain``, carried out in the copy.
-    result : callable
-        Folder after the command → its result; that of a trial must be the undisturbed one. The exit code and
-        stdout are compared only where it is None.
-    start, stop : int
-        Bytes of the file to choose from; ``stop`` 0: its end.
+        ``ttprep`` or ``tttrain`` and its words, carried out in the folder.
+    result : callable or None
+        Folder after the command → its result, which must be the undisturbed one. None: what it printed.
+    before : tuple of tuple of str
+        Commands that also meet the flipped bit, in every tenth trial.
+    gone : callable
+        Which files are removed first, so that the flipped one is needed.
+    added : mapping
+        Files that are put there first.
+    set_up : callable
+        Called in the process of the trials.
     """
 
     name: str
-    folder: Path
-    file: str
-    command: tuple[str, ...]
+    project: Project
+    strata: tuple[tuple[Range, ...], ...]
+    command: Words
     result: Callable[[Path], bytes] | None = None
-    start: int = 0
-    stop: int = 0
+    before: tuple[Words, ...] = ()
+    gone: Callable[[str], bool] = lambda place: False
+    added: State = field(default_factory=dict)
+    set_up: Callable[[], None] = lambda: None
+
+    @property
+    def start(self) -> State:
+        """The files before a trial."""
+        kept = {p: v for p, v in self.project.state.items() if not self.gone(p)}
+        return {**kept, **self.added}
+
+
+def whole(state: State, places: Iterable[str]) -> tuple[Range, ...]:
+    """Return all bytes of files."""
+    return tuple(Range(place, 0, len(state[place][0])) for place in places)
+
+
+def choose(kind: Kind, n: int, seed: int = 0) -> list[Bit]:
+    """Choose bits of a kind in random order, none twice."""
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for i, ranges in enumerate(kind.strata):
+        ends = np.cumsum([8 * (r.stop - r.start) for r in ranges])
+        share = n // len(kind.strata) + (i < n % len(kind.strata))
+        places = rng.choice(int(ends[-1]), min(share, int(ends[-1])), replace=False)
+        for place in places.tolist():
+            k = int(np.searchsorted(ends, place, side="right"))
+            at, bit = divmod(place - int(ends[k]) + 8 * (ranges[k].stop - ranges[k].start), 8)
+            chosen.append(Bit(ranges[k].file, ranges[k].start + at, bit))
+    unique = sorted(set(chosen))
+    return [unique[k] for k in rng.permutation(len(unique))]
+
+
+class Found(NamedTuple):
+    """What a trial did: exit code (None: did not end), what was printed, sha256 of the result, and whether
+    the file still is what it was at the start."""
+
+    code: int | None
+    said: str
+    result: str
+    kept: bool
+    raised: bool = False
+
+
+def attempt(kind: Kind, bit: Bit | None, *, thorough: bool) -> Found:
+    """Put the files there, flip the bit and carry out the commands, in this process."""
+    from click.testing import CliRunner
+
+    start = dict(kind.start)
+    if bit is not None:
+        content, mtime = start[bit.file]
+        flipped = bytearray(content)
+        flipped[bit.at] ^= 1 << bit.bit
+        start[bit.file] = bytes(flipped), mtime
+    kind.project.put_back(start)
+    _forget()
+    said, raised, code = "", False, 0
+    for program, *words in (*(kind.before if thorough else ()), kind.command):
+        done = CliRunner().invoke(_main(program), words)
+        raised |= done.exception is not None and not isinstance(done.exception, SystemExit)
+        raised |= "Traceback" in done.output or "unexpected" in done.output
+        if done.exit_code and not done.output.strip():
+            raised = True  # a refusal without a word is no better
+        said, code = said + done.output, done.exit_code
+    file = kind.strata[0][0].file if bit is None else bit.file
+    path = kind.project.folder / file
+    kept = path.exists() and path.read_bytes() == start[file][0]
+    if kept:  # what a command left as it was is not its result
+        path.write_bytes(kind.start[file][0])
+    if code:
+        result = b""
+    else:
+        result = said.encode() if kind.result is None else kind.result(kind.project.folder)
+    return Found(code, said, hashlib.sha256(result).hexdigest(), kept, raised)
+
+
+def warm(kinds: Iterable[Kind]) -> None:
+    """Carry out every command once in this process, so that no process of trials imports a thing."""
+    seen: set[Words] = set()
+    here = Path.cwd()
+    for kind in kinds:
+        if kind.command not in seen:
+            seen.add(kind.command)
+            os.chdir(kind.project.folder)
+            attempt(kind, None, thorough=True)
+    os.chdir(here)
+
+
+def _forget() -> None:
+    """Empty what this process remembers of files by their name and time of modification."""
+    for module, name in (("store.receipt", "_checked"), ("tttrain.data.sealed_file", "_PROBED")):
+        if module in sys.modules:
+            getattr(sys.modules[module], name).clear()
+
+
+def _main(program: str) -> Any:
+    if program == "ttprep":
+        from pipeline.cli.main import main as ttprep
+
+        return ttprep
+    from tttrain.cli.main import main as tttrain
+
+    return tttrain
+
+
+def _work(kind: Kind, pipe: Connection, other_end: Connection) -> None:
+    other_end.close()  # or its end would not be noticed
+    os.setsid()
+    os.chdir(kind.project.folder)
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        os.dup2(null, number)
+    os.environ |= {"COLUMNS": "200", "TTPREP_POSENET_WEIGHTS": ""}
+    kind.set_up()
+    if kind.command[0] == "tttrain":
+        import torch
+
+        torch.set_num_threads(1)
+    gc.freeze()  # collecting what was loaded before costs more than a trial
+    while True:
+        try:
+            bit, thorough = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(attempt(kind, bit, thorough=thorough))
+        except Exception:  # the fault is here, not in what is tried
+            pipe.send(traceback.format_exc())
+            return
+
+
+class Bench:
+    """A process that makes the trials of a kind; replaced where it hangs or dies."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._process: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the process and what it has started."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+            self._process.join()
+            self._process = None
+
+    def found(self, bit: Bit | None, *, thorough: bool, limit: float = LIMIT_S) -> Found:
+        """Return what a trial did."""
+        if self._process is None:
+            context = mp.get_context("fork")
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=_work, args=(self._kind, theirs, self._pipe), daemon=True)
+            self._process.start()
+            theirs.close()
+        self._pipe.send((bit, thorough))
+        said = ""
+        try:
+            if self._pipe.poll(limit):
+                found: Found | str = self._pipe.recv()
+                if isinstance(found, str):
+                    raise RuntimeError(f"{self._kind.name}, {bit}: {found}")
+                return found
+        except EOFError:
+            said = "the process died"
+        self.end()
+        return Found(-1 if said else None, said, "", False, bool(said))
+
+
+def classify(found: Found, right: Found) -> str:
+    """Name the outcome of a trial."""
+    if found.code is None:
+        return HANG
+    if found.raised:
+        return TRACEBACK
+    if found.code:
+        return REFUSED
+    if found.result != right.result:
+        return DIFFERENT
+    return SAME if found.kept or not right.kept else ANEW
 
 
 @dataclass
@@ -78,231 +336,38 @@ class Tally:
         ) + " |"  # fmt: skip
 
 
-TABLE_HEAD = f"| file | bits | {' | '.join(OUTCOMES)} |\n|---|{'---:|' * (len(OUTCOMES) + 1)}"
+def scan(kind: Kind, bits: Sequence[Bit], *, limit: float = LIMIT_S) -> Tally:
+    """Flip each of some bits alone and tally what becomes of it.
 
-
-def flip(path: Path, bit: int) -> None:
-    """Flip one bit in place, as disks do: without a new time of modification."""
-    stat = path.stat()
-    with path.open("r+b") as file:
-        file.seek(bit // 8)
-        (byte,) = file.read(1)
-        file.seek(bit // 8)
-        file.write(bytes([byte ^ 1 << bit % 8]))
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
-def choose(kind: Kind, n: int, seed: int = 0) -> list[int]:
-    """Choose bits of a kind's file, each once."""
-    size = (kind.stop or (kind.folder / kind.file).stat().st_size) - kind.start
-    rng = np.random.default_rng(seed)
-    places = rng.choice(size * 8, min(n, size * 8), replace=False)
-    return sorted((8 * kind.start + places).tolist())
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a command did: exit code (None: killed after the limit), stdout, stderr, its result."""
-
-    code: int | None
-    out: bytes
-    err: bytes
-    result: bytes
-
-
-def _begin(kind: Kind, folder: Path) -> int:
-    """Fork a process that carries out a kind's command in a folder, and return its number."""
-    main = _main(kind.command[0])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        os.setsid()
-        os.chdir(folder)
-        for number, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(folder.with_name(name), os.O_WRONLY | os.O_CREAT, 0o600), number)
-        sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, closefd=False) for n in (1, 2))
-        os.environ["COLUMNS"] = "200"
-        main(list(kind.command[1:]))
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _main(program: str) -> Callable[[list[str]], object]:
-    if program == "ttprep":
-        from pipeline.cli.main import main as ttprep
-
-        return ttprep
-    import torch
-
-    from tttrain.cli.main import main as tttrain
-
-    torch.set_num_threads(1)
-    return tttrain
-
-
-def _end(kind: Kind, child: int, folder: Path, until: float) -> Run:
-    """Wait for a forked process; kill it and what it started when its time is over."""
-    while True:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            break
-        if time.monotonic() > until:
-            os.kill(child, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):  # what it started
-                os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return Run(None, b"", b"", b"")
-        time.sleep(0.005)
-    code = os.waitstatus_to_exitcode(status)
-    out, err = (folder.with_name(name).read_bytes() for name in ("out", "err"))
-    return Run(code, out, err, kind.result(folder) if kind.result is not None and code == 0 else b"")
-
-
-def classify(trial: Run, right: Run, *, compare_output: bool) -> str:
-    """Name the outcome of a trial."""
-    if trial.code is None:
-        return HANG
-    if trial.code < 0 or b"Traceback (most recent call last)" in trial.err:
-        return TRACEBACK
-    if trial.code != 0:
-        return REFUSED
-    same = trial.out == right.out if compare_output else trial.result == right.result
-    return SAME if same else DIFFERENT
-
-
-def scan(kind: Kind, bits: Sequence[int], *, limit: float = LIMIT_S) -> Tally:
-    """Flip each of some bits alone and tally what becomes of it."""
+    The undisturbed result is taken before and after, so that nothing which the process remembers counts. What
+    went wrong is tried once more in a new process.
+    """
     tally = Tally(kind.name)
-    right = trial(kind, None, 60.0)
-    if right.code != 0:
-        raise RuntimeError(f"{kind.name}: undisturbed, the command ends with {right.code}: {right.err!r}")
-    for bit in bits:
-        found = trial(kind, bit, limit)
-        outcome = classify(found, right, compare_output=kind.result is None)
-        tally.counts[outcome] += 1
-        if outcome in (HANG, TRACEBACK, DIFFERENT):
-            last = found.err.decode(errors="replace").strip().splitlines()[-1:]
-            tally.bad.append(f"bit {bit}: {outcome} {' '.join(last)}")
+    with Bench(kind) as bench:
+        right = bench.found(None, thorough=True, limit=60.0)
+        _require_right(kind, right)
+        for i, bit in enumerate(bits):
+            thorough = i % BEFORE_EVERY == 0
+            outcome = classify(found := bench.found(bit, thorough=thorough, limit=limit), right)
+            if outcome in BAD:
+                bench.end()
+                outcome = classify(found := bench.found(bit, thorough=thorough, limit=limit), right)
+            tally.counts[outcome] += 1
+            if outcome in BAD:
+                last = found.said.strip().splitlines()[-1:]
+                tally.bad.append(f"{bit}: {outcome} {' '.join(last)}")
+        again = bench.found(None, thorough=True, limit=60.0)
+        _require_right(kind, again)
+        if kind.result is not None and again.result != right.result:
+            raise RuntimeError(f"{kind.name}: two undisturbed commands have different results")
     return tally
 
 
-def trial(kind: Kind, bit: int | None, limit: float) -> Run:
-    """Flip one bit in a copy and run the command; None: flip nothing."""
-    with tempfile.TemporaryDirectory(prefix="flip") as place:
-        folder = Path(place) / "f"
-        shutil.copytree(kind.folder, folder, symlinks=True)
-        if bit is not None:
-            flip(folder / kind.file, bit)
-        return _end(kind, _begin(kind, folder), folder, time.monotonic() + limit)
-
-
-def _bytes_of(name: str) -> Callable[[Path], bytes]:
-    return lambda folder: (folder / name).read_bytes()
-
-
-def flips_of_dataset(folder: Path, head: tuple[int, int] | None = None) -> Iterator[Kind]:
-    """Yield the kinds of file of a dataset, as ``tttrain evaluate`` and ``ttprep verify`` read them.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``dataset.h5``, what lies beside it, and the run folder ``run`` trained on it. Its ``store`` is
-        not needed.
-    head : (int, int), optional
-        A range of bytes that holds HDF5's structures: scanned for itself, since chance would rarely hit it.
-    """
-    evaluate = _evaluate()
-    result = _bytes_of("run/evaluate-all/report.json")
-    yield Kind("dataset.h5, any bit", folder, "dataset.h5", evaluate, result)
-    if head is not None:
-        yield Kind("dataset.h5, its head", folder, "dataset.h5", evaluate, result, *head)
-    verify = ("ttprep", "verify", "dataset.h5", "--store", "nowhere")
-    for suffix in ("samples.csv", "croissant.json", "receipt.json"):
-        yield Kind(f"dataset.{suffix}", folder, f"dataset.{suffix}", verify)
-
-
-def flips_of_run(folder: Path) -> Iterator[Kind]:
-    """Yield the kinds of file of the run folder ``run`` beside ``dataset.h5``."""
-    result = _bytes_of("run/evaluate-all/report.json")
-    names = ["run.json", "checkpoint.json", *(p.name for p in (folder / "run").glob("best-*.pt"))]
-    for name in names:
-        yield Kind(f"run/{_kind_name(name)}", folder, f"run/{name}", _evaluate(), result)
-    last = next((folder / "run").glob("last-*.pt"))
-    fit = ("tttrain", "fit", "dataset.h5", "run", *FIT, "--epochs", "2")
-    yield Kind("run/last-*.pt", folder, f"run/{last.name}", fit, _weights)
-    yield Kind("run/history.json", folder, "run/history.json", fit, _weights)
-
-
-#: settings of the run that is flipped: the smallest network
-FIT = (
-    "--model", "flow-stcnn", "--size", "8x8", "--length", "8", "--batch", "6", "--lr", "0.05",
-    "--device", "cpu", "--schedule", "constant", "--validation", "none", "--allow-absent",
-)  # fmt: skip
-
-
-def _kind_name(name: str) -> str:
-    return "best-*.pt" if name.startswith("best") else name
-
-
-def _evaluate() -> tuple[str, ...]:
-    words = ("evaluate", "run", "--split", "all", "--dataset", "dataset.h5", "--device", "cpu")
-    return ("tttrain", *words)
-
-
-def _weights(folder: Path) -> bytes:
-    """The weights after training on, without what times and paths change."""
-    import torch
-
-    state = torch.load(folder / "run" / "last-00002.pt", weights_only=True)
-    return b"".join(v.numpy().tobytes() for v in state["model"].values())
-
-
-def make_folder(place: Path) -> Path:
-    """Make videos, a dataset of them with all that lies beside it, and a run trained on it."""
-    from tests.support.projects import export_here, project
-    from tests.support.trainings import call
-
-    actions = {"a": [(5, 25, "Up"), (40, 60, "Down")], "b": [(5, 25, "Across"), (30, 50, "Up")]}
-    manifest = project(place / "project", {"a": 70, "b": 60}, actions, untrimmed=True)
-    folder = place / "f"
-    folder.mkdir()
-    export_here(manifest, folder / "dataset.h5")
-    call("fit", folder / "dataset.h5", folder / "run", *FIT, "--epochs", "1")
-    return folder
-
-
-def kinds(folder: Path) -> list[Kind]:
-    """Return all kinds of file of what :func:`make_folder` made."""
-    seal = read_seal(folder / "dataset.h5")
-    assert seal is not None
-    head = max(seal.head, key=lambda r: r[1] - r[0])
-    return [*flips_of_dataset(folder, head), *flips_of_run(folder)]
+def _require_right(kind: Kind, found: Found) -> None:
+    if found.code != 0 or found.raised:
+        raise RuntimeError(f"{kind.name}: undisturbed, the command ends with {found.code}: {found.said}")
 
 
 def table(tallies: Iterable[Tally]) -> str:
     """Write tallies as a Markdown table."""
     return "\n".join([TABLE_HEAD, *(tally.row for tally in tallies)])
-
-
-def main(n: int) -> None:
-    """Scan ``n`` bits of each kind and print the table, and the bits that went wrong."""
-    with tempfile.TemporaryDirectory() as place:
-        tallies = [scan(kind, choose(kind, n)) for kind in kinds(make_folder(Path(place)))]
-    print(table(tallies))
-    for tally in tallies:
-        print(*(f"{tally.name}, {text}" for text in tally.bad), sep="\n", end="\n" if tally.bad else "")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
