@@ -27,6 +27,8 @@ from tttrain.training.train import Listener, Runtime
 
 MAJORITY, POSE = "most frequent class", "pose alone"
 
+REPORT, TABLE = "report.json", "table.md"
+
 
 @dataclass(frozen=True)
 class Fold:
