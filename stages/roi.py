@@ -19,9 +19,10 @@ class RoiParams(Params):
     alpha: float = Field(0.6, ge=0, le=1, description="weight of the fastest pixel against the mean position")
     crop_width: int = Field(120, ge=2, le=4096, description="cuboid width, px: the crop stays inside")
     crop_height: int = Field(120, ge=2, le=4096, description="cuboid height, px")
-    smoothing: Literal["three-stream", "siamese", "none"] = Field(
+    smoothing: Literal["three-stream", "siamese", "reflected", "none"] = Field(
         "three-stream",
-        description="three-stream: ksize = odd(fps/3), sigma 0.3((ksize-1)/2-1)+0.8; siamese: 40, 4.44",
+        description="three-stream: ksize = odd(fps/3), sigma 0.3((ksize-1)/2-1)+0.8; siamese: 40, 4.44; "
+        "reflected: three-stream with mirrored ends, as the authors' code",
     )
     region: tuple[float, float, float, float] | None = Field(
         None, description="[left, top, right, bottom]: where the player is, in shares of the frame; null: all"
@@ -123,16 +124,21 @@ def kernel(params: RoiParams, fps: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def smooth(raw: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filter a track along time; its ends are continued with their own value.
+def smooth(
+    raw: NDArray[np.float64], weights: NDArray[np.float64], ends: Literal["edge", "reflect"] = "edge"
+) -> NDArray[np.float64]:
+    """Filter a track along time.
 
     Parameters
     ----------
     raw : (n, 2) float64
     weights : (k,) float64
+    ends : {"edge", "reflect"}
+        edge: they are continued with their own value; reflect: mirrored about the last frame, which is not
+        repeated (OpenCV's usual border, REFLECT_101).
     """
     before, after = len(weights) // 2, (len(weights) - 1) // 2
-    padded = np.pad(raw, ((before, after), (0, 0)), mode="edge")
+    padded = np.pad(raw, ((before, after), (0, 0)), mode=ends)
     return np.stack([np.convolve(padded[:, axis], weights[::-1], "valid") for axis in range(2)], axis=1)
 
 
@@ -175,7 +181,8 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
     raw[: len(found)] = found
     rows, columns = pixels_of(params, info.width, info.height)
     held = hold(raw, ((columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2))
-    centre = smooth(held, kernel(params, float(info.fps)))
+    ends: Literal["edge", "reflect"] = "reflect" if params.smoothing == "reflected" else "edge"
+    centre = smooth(held, kernel(params, float(info.fps)), ends)
     yield Result(
         {
             "centre": centre.astype(np.float32),

@@ -212,7 +212,7 @@ def test_no_smoothing() -> None:
     np.testing.assert_array_equal(smooth(raw, kernel(RoiParams(smoothing="none"), 120)), raw)
 
 
-@pytest.mark.parametrize("smoothing", ["three-stream", "siamese", "none"])
+@pytest.mark.parametrize("smoothing", ["three-stream", "siamese", "reflected", "none"])
 @pytest.mark.parametrize("n", [1, 2, 19, 200])
 def test_smoothing_keeps_a_constant(smoothing: Any, n: int) -> None:
     raw = np.tile([123.25, 67.75], (n, 1))
@@ -225,6 +225,28 @@ def test_smoothing_by_hand() -> None:
     """Three taps (¼, ½, ¼), ends continued with their own value."""
     raw = np.array([[0.0, 4], [4, 4], [8, 0]])
     np.testing.assert_array_equal(smooth(raw, np.array([0.25, 0.5, 0.25])), [[1, 4], [4, 3], [7, 1]])
+
+
+@pytest.mark.parametrize("n", [3, 4, 19, 20, 21, 22, 200])
+def test_reflected_ends_are_those_of_opencv(n: int) -> None:
+    flow = np.zeros((n - 1, H, W, 2), np.int16)
+    rng = np.random.default_rng(n)
+    for field in flow:  # one moving pixel per frame
+        field[rng.integers(60, H - 60), rng.integers(60, W - 60)] = 64
+    info = VideoInfo(n, Fraction(120), W, H)
+    found = run_whole(STAGE, RoiParams(smoothing="reflected"), info, {"flow.flow": flow})
+    raw = found["raw"].astype(np.float64)
+    expected = np.zeros((n, 2))
+    weights = kernel(RoiParams(), 120)
+    for t in range(n):  # one product after the other
+        for k, weight in enumerate(weights):
+            at = cv2.borderInterpolate(t + k - len(weights) // 2, n, cv2.BORDER_REFLECT_101)
+            expected[t] += weight * raw[at]
+    np.testing.assert_allclose(found["centre"], expected, rtol=1e-6)
+    plain = run_whole(STAGE, RoiParams(), info, {"flow.flow": flow})
+    np.testing.assert_array_equal(plain["raw"], found["raw"])
+    assert not np.array_equal(plain["centre"], found["centre"])
+    np.testing.assert_array_equal(plain["centre"][20 : n - 20], found["centre"][20 : n - 20])
 
 
 def test_smoothing_does_not_shift_in_time() -> None:
