@@ -15,6 +15,7 @@ from tttrain.cli.attention import attention
 from tttrain.cli.compare import compare
 from tttrain.cli.detect import detect
 from tttrain.cli.evaluate import evaluate
+from tttrain.cli.features import features
 from tttrain.cli.fit import fit
 from tttrain.cli.models import models
 from tttrain.cli.robustness import robustness
@@ -57,7 +58,7 @@ def main() -> None:
     """Train and apply the networks of the stroke papers on a dataset of `ttprep export`."""
 
 
-for command in (fit, compare, evaluate, robustness, detect, models, attention):
+for command in (fit, compare, evaluate, robustness, detect, models, attention, features):
     main.add_command(command)
 
 
