@@ -185,10 +185,14 @@ def _block_number(name: str) -> int:
 
 
 def shown_input(values: Tensor) -> NDArray[np.float32]:
-    """Show RGB as it is, the direction of flow as hue and its strength as brightness; (H, W, 3)."""
+    """Show RGB as it is, the direction of flow as hue and its strength as brightness.
+
+    Standardised RGB is brought back to 0…1. (C, H, W) → (H, W, 3).
+    """
     pixels = values.float().cpu().numpy()
     if len(pixels) == 3:
-        return np.asarray(pixels.transpose(1, 2, 0))
+        low, high = min(0.0, float(pixels.min())), max(1.0, float(pixels.max()))  # standardised: beyond 0…1
+        return np.asarray((pixels.transpose(1, 2, 0) - low) / (high - low))
     from matplotlib.colors import hsv_to_rgb
 
     hue = (np.arctan2(pixels[1], pixels[0]) / (2 * np.pi)) % 1
