@@ -12,26 +12,36 @@ from tttrain.cli import options as shared
 
 @click.command()
 @click.argument("run", type=shared.PATH)
-@click.argument("sample")
+@click.argument("sample", required=False)
 @shared.DATASET
 @click.option(
     "--frame",
     type=click.IntRange(0, shared.MOST),
     help="Show this frame of the input; default: the middle one.",
 )
+@click.option(
+    "--split", help="Give the range of the masks over all samples of this split; a SAMPLE may be left out."
+)
 @click.option("-o", "--output", type=shared.PATH, help="Write this PNG; default: attention.png in RUN.")
 @shared.DEVICE
 def attention(
-    run: Path, sample: str, dataset: Path | None, frame: int | None, output: Path | None, device: str | None
-) -> int:
+    run: Path, sample: str | None, dataset: Path | None, frame: int | None, split: str | None,
+    output: Path | None, device: str | None,
+) -> int:  # fmt: skip
     """Draw where the attention blocks look in a SAMPLE (its id, or its row in /samples)."""
-    from tttrain.evaluation.attention_maps import draw_attention_maps
+    if sample is None and split is None:
+        raise click.UsageError("name a SAMPLE to draw, or a split, e.g. --split train, to measure")
+    from tttrain.evaluation.attention_maps import draw_attention_maps, mask_ranges
     from tttrain.evaluation.trained_network import load_network
     from tttrain.training.device import choose_device
 
     where = output or run / "attention.png"
     network = load_network(run, dataset, choose_device(device))
-    for name, (low, high) in draw_attention_maps(network, sample, where, frame).items():
-        click.echo(f"{name}: soft mask between {low:.3f} and {high:.3f}")
-    click.echo(str(where))
+    if split is not None:
+        for name, (low, high) in mask_ranges(network, split).items():
+            click.echo(f"{name}: soft mask between {low:.3f} and {high:.3f} over all samples of {split}")
+    if sample is not None:
+        for name, (low, high) in draw_attention_maps(network, sample, where, frame).items():
+            click.echo(f"{name}: soft mask between {low:.3f} and {high:.3f}")
+        click.echo(str(where))
     return errors.OK

@@ -16,6 +16,7 @@ from tttrain.cli.compare import compare
 from tttrain.cli.crossvalidate import crossvalidate
 from tttrain.cli.detect import detect
 from tttrain.cli.evaluate import evaluate
+from tttrain.cli.features import features
 from tttrain.cli.fit import fit
 from tttrain.cli.models import models
 from tttrain.cli.robustness import robustness
@@ -58,7 +59,8 @@ def main() -> None:
     """Train and apply the networks of the stroke papers on a dataset of `ttprep export`."""
 
 
-for command in (fit, compare, crossvalidate, evaluate, robustness, detect, models, attention):
+COMMANDS = (fit, compare, crossvalidate, evaluate, robustness, detect, models, attention, features)
+for command in COMMANDS:
     main.add_command(command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tttrain.data.dataset_file import DatasetInfo
+from tttrain.data.loader import EpochBatches, batches, loader
 from tttrain.data.samples import StrokeDataset
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import plots
@@ -115,11 +117,7 @@ def draw_attention_maps(
     inputs = network.preparer()({name: values[None] for name, values in clip.items()})
     masks = soft_masks(network.model, inputs)
     if not masks:
-        raise TrainError(
-            f"model {network.record.config.model} of this run has no attention blocks; train one with "
-            "--option attention=3",
-            USAGE,
-        )
+        _no_attention(network)
     shown = {name: mask[0] for name, mask in masks.items() if mask.dim() == 5}
     if not shown:
         raise TrainError("this model's attention is along time only; there is no picture of it", USAGE)
@@ -127,7 +125,7 @@ def draw_attention_maps(
     grid = figure.subplots(len(shown), CHANNELS + 1, squeeze=False)
     for axes, (name, mask) in zip(grid, shown.items(), strict=True):
         modality = "flow" if name.startswith("flow") or "rgb" not in inputs else "rgb"
-        axes[0].imshow(_input(inputs[modality][0, :, at]))
+        axes[0].imshow(shown_input(inputs[modality][0, :, at]))
         axes[0].set_title(f"{modality}, frame {at}", fontsize=8)
         here = mask[:, at * mask.shape[1] // view.length]
         chosen = here.flatten(1).std(dim=1).topk(CHANNELS).indices.sort().values
@@ -145,16 +143,56 @@ def draw_attention_maps(
     return {name: (float(mask.min()), float(mask.max())) for name, mask in masks.items()}
 
 
+def mask_ranges(
+    network: TrainedNetwork, split: str, batch: int = 10, workers: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest value of each soft mask over the centre windows of a split.
+
+    Returns
+    -------
+    dict
+        Name of the attention block in the model → (smallest, largest).
+
+    Raises
+    ------
+    TrainError
+        The split has no sample, or the model has no attention blocks.
+    """
+    info, view = network.info, network.view
+    rows = info.rows_of(split)
+    if not len(rows):
+        raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    data, prepare = StrokeDataset(info, rows, view, network.record.inputs), network.preparer()
+    found: dict[str, tuple[float, float]] = {}
+    for clip in batches(loader(data, EpochBatches(len(data), batch), workers=workers)):
+        for name, mask in soft_masks(network.model, prepare(clip)).items():
+            low, high = found.get(name, (float("inf"), -float("inf")))
+            found[name] = min(low, float(mask.min())), max(high, float(mask.max()))
+    return found or _no_attention(network)
+
+
+def _no_attention(network: TrainedNetwork) -> NoReturn:
+    raise TrainError(
+        f"model {network.record.config.model} of this run has no attention blocks; train one with "
+        "--option attention=3",
+        USAGE,
+    )
+
+
 def _block_number(name: str) -> int:
     """Return the block's number in its branch: every fourth layer, after convolution, ReLU and pooling."""
     return int(name.split(".")[-1]) // 4 + 1
 
 
-def _input(values: Tensor) -> NDArray[np.float32]:
-    """Show RGB as it is, the direction of flow as hue and its strength as brightness; (H, W, 3)."""
+def shown_input(values: Tensor) -> NDArray[np.float32]:
+    """Show RGB as it is, the direction of flow as hue and its strength as brightness.
+
+    Standardised RGB is brought back to 0…1. (C, H, W) → (H, W, 3).
+    """
     pixels = values.float().cpu().numpy()
     if len(pixels) == 3:
-        return np.asarray(pixels.transpose(1, 2, 0))
+        low, high = min(0.0, float(pixels.min())), max(1.0, float(pixels.max()))  # standardised: beyond 0…1
+        return np.asarray((pixels.transpose(1, 2, 0) - low) / (high - low))
     from matplotlib.colors import hsv_to_rgb
 
     hue = (np.arctan2(pixels[1], pixels[0]) / (2 * np.pi)) % 1

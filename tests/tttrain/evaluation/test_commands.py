@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import h5py
@@ -15,16 +16,22 @@ import pytest
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from tests.support.dataset_writer import CLASSES, write_dataset
 from tests.support.trainings import CPU, call
 from tttrain.data.dataset_file import Array
+from tttrain.data.samples import StrokeDataset
+from tttrain.evaluation.attention_maps import soft_masks
 from tttrain.evaluation.detect import true_strokes, video_scores
 from tttrain.evaluation.evaluate import sample_scores
+from tttrain.evaluation.feature_maps import first_responses
 from tttrain.evaluation.trained_network import (
     TrainedNetwork,
     load_network,
 )
+from tttrain.models import InputShape, build, specs
 from tttrain.models.outputs import probabilities
 
 torch.set_num_threads(1)
@@ -196,6 +203,54 @@ def test_detection_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     assert "no test" not in call(*again, "--dataset", other).stderr
 
 
+def test_features_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
+    _, reduced, _ = paths
+    picture = tmp_path / "f.png"
+    lines = call("features", reduced, "3", "-o", picture).stdout.splitlines()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert [line.split(":")[0] for line in lines[:-1]] == ["rgb.features.0", "flow.features.0"]
+    assert len(lines[0].split(",")) == 8
+    call("features", reduced, "3")
+    assert (reduced / "features.png").is_file()
+    assert "no sample 'x'" in call("features", reduced, "x", code=2).stderr
+
+
+SHAPE = InputShape((24, 24), 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "layers"),
+    [
+        ("twin", {"attention": 1}, {"rgb.features.0": "rgb", "flow.features.0": "flow"}),
+        ("rgb-stcnn", {}, {"branch.features.0": "rgb"}),
+        ("early-fusion", {}, {"branch.features.0": "both"}),
+        ("late-fusion", {}, {"models.0.branch.features.0": "rgb", "models.1.branch.features.0": "flow"}),
+        ("2d-convgru", {"stride": 1, "width": 0.05}, {"frames.conv1.0": "rgb"}),
+        ("pose", {}, {}),
+    ],
+)
+def test_first_responses_are_the_convolution_of_the_input(
+    name: str, options: dict[str, Any], layers: dict[str, str]
+) -> None:
+    torch.manual_seed(0)
+    model = build(name, SHAPE, 4, options).eval()
+    inputs = {"rgb": torch.rand(1, 3, 8, 24, 24), "flow": torch.rand(1, 2, 8, 24, 24),
+              "pose": torch.rand(1, 42, 8)}  # fmt: skip
+    inputs = {k: v for k, v in inputs.items() if k in specs()[name].inputs}
+    found = first_responses(model, inputs)
+    assert list(found) == list(layers)
+    modules: dict[str, Any] = dict(model.named_modules())
+    for layer, what in layers.items():
+        pixels = torch.cat([inputs["rgb"], inputs["flow"]], dim=1) if what == "both" else inputs[what]
+        conv = modules[layer]
+        if isinstance(conv, torch.nn.Conv3d):
+            expected = functional.conv3d(pixels, conv.weight, conv.bias, padding=1)[0].transpose(0, 1)
+        else:  # frame by frame
+            frames = [functional.conv2d(f[None], conv.weight, conv.bias, 1, 2) for f in pixels[0].unbind(1)]
+            expected = torch.cat(frames)
+        torch.testing.assert_close(found[layer], expected)
+
+
 def test_attention_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     _, reduced, full = paths
     picture = tmp_path / "a.png"
@@ -208,6 +263,22 @@ def test_attention_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     for line in blocks:
         low, high = (float(word) for word in line.replace("between", "and").split(" and ")[1:])
         assert 0 <= low < high <= 1
+    over = call("attention", reduced, "--split", "train").stdout.splitlines()
+    network = load_network(reduced, None, CPU)
+    masks: dict[str, list[Tensor]] = {}
+    for row in network.info.rows_of("train"):  # one sample after the other
+        clip = StrokeDataset(network.info, np.array([row]), network.view, ("rgb", "flow"))[0]
+        inputs = network.preparer()({k: v[None] for k, v in clip.items()})
+        for block, mask in soft_masks(network.model, inputs).items():
+            masks.setdefault(block, []).append(mask)
+    for line, (block, parts) in zip(over, masks.items(), strict=True):
+        low, high = min(float(m.min()) for m in parts), max(float(m.max()) for m in parts)
+        assert line == f"{block}: soft mask between {low:.3f} and {high:.3f} over all samples of train"
+    both = call("attention", reduced, "3", "--split", "train", "-o", picture).stdout.splitlines()
+    assert both == over + by_id.splitlines()
+    assert "--split train" in call("attention", reduced, code=2).stderr
+    assert "no split 'tset'" in call("attention", reduced, "--split", "tset", code=1).stderr
+    assert "no attention blocks" in call("attention", full, "--split", "train", code=2).stderr
     assert "no attention blocks" in call("attention", full, "3", code=2).stderr
     assert "no sample 'x'" in call("attention", reduced, "x", code=2).stderr
     assert "no frame 8 in an input of 8" in call("attention", reduced, "3", "--frame", "8", code=2).stderr
