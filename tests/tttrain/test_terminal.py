@@ -54,15 +54,17 @@ def test_names_are_printed_as_they_are(folder: Path, locale: str) -> None:
     done = tttrain("evaluate", name, cwd=folder, env=env)
     assert done.returncode == 0, done.stderr
     expected = name if locale == "UTF-8" else name.replace("–", "-")
-    if locale in ("C", "strict"):
+    if locale == "strict":
         expected = expected.replace("é", "e")
+    if locale == "C":  # there Python takes no byte beyond ASCII for text
+        expected = "[dQw4w9WgXcQ] \\xe2\\x80\\x93 \\xc3\\xa9"
     assert done.stdout.splitlines()[-1] == f"{expected}/evaluate-test"
     value = tttrain("evaluate", name, "--json", cwd=folder, env=env)
     assert json.loads(value.stdout)["samples"] > 0
     wrong = tttrain("evaluate", "no [/such] – folder\x1b[31m\n", cwd=folder, env=env)
     assert wrong.returncode == 1
     assert wrong.stderr.count("\n") == 1
-    dash = "–" if locale == "UTF-8" else "-"
+    dash = {"UTF-8": "–", "C": "\\xe2\\x80\\x93"}.get(locale, "-")
     assert f"error: no [/such] {dash} folder\\x1b[31m\\n: no run there" in wrong.stderr
 
 
