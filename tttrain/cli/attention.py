@@ -8,6 +8,7 @@ import click
 
 from tttrain import errors
 from tttrain.cli import options as shared
+from tttrain.cli.output import echo
 
 
 @click.command()
@@ -39,9 +40,9 @@ def attention(
     network = load_network(run, dataset, choose_device(device))
     if split is not None:
         for name, (low, high) in mask_ranges(network, split).items():
-            click.echo(f"{name}: soft mask between {low:.3f} and {high:.3f} over all samples of {split}")
+            echo(f"{name}: soft mask between {low:.3f} and {high:.3f} over all samples of {split}")
     if sample is not None:
         for name, (low, high) in draw_attention_maps(network, sample, where, frame).items():
-            click.echo(f"{name}: soft mask between {low:.3f} and {high:.3f}")
-        click.echo(str(where))
+            echo(f"{name}: soft mask between {low:.3f} and {high:.3f}")
+        echo(where)
     return errors.OK

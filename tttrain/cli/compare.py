@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo_json, percent, stderr, stdout
+from tttrain.cli.output import cell, echo, echo_json, percent, stderr, stdout
 from tttrain.cli.progress import Bar, reading, summary
 from tttrain.errors import USAGE, TrainError
 
@@ -121,11 +121,15 @@ def compare(
         return errors.OK
     shown = Table("model", *(name.replace("method-", "sampling ") for name in columns))
     for row in rows:
-        shown.add_row(row.name, *(percent(p["accuracy"]) for p in table["places"] if p["model"] == row.name))
+        shown.add_row(
+            cell(row.name), *(percent(p["accuracy"]) for p in table["places"] if p["model"] == row.name)
+        )
     stdout().print(shown)
-    click.echo(
+    echo(
         f"accuracy on {table['samples']} samples of {split}; the most frequent class alone: "
-        f"{table['majority']:.1%}\n{folder / 'table.md'}\n{folder / 'table.png'}"
+        f"{table['majority']:.1%}",
+        folder / "table.md",
+        folder / "table.png",
     )
     return errors.OK
 

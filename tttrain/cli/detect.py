@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo_json, number, percent, precision_recall_f, stderr, stdout
+from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, stderr, stdout
 from tttrain.cli.progress import Bar
 
 
@@ -73,9 +73,10 @@ def detect(
     stdout().print(table)
     seen = [v["video"] for v in report["videos"] if v["trained_on"]]
     if seen:
-        click.echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
-    click.echo(
+        echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
+    echo(
         f"{len(report['videos'])} videos, {sum(v['frames'] for v in report['videos'])} frames; the most "
-        f"frequent class alone: {percent(report['majority'])}\n{where}"
+        f"frequent class alone: {percent(report['majority'])}",
+        where,
     )
     return errors.OK

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo_json, number, percent, precision_recall_f, stderr, stdout
+from tttrain.cli.output import cell, echo, echo_json, number, percent, precision_recall_f, stderr, stdout
 from tttrain.cli.progress import Bar
 
 
@@ -61,10 +61,11 @@ def evaluate(
     if agreed["clips"]:
         table = Table("class", "temporal consistency")
         for name, index in {**agreed["classes"], "all": agreed["overall"]}.items():
-            table.add_row(name, number(index))
+            table.add_row(cell(name), number(index))
         stdout().print(table)
-    click.echo(
+    echo(
         f"{report['samples']} samples, {report['windows']} windows; the most frequent class alone: "
-        f"{report['majority']:.1%}\n{where}"
+        f"{report['majority']:.1%}",
+        where,
     )
     return errors.OK

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo_json, percent, stderr
+from tttrain.cli.output import echo, echo_json, percent, say, stderr
 from tttrain.cli.progress import TrainingBar
 
 if TYPE_CHECKING:
@@ -142,14 +142,14 @@ def fit(
             load_initial(model, initial)
     if world.main:
         for note in notes:
-            err.print(f"note: {note}", markup=False, soft_wrap=True)
+            say(err, f"note: {note}")
         open_run(run, record, force=force)
     world.wait()
     limit = None if cache_limit is None else int(cache_limit * 2**30)
     runtime = Runtime(workers, compiled, save_every, initial, cache, limit)
     trainer = Trainer(record, info, run, chosen, runtime, world)
     if world.main and trainer.initial is not None:
-        err.print(f"note: {trainer.initial.text()}", markup=False, soft_wrap=True)
+        say(err, f"note: {trainer.initial.text()}")
     if not world.main:
         trainer.run(_Silent())
         dist.destroy_process_group()
@@ -167,9 +167,9 @@ def fit(
                     "epochs": len(history), "best": best, "last": history[-1],
                     "majority": usual})  # fmt: skip
     else:
-        click.echo(
+        echo(
             f"{len(history)} epochs; best state: epoch {best['epoch']}, validation accuracy "
-            f"{percent(best['validation_accuracy'])} (the most frequent class alone: {percent(usual)})\n"
-            f"{run}"
+            f"{percent(best['validation_accuracy'])} (the most frequent class alone: {percent(usual)})",
+            run,
         )
     return errors.OK

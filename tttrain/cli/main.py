@@ -19,6 +19,7 @@ from tttrain.cli.evaluate import evaluate
 from tttrain.cli.features import features
 from tttrain.cli.fit import fit
 from tttrain.cli.models import models
+from tttrain.cli.output import echo, prepare_streams
 from tttrain.cli.robustness import robustness
 from tttrain.errors import USAGE, TrainError
 
@@ -31,6 +32,7 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        prepare_streams()
         code: Any = errors.OK
         try:
             code = super().main(*args, **kwargs)
@@ -40,15 +42,15 @@ class _Group(click.Group):
             e.show()
             code = USAGE
         except (KeyboardInterrupt, click.Abort):
-            click.echo("cancelled; finished epochs are kept, run again to go on", err=True)
+            echo("cancelled; finished epochs are kept, run again to go on", err=True)
             code = errors.CANCELLED
         except TrainError as e:
-            click.echo(f"error: {e}", err=True)
+            echo(f"error: {e}", err=True)
             code = e.code
         except BrokenPipeError:
             sys.stderr.close()  # the reader went away; Python would complain at exit
         except OSError as e:
-            click.echo(f"error: {e.filename or 'system'}: {e.strerror or e}", err=True)
+            echo(f"error: {e.filename or 'system'}: {e.strerror or e}", err=True)
             code = errors.FAILED
         sys.exit(code if isinstance(code, int) else errors.OK)
 

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from tttrain.cli.output import readable, say
 
 #: without a terminal, print a line at most this often
 QUIET_S = 10.0
@@ -35,10 +36,10 @@ class Bar:
         self.console = console
         self._said = time.monotonic()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
@@ -58,13 +59,13 @@ class Bar:
 
     def update(self, done: float, total: int, note: str = "") -> None:
         """Move the bar: ``done`` of ``total``."""
-        self._progress.update(self._task, completed=done, total=total, note=escape(note))
+        self._progress.update(self._task, completed=done, total=total, note=readable(note))
 
     def line(self, text: str, *, always: bool = False) -> None:
         """Print a line: on a terminal always, elsewhere if asked to or after some seconds of silence."""
         if always or self.console.is_terminal or time.monotonic() - self._said > QUIET_S:
             self._said = time.monotonic()
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            say(self.console, text)
 
 
 def summary(history: list[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo_json, stderr, stdout
+from tttrain.cli.output import cell, echo, echo_json, say, stderr, stdout
 from tttrain.cli.progress import Bar
 from tttrain.evaluation.disturbances import DISTURBANCES
 
@@ -76,12 +76,14 @@ def robustness(
         for name in names:
             out.print(f"\n{DISTURBANCES[name].title}: {DISTURBANCES[name].axis}")
             out.print(_table(report, name))
-        click.echo(
+        echo(
             f"{report['trials']} trials, mean of {report['repeat']}; the most frequent class alone: "
-            f"{report['majority']:.1%}\n{where / TABLE}\n{where / FIGURE}"
+            f"{report['majority']:.1%}",
+            where / TABLE,
+            where / FIGURE,
         )
     for note in report["notes"]:
-        err.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(err, f"note: {note}")
     return errors.OK
 
 
@@ -89,5 +91,5 @@ def _table(report: dict[str, Any], name: str) -> Table:
     table = Table("run", "none", *map(str, DISTURBANCES[name].strengths))
     for run, found in report["runs"].items():
         shares = [found["accuracy"], *(p["accuracy"] for p in found["disturbances"][name])]
-        table.add_row(run, *(f"{share:.1%}" for share in shares))
+        table.add_row(cell(run), *(f"{share:.1%}" for share in shares))
     return table

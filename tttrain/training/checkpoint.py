@@ -111,7 +111,7 @@ class Checkpoints:
         path = self.folder / self.names[kind]
         try:
             self._require_as_written(path)
-            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
+            state = _load(path, device, mmap)
         except FileNotFoundError:
             raise TrainError(f"{path}: is missing; {OVER}") from None
         except TrainError:
@@ -207,6 +207,15 @@ def _is_state(path: Path) -> bool:
 def is_checkpoint_name(name: str) -> bool:
     """Tell whether a name is that of a checkpoint."""
     return _NAME.fullmatch(name) is not None
+
+
+def _load(path: Path, device: torch.device, mmap: bool) -> dict[str, Any]:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # no text in this locale: torch's own opening fails
+        with path.open("rb") as file:
+            return torch.load(file, map_location=device, weights_only=True)  # type: ignore[no-any-return]
+    return torch.load(path, map_location=device, weights_only=True, mmap=mmap)  # type: ignore[no-any-return]
 
 
 def _first_line(error: Exception) -> str:
