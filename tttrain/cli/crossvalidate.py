@@ -11,7 +11,7 @@ from rich.table import Table
 from tttrain import errors
 from tttrain.cli import options as shared
 from tttrain.cli.compare import Overall
-from tttrain.cli.output import echo_json, number, percent, stderr, stdout
+from tttrain.cli.output import echo, echo_json, number, percent, stderr, stdout
 from tttrain.cli.progress import Bar
 from tttrain.errors import USAGE, TrainError
 
@@ -106,7 +106,7 @@ def crossvalidate(
             number(row["macro_f"]), each,
         )  # fmt: skip
     stdout().print(table)
-    click.echo(f"{report['samples']} samples in {len(folds)} folds\n{folder / 'table.md'}")
+    echo(f"{report['samples']} samples in {len(folds)} folds\n{folder / 'table.md'}")
     return errors.OK
 
 

@@ -8,6 +8,7 @@ import click
 
 from tttrain import errors
 from tttrain.cli import options as shared
+from tttrain.cli.output import echo
 
 
 @click.command()
@@ -25,6 +26,6 @@ def features(run: Path, sample: str, dataset: Path | None, output: Path | None, 
     where = output or run / "features.png"
     network = load_network(run, dataset, choose_device(device))
     for name, channels in draw_feature_maps(network, sample, where).items():
-        click.echo(f"{name}: channels {', '.join(map(str, channels))}")
-    click.echo(str(where))
+        echo(f"{name}: channels {', '.join(map(str, channels))}")
+    echo(where)
     return errors.OK

@@ -81,7 +81,13 @@ class _Silent:
 @click.argument("dataset", type=shared.PATH)
 @click.argument("run", type=shared.PATH)
 @click.option(
-    "--model", metavar="NAME", required=True, help="Train this network; `tttrain models` lists them."
+    "--model", metavar="NAME", help="Train this network; `tttrain models` lists them. [default: the preset's]"
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="Take the model and all settings that are not given from a published experiment: siamese, "
+    "attention-twin, three-stream, i3d, convgru or cnn-lstm.",
 )
 @shared.settings
 @shared.SAMPLING
@@ -101,9 +107,10 @@ def fit(
 ) -> int:  # fmt: skip
     """Train a network on DATASET; write settings, curves and weights to the folder RUN.
 
-    The models of the ConvGRU and CNN-LSTM papers bring their papers' settings along (`tttrain models`);
-    the defaults below apply to all others. Run the same command again to continue where it stopped, or
-    with more --epochs to train on. Start it with torchrun to train on several GPUs.
+    --preset brings all settings of a paper's experiment. The models of the ConvGRU and CNN-LSTM papers bring
+    their papers' settings along without it (`tttrain models`); the defaults below apply to all others. Run
+    the same command again to continue where it stopped, or with more --epochs to train on. Start it with
+    torchrun to train on several GPUs.
     """
     import torch
     import torch.distributed as dist

@@ -116,6 +116,9 @@ _SETTINGS = (
     _setting("--lr-min", float, "Lowest learning rate of the warm restarts; --lr follows it."),
     _setting("--momentum", float, "Momentum of SGD."),
     _setting("--weight-decay", float, "Weight of the L2 regularisation."),
+    _setting("--loss", click.Choice(["cross-entropy", "softmax"]),
+             "Cross-entropy of the logits, or of their softmax, as in the authors' published code (trains "
+             "slowly, and not at all once it is sure)."),
     click.option("--clip", type=click.FloatRange(min=0), default=None,
                  help="Shorten gradients longer than this; 0: none. [default: 1 with sgd, 0 with adam]"),
     _setting("--patience", COUNT,
@@ -201,7 +204,9 @@ def make_config(given: dict[str, Any], device: torch.device) -> RunConfig:
     """
     from tttrain.models.registry import get_spec, make_options
     from tttrain.training.device import choose_precision
+    from tttrain.training.presets import with_preset
 
+    given = with_preset(given)
     spec = get_spec(given["model"])
     options = make_options(spec, given["options"]).model_dump()
     precision = choose_precision(device, given["precision"])

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tttrain.data.dataset_file import DatasetInfo
-from tttrain.data.loader import EpochBatches, batches, loader
 from tttrain.data.samples import StrokeDataset
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import plots
 from tttrain.evaluation.trained_network import TrainedNetwork
+from tttrain.feeding.loader import EpochBatches, batches, loader
 from tttrain.models.attention import AttentionBlock
 
 #: channels shown of each block

@@ -21,7 +21,7 @@ SGD_CLIP = 1.0
 #: the most that a setting may count
 MOST = 1_000_000
 #: settings that may differ when a run is continued
-CHANGEABLE = frozenset({"epochs"})
+CHANGEABLE = frozenset({"epochs", "preset"})
 
 
 class RunConfig(BaseModel):
@@ -33,6 +33,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    preset: str | None = Field(None, description="published experiment that settings not given come from")
     model: str
     options: dict[str, Any] = Field(default_factory=dict)
     taxonomy: str | None = Field(None, description="taxonomy of the labels; default: the file's own")
@@ -50,6 +51,9 @@ class RunConfig(BaseModel):
     lr_min: float = Field(1e-5, gt=0)
     momentum: float = Field(0.5, ge=0, lt=1)
     weight_decay: float = Field(0.005, ge=0)
+    loss: Literal["cross-entropy", "softmax"] = Field(
+        "cross-entropy", description="of the logits, or of their softmax, as in the authors' code"
+    )
     clip: float = Field(
         SGD_CLIP, ge=0, description="longest gradient of a step; 0: any; default with Adam: 0"
     )

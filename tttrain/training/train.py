@@ -329,7 +329,7 @@ class Trainer:
         inputs = self.prepare(clip)
         with autocast(self.device, self.config.precision):
             logits = self.model(inputs)
-        loss, hits = loss_and_hits(logits, labels)
+        loss, hits = loss_and_hits(logits, labels, kind=self.config.loss)
         step_loss(loss, size, self.world.size).backward()  # type: ignore[no-untyped-call]
         return torch.stack([loss.detach(), hits]).to(torch.float64)
 
@@ -366,7 +366,7 @@ class Trainer:
             labels = clip["label"].to(self.device)
             with autocast(self.device, self.config.precision):
                 logits = self.network(self.prepare(flat))
-            totals += torch.stack(loss_and_hits(logits, labels, n)).to(torch.float64)
+            totals += torch.stack(loss_and_hits(logits, labels, n, self.config.loss)).to(torch.float64)
         loss, right = (self._summed(totals) / self.n_validation).tolist()
         return {"validation_loss": loss, "validation_accuracy": right}
 
