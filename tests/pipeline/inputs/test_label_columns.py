@@ -118,3 +118,15 @@ def test_the_source_of_the_documentation_is_valid(tmp_path: Path) -> None:
     (entry,) = read_manifest(tmp_path / "m.yaml").sources
     assert [part.column for part in entry.columns.label] == ["hand", "stroke"]
     assert yaml.safe_load(shown)["sources"][0]["columns"]["group"] == entry.columns.group == "match"
+
+
+def test_the_manifests_of_the_real_strokes_are_valid(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "real-strokes.md").read_text(encoding="utf-8")
+    shown = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
+    assert len(shown) == 3
+    for i, manifest in enumerate(shown):
+        path = tmp_path / f"{i}.yaml"
+        path.write_text(manifest)
+        read = read_manifest(path)
+        assert read.view.name == read.taxonomy
+        assert len(read.view.names) in (4, 7)
