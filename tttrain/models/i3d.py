@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tttrain.models.blocks import classifier
 from tttrain.models.spec import CHANNELS, Inputs, InputShape, ModelSpec, Options
 from tttrain.models.stcnn import LateFusion
 
@@ -136,7 +137,7 @@ class I3D(nn.Module):
             n = module.out
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(options.dropout)
-        self.classify = nn.Linear(n, classes)
+        self.classify = classifier(n, classes)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """(N, C, T, H, W) → logits (N, classes), averaged over time."""

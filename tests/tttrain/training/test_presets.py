@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.trainings import call
 from tttrain.cli.options import make_config
 from tttrain.models import specs
 from tttrain.training.config import RunConfig
+from tttrain.training.loss import sum_of_losses
 from tttrain.training.lr_schedule import Point, Siamese
 from tttrain.training.presets import PRESETS
 from tttrain.training.run_folder import read_run
@@ -110,3 +112,40 @@ def test_a_training_with_each(name: str, tmp_path: Path) -> None:
     (epoch,) = json.loads((tmp_path / "r" / "history.json").read_text())
     for loss in (epoch["train_loss"], epoch["validation_loss"]):
         assert 0 < loss < 20  # a two-stream loss is a sum of two
+
+
+def test_a_run_goes_on_with_the_bound_on_the_gradient_that_it_began_with(tmp_path: Path) -> None:
+    path, folder = write_dataset(tmp_path / "d.h5", videos=3, strokes=3), tmp_path / "r"
+    args = ("fit", path, folder, "--model", "pose", "--length", 8)
+    call(*args, "--epochs", 1, "--clip", 0)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["config"].pop("clip") == 0
+    record.pop("checksum", None)
+    (folder / "run.json").write_text(json.dumps(record))  # as an earlier version wrote it
+    assert read_run(folder).config.clip == 0
+    call(*args, "--epochs", 2)
+    assert json.loads((folder / "run.json").read_text())["config"]["clip"] == 0
+    call(*args, "--epochs", 3)
+    assert len(json.loads((folder / "history.json").read_text())) == 3
+    assert "clip: 0.0 → 1.0" in call(*args, "--epochs", 3, "--clip", 1, code=2).output
+    assert config(model="pose").clip == 1
+    assert config(model="cnn-lstm").clip == 0
+
+
+def test_the_softmax_before_the_cross_entropy_is_an_option(tmp_path: Path) -> None:
+    logits = torch.tensor([[[5.0, -3.0, 0.5]], [[0.1, 0.2, 0.3]]])
+    labels = torch.tensor([1, 2])
+    slow = 0.0
+    for row, label in zip(logits[:, 0].tolist(), labels.tolist(), strict=True):
+        scores = [math.exp(v) / sum(map(math.exp, row)) for v in row]
+        slow -= math.log(math.exp(scores[label]) / sum(map(math.exp, scores)))
+    assert sum_of_losses(logits, labels, "softmax").item() == pytest.approx(slow, rel=1e-5)
+    path = write_dataset(tmp_path / "d.h5", videos=3, strokes=3)
+    losses = []
+    for kind in ("softmax", "cross-entropy"):
+        shape = ("--length", 8, "--epochs", 1)
+        call("fit", path, tmp_path / kind, "--model", "pose", "--loss", kind, *shape)
+        losses.append(json.loads((tmp_path / kind / "history.json").read_text())[0]["validation_loss"])
+    # four classes: between ln(1 + 3/e) and ln(e + 3), and other than the cross-entropy
+    assert math.log(1 + 3 / math.e) < losses[0] < math.log(math.e + 3)
+    assert losses[0] != losses[1]
