@@ -237,7 +237,9 @@ def _rate_attrs(
         report.note(f"its first picture is shown {late:.3f} s after the file's start")
     if rate.variable:
         done = (
-            f"resampled to {float(fps):g}/s" if uses else "map seconds by time, or set frames.rate: constant"
+            f"resampled to {float(fps):g}/s"
+            if uses
+            else "map seconds by time, or set stages.frames.rate: constant"
         )
         report.note(f"variable frame rate: {done}")
     return {
