@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pipeline.dataset.croissant import described_file, write_croissant
 from pipeline.dataset.fingerprint import card_mark, dataset_fingerprint
 from pipeline.dataset.hdf5_writer import link_target
 from pipeline.dataset.receipt import (
+    FORMAT,
+    FORMAT_OF_DATASETS,
     Receipt,
     State,
     digests,
@@ -25,8 +28,10 @@ from pipeline.dataset.receipt import (
     receipt_path,
     write_receipt,
 )
+from pipeline.dataset.sample_picture import MARK as PICTURE
 from pipeline.dataset.sample_picture import write_picture
 from pipeline.dataset.sample_table import write_table
+from pipeline.dataset.seal import SealError, open_regular
 from pipeline.dataset.split_table import split_params, stable_splits
 from pipeline.dataset.summary import Summary, read_summary
 from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
@@ -35,6 +40,11 @@ from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
 from store import Store
+
+#: what the files beside a dataset are recognised by
+CARD, TABLE, CROISSANT = "made by ttprep", "video_sha256", "mlcommons.org/croissant"
+#: how much of one is looked at, bytes
+_MOST = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -226,10 +236,33 @@ def _guard(path: Path) -> None:
             raise UserError(
                 f"{beside}: is {what}, which is not replaced; move it, or name the dataset otherwise", USAGE
             )
+    marks = {files.card: CARD, files.table: TABLE, files.croissant: CROISSANT, receipt_path(path): FORMAT}
+    if receipt_path(path).exists():  # earlier versions wrote no receipts, and no mark into pictures
+        marks[files.picture] = PICTURE
+    for beside, mark in marks.items():
+        if os.path.lexists(beside) and not _bears(beside, mark):
+            raise UserError(
+                f"{beside}: exists and would be replaced, and is not recognised as made by ttprep; move it, "
+                "or name the dataset otherwise",
+                USAGE,
+            )
     if not path.exists():
-        strange = [p for p in (*vars(files).values(), receipt_path(path)) if p.exists()]
-        if strange and not described_file(files.croissant)[0] and not is_receipt(path):
-            raise UserError(f"{strange[0]}: exists and would be replaced; name the dataset otherwise", USAGE)
+        if files.picture.exists() and not described_file(files.croissant)[0] and not is_receipt(path):
+            raise UserError(
+                f"{files.picture}: exists and would be replaced; name the dataset otherwise", USAGE
+            )
         return
-    if not (is_dataset(path) or (path.is_file() and described_file(files.croissant)[0])):
+    damaged = _bears(path, FORMAT_OF_DATASETS.decode()) or (
+        path.is_file() and path.stat().st_size == described_file(files.croissant)[1]
+    )
+    if not (is_dataset(path) or damaged):
         raise UserError(f"{path}: exists and is no dataset of ttprep; give another name, or remove it", USAGE)
+
+
+def _bears(path: Path, mark: str) -> bool:
+    """Tell whether a file holds what every file of its kind that an export wrote holds, damaged or not."""
+    try:
+        with open(open_regular(path), "rb") as file:
+            return mark.encode() in file.read(_MOST)
+    except (SealError, OSError):
+        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from stages.base import Array
 from stages.crop import crop_origin
 from store.atomic import write_bytes
 
+#: stands in the file (a tEXt chunk), so that an export knows its own pictures
+MARK = "made by ttprep"
 #: samples shown, at first one per class
 SHOWN = 10
 #: frames shown of each, evenly spaced over its length
@@ -25,7 +29,11 @@ _LEAST = 1.0
 
 def write_picture(path: Path, summary: Summary) -> None:
     """Draw samples of different classes and write them as PNG."""
-    write_bytes(path, encode_png(draw(summary)))
+    png = encode_png(draw(summary))
+    kind, text = b"tEXt", b"Software\0" + MARK.encode()
+    chunk = struct.pack(">I", len(text)) + kind + text + struct.pack(">I", zlib.crc32(kind + text))
+    end = len(png) - 12  # of the chunk IEND, which has no content
+    write_bytes(path, png[:end] + chunk + png[end:])
 
 
 def draw(summary: Summary) -> Picture:

@@ -33,6 +33,9 @@ from tttrain.training.memory import is_out_of_memory, largest_batch
 from tttrain.training.optimizer import make_optimizer, set_rates, take_step
 from tttrain.training.run_folder import RunRecord, make_model, view_of, write_history
 
+#: a run's folder takes no other settings
+ANEW = "begin in another folder, or anew with --force"
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -249,7 +252,9 @@ class Trainer:
             record |= self._train_epoch(epoch, listener)
             record |= self._validate()
             if not math.isfinite(record["train_loss"] + (record["validation_loss"] or 0)):
-                raise TrainError(f"epoch {epoch + 1}: the loss is not a number any more; take a smaller --lr")
+                raise TrainError(
+                    f"epoch {epoch + 1}: the loss is not a number any more; take a smaller --lr; {ANEW}"
+                )
             move = self.schedule.step(_point(record))
             due = (epoch + 1) % self.runtime.save_every == 0 or epoch + 1 == self.config.epochs
             if move.improved and (due or self.config.validates):
@@ -346,12 +351,12 @@ class Trainer:
         if not fits:
             return TrainError(
                 f"{where}: out of memory with a single sample; take a smaller model, --size or --length, "
-                "or --precision bf16"
+                f"or --precision bf16; {ANEW}"
             )
         times = -(-batch * self.config.accumulate // fits)
         return TrainError(
             f"{where}: out of memory with batch {batch}; batch {fits} fits: --batch {fits} "
-            f"--accumulate {times} makes steps of {fits * times} samples"
+            f"--accumulate {times} makes steps of {fits * times} samples; {ANEW}"
         )
 
     @torch.no_grad()
