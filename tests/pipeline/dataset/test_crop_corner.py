@@ -37,7 +37,7 @@ def test_crops_out_of_cuboids_are_those_of_untrimmed(
 ) -> None:
     rng = np.random.default_rng(7)
 
-    def anywhere(raw: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def anywhere(raw: NDArray[np.float64], weights: NDArray[np.float64], ends: str) -> NDArray[np.float64]:
         """ROIs inside and outside of the image; every second coordinate is a half, others are quarters."""
         quarters = rng.integers(-40, 4 * 74, raw.shape)
         return np.where(rng.random(raw.shape) < 0.5, quarters // 4 + 0.5, quarters / 4)
