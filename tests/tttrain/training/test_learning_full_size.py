@@ -1,0 +1,26 @@
+"""The papers' six networks at full size, with their settings: the first steps are sound."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+
+import torch
+
+from tests.support.learning import check, train
+from tttrain.models import InputShape
+from tttrain.training.presets import PRESETS, with_preset
+
+torch.set_num_threads(1)
+
+FULL = {"convgru": InputShape((224, 224), 20)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_full_size(preset: str) -> None:
+    """Two steps of the papers' six networks, with their settings but two samples per step."""
+    settings = with_preset({"preset": preset, "options": {}})
+    name, options = settings.pop("model"), settings.pop("options")
+    shape = FULL.get(preset, InputShape((120, 120), 100))
+    check(train(name, options, shape, 2, (2,), **{**settings, "batch": 2}))
