@@ -114,6 +114,27 @@ def begin(folder: Path, names: Iterable[str]) -> None:
         atomic.write_checked_json(folder / RECEIPT, {"files": files})
 
 
+def adopt(paths: Iterable[Path], run: Path) -> None:
+    """Count results within a run of an earlier version, which kept no account, as written here.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Results that are about to be written.
+    run : Path
+        Folder that holds the results. Nothing is adopted where it is no run, or one that has an account.
+    """
+    if os.path.lexists(run / RECEIPT) or not (run / "run.json").is_file():
+        return
+    names: dict[Path, list[str]] = {}
+    for path in paths:
+        if run in path.parents and path.parent.is_dir() and not path.parent.is_symlink():
+            names.setdefault(path.parent, []).append(path.name)
+    for folder, those in names.items():
+        if folder != run:
+            begin(folder, those)
+
+
 def _fill(file: IO[bytes], text: str) -> None:
     file.write(text.encode())
 

@@ -203,7 +203,9 @@ def detect(
         )
     info = network.info
     chosen = choose_videos(info, videos, split)
-    owned.require(_files(info, chosen, folder))
+    files = list(_files(info, chosen, folder))
+    owned.adopt(files, folder.parent)
+    owned.require(files)
     folder.mkdir(parents=True, exist_ok=True)
     pooled = {rule: np.zeros((len(info.classes),) * 2, np.int64) for rule in NAMES}
     intervals: dict[str, list[Detections]] = {rule: [] for rule in NAMES}

@@ -156,7 +156,9 @@ def evaluate(
     if not len(rows):
         raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
     _check_alike(networks)
-    owned.require(_files(info, rows, folder, split))
+    files = list(_files(info, rows, folder, split))
+    owned.adopt(files, folder.parent)
+    owned.require(files)
     scored: list[SampleScores] = []
     streams = [sample_scores(n, rows, step=step, batch=batch, workers=workers) for n in networks]
     for parts in zip(*streams, strict=True):
