@@ -7,14 +7,15 @@ there, so a cache changes the time, never the numbers.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tttrain.data.dataset_file import Array, Reader
 from tttrain.errors import USAGE, TrainError
 
 #: what a user may ask for
@@ -23,8 +24,6 @@ Cache = Literal["auto", "gpu", "memory", "none"]
 SHARE = {"gpu": 0.4, "memory": 0.5}
 #: modalities that are large; all else stays in main memory
 PIXELS = ("rgb", "flow")
-
-Array = NDArray[Any]
 
 
 def free_memory(place: Literal["gpu", "memory"], device: torch.device) -> int:
@@ -75,16 +74,17 @@ def choose_cache(
         if needed <= (SHARE[place] * free if limit is None else min(limit, free)):
             return place
         if wanted != "auto":
-            allowed = f"{free / 2**30:.2f} GiB are free" if limit is None or limit > free else "is the limit"
-            given = "" if limit is None or limit > free else f"--cache-limit {limit / 2**30:g} "
+            most = f"{free / 2**30:.2f} GiB are free"
+            if limit is not None and limit <= free:
+                most = f"--cache-limit {limit / 2**30:g} is the limit"
             raise TrainError(
-                f"--cache {wanted}: the windows need {needed / 2**30:.2f} GiB, {given}{allowed}; "
+                f"--cache {wanted}: the windows need {needed / 2**30:.2f} GiB, {most}; "
                 "take --cache none, or a smaller --size or --length"
             )
     return "none"
 
 
-def kept(stored: Mapping[str, Array], place: str, device: torch.device) -> dict[str, Array | Tensor]:
+def _placed(stored: Mapping[str, Array], place: str, device: torch.device) -> dict[str, Array | Tensor]:
     """Put the windows of one sample where they stay.
 
     Parameters
@@ -109,6 +109,57 @@ def kept(stored: Mapping[str, Array], place: str, device: torch.device) -> dict[
         else:
             out[name] = torch.from_numpy(np.ascontiguousarray(values)).pin_memory()
     return out
+
+
+class Keeper:
+    """What a data set whose windows can be kept has in common with the others.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of the dataset file.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._kept: dict[int, dict[str, Array | Tensor]] | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether nothing is left to read."""
+        return self._kept is not None
+
+    def _everything(self) -> Iterable[tuple[int, dict[str, Array]]]:
+        """Read all: row of its table, stored values."""
+        raise NotImplementedError
+
+    def keep(
+        self,
+        place: Literal["gpu", "memory"] = "memory",
+        device: torch.device | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Read everything now and keep it, reduced.
+
+        Parameters
+        ----------
+        place : {"gpu", "memory"}
+        device : torch.device, optional
+            That trains; default: the CPU.
+        progress : callable, optional
+            Gets the bytes of pixels of each part that has been read.
+        """
+        found = {}
+        for row, stored in self._everything():
+            found[row] = _placed(stored, place, device or torch.device("cpu"))
+            if progress is not None:
+                progress(sum(v.nbytes for name, v in stored.items() if name in PIXELS))
+        self._kept = found
+        self.close()
+
+    def close(self) -> None:
+        """Close the file in this process; it is opened again where it is needed."""
+        self._reader.close()
 
 
 def take(values: Array | Tensor, rows: NDArray[np.intp]) -> Tensor:

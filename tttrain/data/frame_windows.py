@@ -7,9 +7,8 @@ long enough to be a sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tttrain.data.augmentation import draw_transform
-from tttrain.data.cache import PIXELS, kept, take
+from tttrain.data.cache import PIXELS, Keeper, take
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader
 from tttrain.data.samples import Clip
 from tttrain.data.view import View, reduce_area
@@ -29,7 +28,7 @@ from tttrain.errors import TrainError
 PIECE = 25
 
 
-class FrameDataset(Dataset[Clip]):
+class FrameDataset(Keeper, Dataset[Clip]):
     """Pieces of the whole videos of a split; an item is a window around one frame of a piece.
 
     Parameters
@@ -72,13 +71,12 @@ class FrameDataset(Dataset[Clip]):
         flip: bool = True,
         seed: int = 0,
     ) -> None:
+        super().__init__(Reader(info.path))
         self.info, self.view, self.seed = info, view, seed
         self.modalities = tuple(modalities)
         self.drawn, self.augment, self.flip = drawn, augment, flip
         self.pieces = _pieces(info, split, view.span)
         self._limits = replace(info.limits, rotation=0.0)
-        self._reader = Reader(info.path)
-        self._kept: dict[int, dict[str, Array | Tensor]] | None = None
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -90,30 +88,9 @@ class FrameDataset(Dataset[Clip]):
         pixel = (width // k) * (height // k) * sum({"rgb": 3, "flow": 4}.get(m, 0) for m in self.modalities)
         return sum(int(self.info.videos.rows[v]) for v in {v for v, _ in self.pieces}) * pixel
 
-    @property
-    def kept(self) -> bool:
-        """Whether nothing is left to read."""
-        return self._kept is not None
-
-    def keep(
-        self,
-        place: Literal["gpu", "memory"] = "memory",
-        device: torch.device | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> None:
-        """Read every video now and keep it, reduced; as :meth:`tttrain.data.samples.StrokeDataset.keep`."""
-        found = {}
+    def _everything(self) -> Iterator[tuple[int, dict[str, Array]]]:
         for video in sorted({v for v, _ in self.pieces}):
-            stored = self._read(video, 0, int(self.info.videos.rows[video]))
-            found[video] = kept(stored, place, device or torch.device("cpu"))
-            if progress is not None:
-                progress(sum(v.nbytes for name, v in stored.items() if name in PIXELS))
-        self._kept = found
-        self.close()
-
-    def close(self) -> None:
-        """Close the file in this process; it is opened again where it is needed."""
-        self._reader.close()
+            yield video, self._read(video, 0, int(self.info.videos.rows[video]))
 
     def __getitem__(self, item: int | tuple[int, int]) -> Clip:
         """Read one window.

@@ -7,7 +7,7 @@ the epoch and the sample alone, so that neither the number of workers nor a rest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tttrain.data.augmentation import draw_colour, draw_crop, draw_transform
-from tttrain.data.cache import PIXELS, kept, take
+from tttrain.data.cache import PIXELS, Keeper, take
 from tttrain.data.crop import crop_corner
 from tttrain.data.dataset_file import Array, DatasetInfo, Reader
 from tttrain.data.view import View, reduce_area
@@ -28,7 +28,7 @@ Clip = dict[str, Tensor]
 Mode = Literal["train", "centre", "tests", "whole"]
 
 
-class StrokeDataset(Dataset[Clip]):
+class StrokeDataset(Keeper, Dataset[Clip]):
     """Samples of a dataset file.
 
     Parameters
@@ -67,6 +67,7 @@ class StrokeDataset(Dataset[Clip]):
         flip: bool = True,
         seed: int = 0,
     ) -> None:
+        super().__init__(Reader(info.path))
         self.info = info
         self.rows = np.asarray(rows)
         self.view = view
@@ -76,8 +77,6 @@ class StrokeDataset(Dataset[Clip]):
         self.augmentation = augmentation
         self.flip = flip
         self.seed = seed
-        self._reader = Reader(info.path)
-        self._kept: dict[int, dict[str, Array | Tensor]] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,39 +88,9 @@ class StrokeDataset(Dataset[Clip]):
         pixel = (width // k) * (height // k) * sum({"rgb": 3, "flow": 4}.get(m, 0) for m in self.modalities)
         return int(self.info.samples.rows[self.rows].sum()) * pixel
 
-    @property
-    def kept(self) -> bool:
-        """Whether nothing is left to read."""
-        return self._kept is not None
-
-    def keep(
-        self,
-        place: Literal["gpu", "memory"] = "memory",
-        device: torch.device | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> None:
-        """Read every sample now and keep it, reduced.
-
-        Parameters
-        ----------
-        place : {"gpu", "memory"}
-        device : torch.device, optional
-            That trains; default: the CPU.
-        progress : callable, optional
-            Gets the number of bytes that each sample took.
-        """
-        found = {}
+    def _everything(self) -> Iterator[tuple[int, dict[str, Array]]]:
         for row in self.rows.tolist():
-            stored = self._read(row, 0, int(self.info.samples.rows[row]))
-            found[row] = kept(stored, place, device or torch.device("cpu"))
-            if progress is not None:
-                progress(sum(v.nbytes for name, v in stored.items() if name in PIXELS))
-        self._kept = found
-        self.close()
-
-    def close(self) -> None:
-        """Close the file in this process; it is opened again where it is needed."""
-        self._reader.close()
+            yield row, self._read(row, 0, int(self.info.samples.rows[row]))
 
     def __getitem__(self, item: int | tuple[int, int]) -> Clip:
         """Read one sample.

@@ -6,16 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.samples import StrokeDataset
 from tttrain.errors import USAGE, TrainError
-from tttrain.evaluation import plots
+from tttrain.evaluation.sample_picture import SamplePicture
 from tttrain.evaluation.trained_network import TrainedNetwork
 from tttrain.feeding.loader import EpochBatches, batches, loader
 from tttrain.models.attention import AttentionBlock
@@ -60,26 +57,6 @@ def _keeper(masks: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[T
     return keep
 
 
-def find_sample(info: DatasetInfo, name: str) -> int:
-    """Return the row of a sample, given its id or the row itself.
-
-    Raises
-    ------
-    TrainError
-        There is no such sample.
-    """
-    found = np.flatnonzero(info.samples.id == name)
-    if len(found):
-        return int(found[0])
-    if name.isdigit() and int(name) < len(info.samples):
-        return int(name)
-    raise TrainError(
-        f"{info.path}: no sample {name!r}; name an id, e.g. {info.samples.id[0]}, or a row from 0 to "
-        f"{len(info.samples) - 1}",
-        USAGE,
-    )
-
-
 def draw_attention_maps(
     network: TrainedNetwork, sample: str, path: Path, frame: int | None = None
 ) -> dict[str, tuple[float, float]]:
@@ -108,14 +85,11 @@ def draw_attention_maps(
     TrainError
         No such sample or frame, or a model without attention blocks.
     """
-    view, info = network.view, network.info
-    row = find_sample(info, sample)
+    view, picture = network.view, SamplePicture(network, sample)
     at = view.length // 2 if frame is None else frame
     if not 0 <= at < view.length:
         raise TrainError(f"no frame {at} in an input of {view.length} frames", USAGE)
-    clip = StrokeDataset(info, np.array([row]), view, network.record.inputs)[0]
-    inputs = network.preparer()({name: values[None] for name, values in clip.items()})
-    masks = soft_masks(network.model, inputs)
+    masks = soft_masks(network.model, picture.inputs)
     if not masks:
         _no_attention(network)
     shown = {name: mask[0] for name, mask in masks.items() if mask.dim() == 5}
@@ -124,9 +98,7 @@ def draw_attention_maps(
     figure = Figure(figsize=(2.3 * (CHANNELS + 1), 2.45 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), CHANNELS + 1, squeeze=False)
     for axes, (name, mask) in zip(grid, shown.items(), strict=True):
-        modality = "flow" if name.startswith("flow") or "rgb" not in inputs else "rgb"
-        axes[0].imshow(shown_input(inputs[modality][0, :, at]))
-        axes[0].set_title(f"{modality}, frame {at}", fontsize=8)
+        picture.show(axes[0], name, at)
         here = mask[:, at * mask.shape[1] // view.length]
         chosen = here.flatten(1).std(dim=1).topk(CHANNELS).indices.sort().values
         for ax, channel in zip(axes[1:], chosen.tolist(), strict=True):
@@ -135,11 +107,7 @@ def draw_attention_maps(
                 values, cmap="inferno", extent=(0, view.size[0], view.size[1], 0), interpolation="bilinear"
             )
             ax.set_title(f"{name.split('.')[0]} block {_block_number(name)}, channel {channel}", fontsize=8)
-    for ax in grid.flat:
-        ax.set_axis_off()
-    label = info.classes[int(clip["label"])] if int(clip["label"]) >= 0 else "no class"
-    figure.suptitle(f"{info.samples.id[row]}: {label}", fontsize=9)
-    plots.save(figure, path)
+    picture.save(figure, path)
     return {name: (float(mask.min()), float(mask.max())) for name, mask in masks.items()}
 
 
@@ -182,20 +150,3 @@ def _no_attention(network: TrainedNetwork) -> NoReturn:
 def _block_number(name: str) -> int:
     """Return the block's number in its branch: every fourth layer, after convolution, ReLU and pooling."""
     return int(name.split(".")[-1]) // 4 + 1
-
-
-def shown_input(values: Tensor) -> NDArray[np.float32]:
-    """Show RGB as it is, the direction of flow as hue and its strength as brightness.
-
-    Standardised RGB is brought back to 0…1. (C, H, W) → (H, W, 3).
-    """
-    pixels = values.float().cpu().numpy()
-    if len(pixels) == 3:
-        low, high = min(0.0, float(pixels.min())), max(1.0, float(pixels.max()))  # standardised: beyond 0…1
-        return np.asarray((pixels.transpose(1, 2, 0) - low) / (high - low))
-    from matplotlib.colors import hsv_to_rgb
-
-    hue = (np.arctan2(pixels[1], pixels[0]) / (2 * np.pi)) % 1
-    strength = np.hypot(*pixels)
-    strength /= max(float(strength.max()), 1e-6)
-    return np.asarray(hsv_to_rgb(np.stack([hue, np.ones_like(hue), strength], axis=-1)))

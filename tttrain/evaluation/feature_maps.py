@@ -10,10 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from tttrain.data.samples import StrokeDataset
 from tttrain.errors import USAGE, TrainError
-from tttrain.evaluation import plots
-from tttrain.evaluation.attention_maps import find_sample, shown_input
+from tttrain.evaluation.sample_picture import SamplePicture
 from tttrain.evaluation.trained_network import TrainedNetwork
 
 #: frames (rows) and channels (columns) shown of each layer
@@ -84,11 +82,8 @@ def draw_feature_maps(network: TrainedNetwork, sample: str, path: Path) -> dict[
     TrainError
         No such sample, or a model without a convolution over pixels.
     """
-    view, info = network.view, network.info
-    row = find_sample(info, sample)
-    clip = StrokeDataset(info, np.array([row]), view, network.record.inputs)[0]
-    inputs = network.preparer()({name: values[None] for name, values in clip.items()})
-    layers = first_responses(network.model, inputs)
+    view, picture = network.view, SamplePicture(network, sample)
+    layers = first_responses(network.model, picture.inputs)
     if not layers:
         raise TrainError(
             f"model {network.record.config.model} of this run has no convolution over pixels; name a run of "
@@ -101,21 +96,15 @@ def draw_feature_maps(network: TrainedNetwork, sample: str, path: Path) -> dict[
     out: dict[str, list[int]] = {}
     rows = iter(grid)
     for name, maps in layers.items():
-        modality = "flow" if name.startswith("flow") or "rgb" not in inputs else "rgb"
         spread = maps.transpose(0, 1).flatten(1).std(dim=1)
         out[name] = spread.topk(min(CHANNELS, len(spread))).indices.sort().values.tolist()
         for frame in frames:
             axes = next(rows)
-            axes[0].imshow(shown_input(inputs[modality][0, :, frame]))
-            axes[0].set_title(f"{modality}, frame {frame}", fontsize=8)
+            picture.show(axes[0], name, frame)
             # a 3D convolution keeps the frames, a 2D one sees each by itself
             for ax, channel in zip(axes[1:], out[name], strict=False):
                 values = maps[:, channel]
                 ax.imshow(maps[frame, channel].numpy(), cmap="gray", vmin=values.min(), vmax=values.max())
                 ax.set_title(f"{name}, {channel}", fontsize=6)
-    for ax in grid.flat:
-        ax.set_axis_off()
-    label = info.classes[int(clip["label"])] if int(clip["label"]) >= 0 else "no class"
-    figure.suptitle(f"{info.samples.id[row]}: {label}", fontsize=9)
-    plots.save(figure, path)
+    picture.save(figure, path)
     return out

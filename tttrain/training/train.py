@@ -180,19 +180,19 @@ class Trainer:
             len(self.train_data), c.batch,
             accumulate=c.accumulate, seed=c.seed, rank=world.rank, world=world.size,
         )  # fmt: skip
-        needed = self.train_data.bytes + self.validation_data.bytes
+        self._needed = self.train_data.bytes + self.validation_data.bytes
         self.cache = choose_cache(
-            self.runtime.cache, needed, self.device, self.runtime.cache_limit, world.size
+            self.runtime.cache, self._needed, self.device, self.runtime.cache_limit, world.size
         )
 
     def _feed(self, listener: Listener) -> None:
         """Read what is kept, and make what brings the batches."""
-        needed, done = self.train_data.bytes + self.validation_data.bytes, 0
+        done = 0
 
         def progress(size: int) -> None:
             nonlocal done
             done += size
-            listener.keep(done, needed, self.cache)
+            listener.keep(done, self._needed, self.cache)
 
         for data in (self.train_data, self.validation_data) if self.cache != "none" else ():
             if not data.kept:
