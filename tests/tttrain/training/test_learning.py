@@ -1,7 +1,7 @@
 """Every network trains at its published learning rate: no spike, no NaN, and something is learnt.
 
 Real networks on real steps (:func:`tttrain.training.optimizer.take_step`); only the input is small. What a
-full-size input adds, the length of the flattened features, is in ``test_learning_full_size.py``.
+full-size input adds, the length of the flattened features, is in ``test_full_size.py``.
 """
 
 from __future__ import annotations
