@@ -261,7 +261,7 @@ def trainings(
                 continue
             config = RunConfig(
                 model=name, options=options, batch=batch, epochs=epochs, validation_split="none",
-                precision=choose_precision(device, "auto"), lr=0.001,
+                precision=choose_precision(device, "auto"), lr=0.001, schedule="constant",
             )  # fmt: skip
             record = make_record(config, info)
             place = folder / f"{name}-{len(options)}-{cache}-{workers}"

@@ -93,7 +93,7 @@ class Feed:
         if data.kept:
             return
         count = workers * PREFETCH + 2
-        if workers and len(order):
+        if workers and len(data):
             self._slots = _make_slots(data, order.largest, count, device)
         if self._slots:
             self._loader = DataLoader(

@@ -173,3 +173,10 @@ def test_a_training_does_not_depend_on_the_cache(info: DatasetInfo, tmp_path: Pa
     assert curve(a) == curve(b)
     for name, values in kept.network.state_dict().items():
         assert torch.equal(values, read.network.state_dict()[name])
+
+
+def test_workers_read_where_nothing_is_to_validate(info: DatasetInfo, tmp_path: Path) -> None:
+    config = RunConfig(model="pose", epochs=1, batch=4, lr=0.01, validation_split="none", schedule="constant")
+    _, a = run(info.path, tmp_path / "alone", config, runtime=train.Runtime(cache="none"))
+    _, b = run(info.path, tmp_path / "workers", config, runtime=train.Runtime(cache="none", workers=2))
+    assert curve(a) == curve(b)
