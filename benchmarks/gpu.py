@@ -1,14 +1,16 @@
 """At whose speed a training goes, the network's or its data's: steps, feeding, and both together.
 
-    python benchmarks/gpu.py [--device cuda] [--minutes 8] > table.md
+    PYTHONPATH=. python benchmarks/gpu.py [--device cuda] [--minutes 8] > table.md
 
 Makes its own dataset file (random pixels; windows 186×180, T = 100, as ttprep exports them) and needs nothing
 but torch, h5py and this project. Prints Markdown tables with the name of the device. What the time given does
 not suffice for is left out, and said.
 
-* Steps: forward, backward and optimiser at 120×120×100 on inputs that lie on the device.
+* Steps: forward, backward and optimiser at 120×120×100 on inputs that lie on the device; as one graph, as
+  `tttrain fit` takes them, kernel by kernel, and compiled.
 * Feeding: batches on the device, without a network, beside torch's own DataLoader with page-locked memory.
-* Training: epochs of `tttrain fit`; waiting is the share of the time in which the next batch was not there.
+* Training: epochs of `tttrain fit`; waiting is the share of the time in which the next batch was not there,
+  on the GPU's clock.
 """
 
 from __future__ import annotations
@@ -38,8 +40,9 @@ from tttrain.models import InputShape, build
 from tttrain.training.config import RunConfig
 from tttrain.training.device import autocast, choose_device, choose_precision, place, set_precision
 from tttrain.training.loss import sum_of_losses
-from tttrain.training.optimizer import make_optimizer
+from tttrain.training.optimizer import make_optimizer, take_step
 from tttrain.training.run_folder import make_record, open_run
+from tttrain.training.step_graph import StepGraph
 from tttrain.training.train import Runtime, Trainer
 
 CLASSES = 21
@@ -125,7 +128,7 @@ def named(name: str, options: dict[str, int]) -> str:
 
 
 def step_of(
-    name: str, options: dict[str, int], device: torch.device, compiled: bool
+    name: str, options: dict[str, int], device: torch.device, compiled: bool, graphs: bool
 ) -> Callable[[Any, Any], None]:
     """Make a network and what takes one step with it."""
     torch.manual_seed(0)
@@ -134,12 +137,20 @@ def step_of(
     optimizer = make_optimizer(RunConfig(model=name), network.parameters())
     precision = choose_precision(device, "auto")
 
-    def step(inputs: Any, labels: Any) -> None:
-        optimizer.zero_grad(set_to_none=True)
+    def gradients(inputs: Any, labels: Any, size: int) -> torch.Tensor:
         with autocast(device, precision):
             logits = model(inputs)
-        (sum_of_losses(logits, labels) / len(labels)).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        loss = sum_of_losses(logits, labels)
+        (loss / size).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    # as tttrain fit does
+    graph = StepGraph(gradients) if graphs else gradients
+
+    def step(inputs: Any, labels: Any) -> None:
+        optimizer.zero_grad(set_to_none=not graphs)
+        graph(inputs, labels, len(labels))
+        take_step(optimizer, 1.0)
 
     return step
 
@@ -157,15 +168,17 @@ def steps(device: torch.device, batch: int, repeats: int, left: Callable[[], flo
         for k, v in inputs.items()
     }
     labels = torch.arange(batch, device=device) % CLASSES
-    print("| network | compiled | first step, s | step, ms | samples/s |\n|---|---|---|---|---|")
-    for compiled in (False, True) if device.type == "cuda" else (False,):
+    print("| network | launched | until the fourth step, s | step, ms | samples/s |\n|---|---|---|---|---|")
+    ways = [("graph", False, True), ("kernel by kernel", False, False), ("compiled", True, False)]
+    for way, compiled, graphs in ways if device.type == "cuda" else ways[1:2]:
         for name, options in NETWORKS:
-            if left() < (120 if compiled else 40):
-                print(f"| {named(name, options)} | {compiled} | left out: no time | | |", flush=True)
+            if left() < (100 if compiled else 20):
+                print(f"| {named(name, options)} | {way} | left out: no time | | |", flush=True)
                 continue
-            step = step_of(name, options, device, compiled)
+            step = step_of(name, options, device, compiled, graphs)
             began = time.perf_counter()
-            step(inputs, labels)
+            for _ in range(4 if device.type == "cuda" else 1):  # kernels are chosen, graphs captured
+                step(inputs, labels)
             wait(device)
             first = time.perf_counter() - began
             times = []
@@ -177,9 +190,9 @@ def steps(device: torch.device, batch: int, repeats: int, left: Callable[[], flo
                 times.append((time.perf_counter() - began) / repeats)
             took = statistics.median(times)
             print(
-                f"| {named(name, options)} | {'yes' if compiled else 'no'} | {first:.1f} | {1000 * took:.0f} "
-                f"| {batch / took:.2f} |", flush=True,
-            )  # fmt: skip
+                f"| {named(name, options)} | {way} | {first:.1f} | {1000 * took:.1f} | {batch / took:.2f} |",
+                flush=True,
+            )
 
 
 def feeds(info: DatasetInfo, device: torch.device, batch: int, left: Callable[[], float]) -> None:
@@ -205,7 +218,7 @@ def feeds(info: DatasetInfo, device: torch.device, batch: int, left: Callable[[]
     ways = [("torch's DataLoader", w) for w in [0, *several]] + [("file", w) for w in [0, *several]]
     ways += [("memory", 0)] + ([("gpu", 0)] if device.type == "cuda" else [])
     for way, workers in ways:
-        if left() < 20:
+        if left() < 15:
             print(f"| {way} | {workers} | left out: no time | |", flush=True)
             continue
         data = StrokeDataset(info, rows, view, info.modalities, "train")
@@ -256,7 +269,7 @@ def trainings(
     print("| network | cache | workers | samples/s | waiting |\n|---|---|---|---|---|")
     for name, options in networks:
         for cache, workers in ways:
-            if left() < 45:
+            if left() < 30:
                 print(f"| {named(name, options)} | {cache} | {workers} | left out: no time | |", flush=True)
                 continue
             config = RunConfig(
@@ -275,11 +288,12 @@ def trainings(
             except TrainError as error:
                 print(f"| {named(name, options)} | {cache} | {workers} | {error} | |", flush=True)
                 continue
-            last = history[-1]
-            rate = len(info.rows_of("train")) / last["seconds"]
+            # the first epoch warms up, the last one writes the checkpoint
+            middle = history[1:-1] or history
+            rate = len(info.rows_of("train")) / statistics.median(e["seconds"] for e in middle)
+            waiting = statistics.median(e["waiting"] for e in middle)
             print(
-                f"| {named(name, options)} | {cache} | {workers} | {rate:.2f} | {last['waiting']:.1%} |",
-                flush=True,
+                f"| {named(name, options)} | {cache} | {workers} | {rate:.2f} | {waiting:.1%} |", flush=True
             )
 
 
@@ -290,7 +304,7 @@ def main() -> None:
     )
     parser.add_argument("--device", help="default: a GPU where there is one")
     parser.add_argument("--minutes", type=float, default=8.0, help="leave out what would take longer")
-    parser.add_argument("--samples", type=int, help="default: 240 on a GPU, 15 on the CPU")
+    parser.add_argument("--samples", type=int, help="default: 90 on a GPU, 15 on the CPU")
     parser.add_argument("--batch", type=int, default=5)
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--scratch", help="folder for the dataset file")
@@ -313,16 +327,16 @@ def main() -> None:
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
         path = Path(folder) / "d.h5"
-        make_file(path, args.samples or (240 if on_gpu else 15))
+        make_file(path, args.samples or (90 if on_gpu else 15))
         info = read_info(path)
-        if args.only in (None, "feeds"):
-            feeds(info, device, args.batch, left)
-            print()
-        if args.only in (None, "trainings"):
-            trainings(info, device, args.batch, 3 if on_gpu else 1, Path(folder), left)
-            print()
         if args.only in (None, "steps"):
             steps(device, args.batch, 20 if on_gpu else 1, left)
+            print()
+        if args.only in (None, "trainings"):
+            trainings(info, device, args.batch, 5 if on_gpu else 1, Path(folder), left)
+            print()
+        if args.only in (None, "feeds"):
+            feeds(info, device, args.batch, left)
     print(f"\n{time.perf_counter() - began:.0f} s in all.")
 
 

@@ -43,7 +43,8 @@ def first_responses(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Te
             branch = name.rpartition(".features.")[0] or name.split(".")[0]
             if branch not in branches and given[0].shape[1] in read:
                 branches.add(branch)
-                kept = output.detach().float().cpu().clone()  # activations work in place
+                # without channels that a GPU pads; a copy, for activations work in place
+                kept = output.detach()[:, : module.out_channels].float().cpu().clone()
                 found[name] = kept[0].transpose(0, 1) if kept.dim() == 5 else kept
 
         return keep

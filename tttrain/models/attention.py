@@ -9,6 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tttrain.models.gpu_layers import enlarge
+
 _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv3d]] = {1: nn.Conv1d, 3: nn.Conv3d}
 _NORM: dict[int, type[nn.BatchNorm1d] | type[nn.BatchNorm3d]] = {1: nn.BatchNorm1d, 3: nn.BatchNorm3d}
 _POOL: dict[int, type[nn.MaxPool1d] | type[nn.MaxPool3d]] = {1: nn.MaxPool1d, 3: nn.MaxPool3d}
@@ -96,4 +98,6 @@ class AttentionBlock(nn.Module):
         return out
 
     def _enlarge(self, x: Tensor, like: Tensor) -> Tensor:
+        if x.is_cuda and x.dim() == 5:
+            return enlarge(x, like.shape[2:])
         return functional.interpolate(x, size=like.shape[2:], mode=self._mode, align_corners=True)

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from tttrain.errors import TrainError
 from tttrain.models.attention import AttentionBlock, ResidualBlock
+from tttrain.models.gpu_layers import PaddedConv3d
 
-_CONV: dict[int, type[nn.Conv1d] | type[nn.Conv3d]] = {1: nn.Conv1d, 3: nn.Conv3d}
+_CONV: dict[int, type[nn.Conv1d] | type[nn.Conv3d]] = {1: nn.Conv1d, 3: PaddedConv3d}
 _POOL: dict[int, type[nn.MaxPool1d] | type[nn.MaxPool3d]] = {1: nn.MaxPool1d, 3: nn.MaxPool3d}
 
 #: filters of the three convolutions, and features after the fully connected layer [SSTC §IV-A]
@@ -68,7 +69,20 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, *volume) → (N, 500)."""
-        return functional.relu(self.fc(self.features(x).flatten(1)))
+        channels = x.shape[1]
+        for layer in self.features:
+            if isinstance(layer, AttentionBlock | ResidualBlock):
+                x = _unpadded(x, channels)
+            x = layer(x)
+            channels = getattr(layer, "out_channels", channels)
+        return functional.relu(self.fc(_unpadded(x, channels).flatten(1)))
+
+
+def _unpadded(x: Tensor, channels: int) -> Tensor:
+    """Leave out the channels that a padded convolution added."""
+    if x.shape[1] == channels:
+        return x
+    return x[:, :channels].contiguous(memory_format=torch.channels_last_3d)
 
 
 class BilinearFusion(nn.Module):

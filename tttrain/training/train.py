@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tttrain.data.cache import Cache, choose_cache
 from tttrain.data.dataset_file import DatasetInfo
 from tttrain.data.frame_windows import FrameDataset
-from tttrain.data.prepare import Preparer
+from tttrain.data.prepare import Inputs, Preparer
 from tttrain.data.samples import Clip, Mode, StrokeDataset, merged
 from tttrain.errors import TrainError
 from tttrain.feeding.feed import Feed
@@ -32,6 +32,8 @@ from tttrain.training.lr_schedule import Point
 from tttrain.training.memory import is_out_of_memory, largest_batch
 from tttrain.training.optimizer import make_optimizer, set_rates, take_step
 from tttrain.training.run_folder import RunRecord, make_model, view_of, write_history
+from tttrain.training.step_graph import StepGraph
+from tttrain.training.waiting import Waiting
 
 #: a run's folder takes no other settings
 ANEW = "begin in another folder, or anew with --force"
@@ -126,6 +128,8 @@ class Trainer:
         self.network = place(network, device)
         self.model = self._wrap(self.network)
         self.optimizer = make_optimizer(self.config, self.network.parameters())
+        graphs = device.type == "cuda" and self.world.size == 1 and not self.runtime.compile
+        self.graph = StepGraph(self._gradients) if graphs else None
         self.prepare = Preparer(
             info, self.view, device, window=info.crop if self.config.sampling == "frames" else None,
             flow_divisor=record.data.flow_divisor, pixels=self.config.pixels,
@@ -296,13 +300,12 @@ class Trainer:
         # summed on the device: fetching the loss of each step would make the GPU wait for the CPU
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         source = iter(self.train_feed)
-        waited, began = 0.0, time.perf_counter()
+        waiting, began = Waiting(self.device), time.perf_counter()
         for number, (parts, size) in enumerate(steps):
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=self.graph is None)
             for i in range(len(parts)):
-                asked = time.perf_counter()
-                clip = next(source)
-                waited += time.perf_counter() - asked
+                with waiting.fetching():
+                    clip = next(source)
                 totals += self._backward(clip, size, last=i == len(parts) - 1)
             take_step(self.optimizer, self.config.clip)
             listener.step(epoch, number + 1, len(steps))
@@ -310,7 +313,8 @@ class Trainer:
             pass
         loss, right = (self._summed(totals) / sum(size for _, size in steps)).tolist()
         spent = time.perf_counter() - began
-        return {"train_loss": loss, "train_accuracy": right, "waiting": round(waited / spent, 4)}
+        share = round(waiting.seconds() / spent, 4)
+        return {"train_loss": loss, "train_accuracy": right, "waiting": share}
 
     def _backward(self, clip: Clip, size: int, *, last: bool) -> Tensor:
         """Add the gradients of a micro-batch of a step of ``size`` samples; return its loss sum and hits."""
@@ -331,7 +335,9 @@ class Trainer:
 
     def _forward_backward(self, clip: Clip, size: int) -> Tensor:
         labels = clip["label"].to(self.device, non_blocking=True)
-        inputs = self.prepare(clip)
+        return (self.graph or self._gradients)(self.prepare(clip), labels, size)
+
+    def _gradients(self, inputs: Inputs, labels: Tensor, size: int) -> Tensor:
         with autocast(self.device, self.config.precision):
             logits = self.model(inputs)
         loss, hits = loss_and_hits(logits, labels, kind=self.config.loss)
@@ -343,7 +349,8 @@ class Trainer:
 
         def attempt(size: int) -> None:
             self.optimizer.zero_grad(set_to_none=True)
-            self._forward_backward({name: values[:size] for name, values in clip.items()}, size)
+            part = {name: values[:size] for name, values in clip.items()}
+            self._gradients(self.prepare(part), part["label"].to(self.device), size)
 
         self.optimizer.zero_grad(set_to_none=True)
         fits = largest_batch(attempt, batch)
