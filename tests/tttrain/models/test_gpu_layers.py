@@ -72,7 +72,8 @@ def test_a_gpu_computes_what_the_cpu_does(attention: int) -> None:
         network.to(device).zero_grad(set_to_none=True)
         logits = network({k: v.to(device) for k, v in inputs.items()})
         logits.square().sum().backward()
-        results.append([logits.cpu(), *(p.grad.cpu() for p in network.parameters() if p.grad is not None)])
+        grads = [p.grad for p in network.parameters() if p.grad is not None]
+        results.append([values.detach().cpu().clone() for values in (logits, *grads)])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
