@@ -1,7 +1,8 @@
 """Forward and backward of a micro-batch as one CUDA graph.
 
 With attention blocks, a three-stream network launches 9 600 kernels per step, most of them shorter
-than their launch: on an H200 the GPU worked 90 of the 200 ms of a step (docs/training.md). A graph is launched as one.
+than their launch: on an H200 the GPU worked 90 of the 200 ms of a step (docs/training.md). A graph is
+launched as one.
 """
 
 from __future__ import annotations
