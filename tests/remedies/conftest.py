@@ -48,14 +48,19 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def trainings(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with links to them, in which no picture is drawn: that takes most of the time."""
+def draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Save no figures: drawing takes most of a small training's time, and is tested elsewhere."""
 
     def no_picture(self: Figure, file: IO[bytes], **_: object) -> None:
         file.write(b"picture")
 
-    monkeypatch.setattr(Figure, "savefig", no_picture)
+    patch.setattr(Figure, "savefig", no_picture)
+
+
+@pytest.fixture
+def trainings(datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with links to them, in which no picture is drawn."""
+    draw_nothing(monkeypatch)
     for path in datasets.iterdir():
         os.link(path, tmp_path / path.name)
     monkeypatch.chdir(tmp_path)
