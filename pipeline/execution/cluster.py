@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FAILED, UserError
+from pipeline.execution.jobs import VANISHED
 from pipeline.planning.request import Where
 
 TOPIC = "ttprep-progress"
@@ -209,6 +210,8 @@ def _check_workers(client: Any, where: Where, root: Path) -> None:
         if not answer:
             raise UserError(
                 f"worker {worker} does not see the store {root}; use a folder that all machines share"
+                if where.scheduler
+                else f"{root}: {VANISHED}"
             )
 
 
