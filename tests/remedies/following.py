@@ -29,7 +29,8 @@ class Says(str):
     def of(self, text: str) -> tuple[str, ...]:
         """Assert that a line of a text has this part; what stands in its holes (a last one: to the end)."""
         pattern = as_pattern(self)
-        found = next((m for line in text.splitlines() if (m := pattern.search(line))), None)
+        lines = (re.sub("^(?:error|failed):? ", "", line) for line in text.splitlines())
+        found = next((m for line in lines if (m := pattern.search(line))), None)
         assert found, f"{self!s} is not in:\n{text}"
         return found.groups()
 

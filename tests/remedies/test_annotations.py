@@ -213,7 +213,7 @@ CASES = {
     ),
     "a label without end": Reading(
         {"a.csv": f"{HEAD}clip.mp4,10,70,{'x' * 600}\n"},
-        Says("a label or name of {} characters, {}; shorten it to {}"),
+        Says("; shorten it to {}"),
         labels("a.csv", CSV),
     ),
     "a table of seconds": Reading(

@@ -297,9 +297,7 @@ def test_a_variable_rate_made_constant(here: Path) -> None:
         with h5py.File(path) as file:
             notes, rate = str(file.attrs["notes"]), file.attrs["rate"]
         if store == "s1":
-            (setting,) = Says("variable frame rate: map seconds by time, or set {}: constant").of(
-                "\n".join(json.loads(notes))
-            )
+            (setting,) = Says("map seconds by time, or set {}: constant").of("\n".join(json.loads(notes)))
             manifest(**nested(setting, "constant"))
         assert rate == ("variable" if store == "s1" else "constant")
 

@@ -108,17 +108,15 @@ RUNS = {
         follow=lambda word: call(main, word, *fit()[1:]),
         prepare=both(trained, partial(lost, "checkpoint.json")),
     ),
-    "a damaged pointer": over(
-        "checkpoint.json", Says("checkpoint.json: cannot be used ({}); restore it from a backup")
-    ),
+    "a damaged pointer": over("checkpoint.json", Says("{}: cannot be used ({}); restore it from a backup")),
     "a pointer that says too little": over(
         "checkpoint.json",
-        Says("checkpoint.json: damaged ({} is no checkpoint); {}, or start the run over with"),
+        Says("damaged ({} is no checkpoint); {}, or start the run over with"),
         step=lambda _: replaced("checkpoint.json", '{"best": "a"}'),
     ),
     "a pointer of no digests": over(
         "checkpoint.json",
-        Says("checkpoint.json: damaged (its digests); restore it from a backup, or start the run over"),
+        Says("damaged (its digests); restore it from a backup, or start the run over"),
         step=lambda _: replaced("checkpoint.json", '{"best": "best-00001.pt", "sha256": []}'),
     ),
     "a damaged checkpoint": over(
@@ -132,14 +130,12 @@ RUNS = {
     ),
     "a pipe for a checkpoint": Case(
         MORE,
-        Says("error: {}: damaged (not a regular file); move it elsewhere, then restore it from a backup, or"),
+        Says("{}: damaged (not a regular file); move it elsewhere, then restore it from a backup, or"),
         AGAIN,
         follow=away,
         prepare=both(trained, partial(fifo, "last-*.pt")),
     ),
-    "a damaged record": over(
-        "run.json", Says("run.json: cannot be used ({}); restore it from a backup, or start")
-    ),
+    "a damaged record": over("run.json", Says("{}: cannot be used ({}); restore it from a backup, or start")),
     "a record of another version": over(
         "run.json",
         Says("damaged, or of another version ({}: {}); restore it from a backup, or start the run over"),
@@ -147,7 +143,7 @@ RUNS = {
     ),
     "another's checkpoint": Case(
         fit("--force"),
-        Says("error: {}: bears the name of a checkpoint but is none; move it elsewhere and start again"),
+        Says("{}: bears the name of a checkpoint but is none; move it elsewhere and start again"),
         follow=away,
         prepare=both(trained, write("run/best-00009.pt", "mine")),
     ),

@@ -139,8 +139,8 @@ STORES = {
     ),
     "a damaged marker": Case(
         RUN,
-        Says("error: {}: is no JSON: the marker of the store is damaged; delete that file, and"),
-        follow=lambda path: Path(path).unlink(),
+        Says("{}: the marker of the store is damaged; delete that file, and"),
+        follow=lambda path: Path(path.partition(": ")[0]).unlink(),
         prepare=both(made, write(f"{ROOT}/ttprep-store.json", "{")),
     ),
     "a linked folder": Case(
@@ -158,13 +158,13 @@ STORES = {
     ),
     "a file in the place of a result": Case(
         RUN,
-        Says(": frames: {}: was not made by ttprep and is not replaced; move it out of the store"),
-        follow=moved,
+        Says("{}: was not made by ttprep and is not replaced; move it out of the store"),
+        follow=lambda place: moved(place.rpartition(": ")[2]),
         prepare=foreign,
     ),
     "a damaged result": Case(
         ("verify", "--read-data"),
-        Says("; run `ttprep run` to make it anew"),
+        Says("run `ttprep run` to make it anew"),
         follow=made,
         prepare=both(made, partial(flipped, "frames-*.h5")),
     ),
@@ -176,25 +176,21 @@ STORES = {
     ),
     "a damaged note of damage": Case(
         ("verify",),
-        Says("its receipt is damaged ({}); run `ttprep {}` to make it anew")
-        if False
-        else Says("; run `ttprep run` to make it anew"),
+        Says("run `ttprep run` to make it anew"),
         follow=made,
         prepare=both(made, partial(flipped, "frames-*.h5"), look, partial(flipped, "*.damaged.json")),
     ),
     "a note that is not recognised": Case(
         ("verify",),
-        Says("damaged.json: is damaged ({}); it is not recognised as ttprep's; move it"),
-        follow=lambda _: both(lambda: moved(str(within("*.damaged.json"))), made)(),
+        Says("it is not recognised as ttprep's; move it"),
+        follow=both(lambda: moved(str(within("*.damaged.json"))), made),
         prepare=both(
             made, partial(flipped, "frames-*.h5"), look, lambda: within("*.damaged.json").write_text("")
         ),
     ),
     "a note that is not recognised, in a run": Case(
         RUN,
-        Says(
-            ": frames: {}: was not made by ttprep and is not replaced; move it out of the store and run again"
-        ),
+        Says("{}: was not made by ttprep and is not replaced; move it out of the store and run again"),
         follow=moved,
         prepare=both(
             made, partial(flipped, "frames-*.h5"), look, lambda: within("*.damaged.json").write_text("")
@@ -208,9 +204,7 @@ STORES = {
     ),
     "a damaged table of splits, restored": Case(
         ("verify",),
-        Says("is damaged ({}); restore it from a backup")
-        if False
-        else Says("; restore it from a backup, or delete it to assign all"),
+        Says("restore it from a backup, or delete it to assign all"),
         follow=restored("splits/*.json", "backup"),
         prepare=both(exported, partial(kept, "splits/*.json", "backup"), partial(flipped, "splits/*.json")),
     ),
@@ -230,7 +224,7 @@ DATASETS = {
     ),
     "a folder beside a dataset": Case(
         ("export", "d.h5"),
-        Says("error: {}: is {}, which is not replaced; move it"),
+        Says("{}: is {}, which is not replaced; move it"),
         follow=lambda path, _: moved(path),
         prepare=both(finished, Path("d.md").mkdir),
     ),
@@ -242,7 +236,7 @@ DATASETS = {
     ),
     "a file beside a dataset": Case(
         ("export", "d.h5"),
-        Says("error: {}: exists and would be replaced, and is not recognised as made by ttprep; move it"),
+        Says("{}: exists and would be replaced, and is not recognised as made by ttprep; move it"),
         follow=moved,
         prepare=both(finished, write("d.md", "mine")),
     ),
@@ -260,7 +254,7 @@ DATASETS = {
     ),
     "another's HDF5, removed": Case(
         ("export", "d.h5"),
-        Says("error: {}: exists and is no dataset of ttprep; give another name, or remove it"),
+        Says("{}: exists and is no dataset of ttprep; give another name, or remove it"),
         follow=lambda path: Path(path).unlink(),
         prepare=both(finished, write("d.h5", "mine")),
     ),
@@ -272,7 +266,7 @@ DATASETS = {
     ),
     "a link to nowhere, removed": Case(
         ("export", "d.h5"),
-        Says("error: {}: is a symbolic link to {}, where no file can be made; {}, or remove the link"),
+        Says("{}: is a symbolic link to {}, where no file can be made; {}, or remove the link"),
         follow=lambda path, *_: Path(path).unlink(),
         prepare=both(finished, lambda: Path("d.h5").symlink_to("far/d.h5")),
     ),
@@ -284,7 +278,7 @@ DATASETS = {
     ),
     "a dataset that is gone": Case(
         ("verify", "d.h5"),
-        Says("no such file; `ttprep {}` writes it anew"),
+        Says("`ttprep {}` writes it anew"),
         follow=lambda words: ok(*shlex.split(words)),
         prepare=both(exported, Path("d.h5").unlink),
     ),
@@ -296,7 +290,7 @@ DATASETS = {
     ),
     "no annotations": Case(
         ("export", "d.h5"),
-        Says("no sample to export ({}); {}") if False else Says("list annotations in the manifest"),
+        Says("list annotations in the manifest"),
         follow=both(listed, partial(ok, *ALL)),
         prepare=both(
             listed,

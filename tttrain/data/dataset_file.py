@@ -181,10 +181,11 @@ class DatasetInfo:
         rows = self.rows_of(split)
         if not len(rows):
             others = [name for name in self.splits if len(self.rows_of(name))]
-            raise TrainError(
-                f"{self.path}: split {split!r} has no sample of taxonomy {self.taxonomy}; "
-                + (f"name another one, there are some in: {', '.join(others)}" if others else "export more")
-            )
+            hint = "annotate some and export again"
+            if others:
+                hint = f"name another one, there are some in: {', '.join(others)}"
+            what = f"split {split!r} has no sample of taxonomy {self.taxonomy}"
+            raise TrainError(f"{self.path}: {what}; {hint}")
         return rows
 
     def place_of(self, row: int) -> Place:
