@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from pipeline.errors import FAILED, OK, SOME_FAILED, UserError
 from pipeline.execution.execute import Plans, execute
 from pipeline.execution.executor import Executor
 from pipeline.execution.in_process import InProcess, is_small
-from pipeline.execution.jobs import JobResult
+from pipeline.execution.jobs import VANISHED, JobResult, is_lost
 from pipeline.execution.on_dask import OnDask
 from pipeline.execution.progress import RunProgress
 from pipeline.planning.derived_parameters import derive, lacking
@@ -64,6 +65,15 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
         Passed on; finished files stay.
     """
     store = Store.create(request.store_root)
+    try:
+        return _run(request, store, console, executor)
+    except FileNotFoundError as e:
+        if is_lost(store.root):
+            raise UserError(f"{store.root}: {VANISHED}") from e
+        raise
+
+
+def _run(request: Request, store: Store, console: Console, executor: Executor | None) -> Result:
     with store.lock("run"):
         _sweep(store)
         overview = survey(request, store, console)
@@ -121,8 +131,12 @@ def _dataset(
     """
     target = request.manifest.dataset
     samples = any(p.node.samples for plan in overview.plans.values() for p in plan)
-    if target is None or request.stages or request.paths or not samples:
-        return ""  # a part of the manifest's videos is not the dataset
+    if target is None or request.stages or not samples:
+        return ""
+    if request.paths:  # a part of the manifest's videos is not the dataset
+        words = shlex.join(map(str, (target, *request.paths)))
+        overview.remarks.append(f"no dataset is written of PATH alone; `ttprep export {words}` writes one")
+        return ""
     from pipeline.dataset import export  # only now: most runs that find nothing to do write none
 
     path = request.manifest.resolve(target)

@@ -27,7 +27,7 @@ from store.lock import LockKind, StoreLock
 from store.marker import make_store, version_of
 from store.names import DIGITS, result_stem
 from store.notes import SIGNED_VERSION, read_note, signed
-from store.ownership import claim, is_own, look
+from store.ownership import claim
 from store.receipt import Receipt, check_file, sha256_file
 from store.sealed_file import header_of
 
@@ -345,10 +345,9 @@ class Store:
         write_json(path, signed(note), within=self.root)
 
     def discard(self, path: Path) -> None:
-        """Remove a file of the store if it is there and the store's own."""
-        entry = look(path, self.root)
-        if entry is not None and is_own(entry):
-            path.unlink(missing_ok=True)
+        """Remove a file of the store if it is there; a ForeignError if it is not the store's own."""
+        claim(path, self.root)
+        path.unlink(missing_ok=True)
 
     def seal(
         self,

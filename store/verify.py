@@ -10,10 +10,13 @@ from pathlib import Path
 from store.errors import DamagedError
 from store.names import PARTS, SOURCES, SPLITS, recognise
 from store.notes import read_note
+from store.ownership import is_own, look
 from store.receipt import Receipt, check_file
 from store.store import Slot, Store
 
 ANEW = "run `ttprep run` to make it anew"
+#: where a run would leave a file alone, for it may be the user's
+AWAY = "it is not recognised as ttprep's; move it out of the store and run `ttprep run`"
 #: kind of a note outside the videos' folders → its folder, and what to do about a damaged one
 _NOTES = {
     "source": (SOURCES, "the next `ttprep run` reads the video again"),
@@ -151,6 +154,9 @@ def _note(store: Store, path: Path, kind: str, remedy: str) -> Finding | None:
     try:
         read_note(path, kind, unsigned=store.unsigned)
     except DamagedError as e:
+        entry = look(path, store.root)
+        if kind != "splits" and entry is not None and not is_own(entry):
+            remedy = AWAY
         return Finding(path, 0, f"is damaged ({e.reason})", False, remedy)
     except OSError as e:
         return _unreadable(path, e)

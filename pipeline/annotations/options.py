@@ -122,7 +122,9 @@ class CsvMapping(Params):
     def _about_an_instant(self) -> CsvMapping:
         if self.columns.instant is None:
             if {"before", "after"} & self.model_fields_set:
-                raise ValueError("before and after lie about an instant: columns: {instant: NAME} names it")
+                raise ValueError(
+                    "before and after lie about an instant; name its column: columns: {instant: NAME}"
+                )
         elif self.end_inclusive:
             raise ValueError("an instant has no end; leave end_inclusive out")
         elif not self.before + self.after:

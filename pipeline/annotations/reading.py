@@ -354,13 +354,13 @@ def _unknown(file: AnnotationFile, formats: FormatRegistry) -> str:
     kinds = [k.format for k in formats.formats if k.format.syntax == file.syntax]
     read = " and ".join(kind.told_by for kind in kinds)
     if file.xml is not None:
-        return f"XML with <{file.xml.tag[:40]}> on top; {read} are read"
+        return f"XML with <{file.xml.tag[:40]}> on top; what is read: {read}"
     if file.json is not None:
         keys = ", ".join(shown(m.key) for m in file.json.members[:3])
         what = f"with the keys {keys}, …" if keys else "of another kind"
         if all({"x", "y"} <= m.node.keys() for m in file.json.members) and keys:
             what = "of positions by frame (OpenTTGames ball markup), which is no annotation of strokes"
-        return f"JSON {what}; {read} are read"
+        return f"JSON {what}; what is read: {read}"
     file.text()  # what is not text is refused as such
     line = file.data[:4096].decode("utf-8", "replace").splitlines()[0].strip()
     wanted = " or ".join("+".join(sorted(m.columns.required)) for m in mappings_of(file.options)[-3:])

@@ -204,7 +204,7 @@ def read_list(path: Path) -> dict[str, VideoFacts]:
     except OSError as e:
         raise UserError(f"{path}: cannot be read ({e.strerror}); check the path", USAGE) from e
     except (KeyError, ValueError, TypeError, ZeroDivisionError, csv.Error) as e:
-        reason = f"not a list of videos ({e}); it needs the columns video, frames and fps"
+        reason = f"not a list of videos ({e}); give it the columns video, frames and fps"
         raise UserError(f"{path}:{len(out) + 2 + bool(top)}: {reason}", USAGE) from e
     return out
 

@@ -23,8 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FAILED, UserError
+from pipeline.execution.jobs import VANISHED
 from pipeline.planning.request import Where
 
+#: how long a scheduler may take until it has a worker, s
+WORKERS_WITHIN_S = 30.0
 TOPIC = "ttprep-progress"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -189,14 +192,15 @@ def performance_report(path: Path) -> Any:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        with path.open("ab"):  # as Dask will, at the end
+            pass
     except OSError as e:
         raise UserError(f"{path}: the report cannot be written ({e.strerror}); give another --report") from e
     return report(filename=str(path))
 
 
 def _check_workers(client: Any, where: Where, root: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WORKERS_WITHIN_S
     while not client.scheduler_info()["workers"]:
         if time.monotonic() > deadline:
             raise UserError(
@@ -209,6 +213,8 @@ def _check_workers(client: Any, where: Where, root: Path) -> None:
         if not answer:
             raise UserError(
                 f"worker {worker} does not see the store {root}; use a folder that all machines share"
+                if where.scheduler
+                else f"{root}: {VANISHED}"
             )
 
 

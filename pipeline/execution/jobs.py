@@ -17,7 +17,7 @@ from pipeline.execution.cuboid_files import make_samples
 from pipeline.execution.feature_files import Progress, join, make, make_part, peak_memory_mb
 from pipeline.planning.graph import Node
 from stages.base import VIDEO, StageError
-from store import DamagedError, ForeignError, Store, StoreError
+from store import DamagedError, ForeignError, NoStoreError, Store, StoreError
 from store.text import valid_text
 
 #: what to do where memory runs out: on this machine, and on a cluster, whose workers ttprep does not start
@@ -25,6 +25,8 @@ MORE_MEMORY = (
     "give each worker more: fewer of them with --workers, or on a cluster that --scheduler names, "
     "`dask worker` with fewer --nworkers and a larger --memory-limit; then run again"
 )
+#: what a store is said to have done that somebody removed, or that lies on a disk that is gone
+VANISHED = "the store vanished during the run; run again"
 
 
 @dataclass(frozen=True)
@@ -185,12 +187,25 @@ def note_failure(job: Job, reason: str) -> None:
         return  # the result carries the reason all the same
 
 
+def is_lost(root: Path) -> bool:
+    """Tell whether a store that a run began with is no longer there."""
+    try:
+        Store.open(root)
+    except NoStoreError:
+        return True
+    except (StoreError, OSError):
+        return False
+    return False
+
+
 def explain(error: Exception, job: Job) -> str:
     """Return one line for an error: what, why, remedy."""
     if isinstance(error, StageError):
         text = str(error)
         return text if job.node.source.name in text else f"{job.node.source.name}: {text}"
     what = f"{job.node.source.name}: {job.node.stage.name}"
+    if isinstance(error, StoreError | OSError) and is_lost(job.root):
+        return f"{what}: {job.root}: {VANISHED}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{what}: the disk of {job.root} is full; free some space and run again"
     if isinstance(error, ForeignError):

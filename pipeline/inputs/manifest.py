@@ -98,7 +98,7 @@ class Splits(_Part):
     def _sums_to_one(self) -> Splits:
         total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + validation + test must be 1, they are {total:g}")
+            raise ValueError(f"train + validation + test are {total:g}, not 1; change one of them")
         return self
 
 

@@ -23,5 +23,5 @@ def encode_png(image: NDArray[Any]) -> bytes:
     """
     done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     if not done:
-        raise RuntimeError("OpenCV cannot encode PNG; install a build of it with PNG support")
+        raise RuntimeError("PNG cannot be encoded by this OpenCV; install a build of it that can")
     return bytes(data.tobytes())

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import NO_STORE, SOME_FAILED, USAGE
+from tests.remedies.following import Says
 from tests.support.command_line import FAST, as_json, debris, stage_files, ttprep, write_clip, write_manifest
 
 
@@ -243,7 +244,7 @@ def test_a_full_disk(folder: Path, small_disk: Path) -> None:
     store = small_disk / "store"
     done = ttprep("run", "--store", store, "videos", cwd=folder)
     assert done.returncode == SOME_FAILED, done.stdout + done.stderr
-    assert "is full; free some space and run again" in done.stdout
+    Says("the disk of {} is full; free some space and run again").of(done.stdout)
     assert not debris(store)
     assert ttprep("verify", "--store", store, "--read-data", cwd=folder).returncode == 0
     subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)

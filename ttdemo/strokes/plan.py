@@ -128,7 +128,7 @@ def plan_clip(
     """
     unknown = [s for s in strokes if s not in MOTIONS]
     if unknown:
-        raise ValueError(f"no stroke is called {unknown[0]!r}; the known ones are: {', '.join(MOTIONS)}")
+        raise ValueError(f"no stroke is called {unknown[0]!r}; known: {', '.join(MOTIONS)}")
     check_size(size)
     rate = Fraction(fps).limit_denominator(1001)
     if rate < 10:

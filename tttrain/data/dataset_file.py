@@ -170,6 +170,24 @@ class DatasetInfo:
         inside = (self.samples.split == split) | (split == "all")
         return np.flatnonzero(inside & (self.samples.label >= 0))
 
+    def samples_of(self, split: str) -> NDArray[np.intp]:
+        """Return the rows of a split as :meth:`rows_of` does; there is at least one.
+
+        Raises
+        ------
+        TrainError
+            There is no such split, or no sample in it.
+        """
+        rows = self.rows_of(split)
+        if not len(rows):
+            others = [name for name in self.splits if len(self.rows_of(name))]
+            hint = "annotate some and export again"
+            if others:
+                hint = f"name another one, there are some in: {', '.join(others)}"
+            what = f"split {split!r} has no sample of taxonomy {self.taxonomy}"
+            raise TrainError(f"{self.path}: {what}; {hint}")
+        return rows
+
     def place_of(self, row: int) -> Place:
         """Return where the stroke of a row of ``/samples`` lies among the rows that are stored of it."""
         s = self.samples

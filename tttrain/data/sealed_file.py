@@ -102,9 +102,11 @@ def _sound(path: Path) -> Seal | None:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise TrainError(f"{path}: no such file; `ttprep export {path}` writes one") from None
+        raise TrainError(
+            f"{path}: no such file; `ttprep export {shlex.quote(str(path))}` writes one"
+        ) from None
     except OSError as error:
-        raise TrainError(f"{path}: cannot be opened ({error.strerror or error})") from None
+        raise TrainError(f"{path}: cannot be opened ({error.strerror or error}); check the path") from None
     try:
         mode = os.fstat(handle).st_mode
         if stat.S_ISDIR(mode):
@@ -112,12 +114,15 @@ def _sound(path: Path) -> Seal | None:
         if not stat.S_ISREG(mode):
             raise TrainError(f"{path}: not a regular file; name the .h5 file")
         if os.pread(handle, len(_HDF5), 0) != _HDF5:
-            raise damaged(path, "cannot be read as HDF5 (it does not begin like one)")
+            what = "cannot be read as HDF5 (it does not begin like one); move it elsewhere, and"
+            raise TrainError(f"{path}: {what} `ttprep export {shlex.quote(str(path))}` writes it anew")
         seal = _read_seal(handle, path)
         if seal is not None and _hash(handle, seal, path) != seal.head_sha256:
             raise damaged(path, "damaged: its tables or structures are not those that were written")
     except OSError as error:
-        raise TrainError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise TrainError(
+            f"{path}: cannot be read ({error.strerror or error}); mend that and start again"
+        ) from None
     finally:
         os.close(handle)
     return seal
@@ -206,7 +211,9 @@ def _require_format(file: h5py.File, path: Path, *, sealed: bool) -> None:
     if not isinstance(kind, str) or kind != FORMAT:
         raise TrainError(f"{path}: HDF5, but not a {FORMAT}; `ttprep export DATASET.h5` writes one")
     if not isinstance(version, int | np.integer) or isinstance(version, bool):
-        raise TrainError(f"{path}: attribute format_version: {str(version)[:40]!r} is no number")
+        raise TrainError(
+            f"{path}: attribute format_version: {str(version)[:40]!r} is no number; export it again"
+        )
     if version != VERSION:
         raise TrainError(
             f"{path}: format version {version}, this tttrain reads version {VERSION}; "

@@ -127,9 +127,7 @@ def mask_ranges(
         The split has no sample, or the model has no attention blocks.
     """
     info, view = network.info, network.view
-    rows = info.rows_of(split)
-    if not len(rows):
-        raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    rows = info.samples_of(split)
     data, prepare = StrokeDataset(info, rows, view, network.record.inputs), network.preparer()
     found: dict[str, tuple[float, float]] = {}
     for clip in batches(loader(data, EpochBatches(len(data), batch), workers=workers)):

@@ -337,8 +337,7 @@ def compare(
         The split has no sample, or one of the trainings cannot be done.
     """
     info = read_info(dataset, trainings[0].config.taxonomy)
-    if not len(info.rows_of(split)):
-        raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    info.samples_of(split)
     owned.require(folder / name for name in (*TABLES, *(f"{t.folder.name}/{RESULT}" for t in trainings)))
     ready = prepare_trainings(
         dataset, trainings, initial=runtime.initial, allow_absent=allow_absent, note=note

@@ -59,7 +59,9 @@ def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "al
         inside = set(info.samples.video[info.rows_of(split)].tolist())
         there = [v for v in there if v in inside]
         if not there:
-            raise TrainError(f"{info.path}: no untrimmed video has samples of split {split!r}")
+            raise TrainError(
+                f"{info.path}: no untrimmed video has samples of split {split!r}; take another one"
+            )
     known = {str(info.videos.name[v]): v for v in there}
     for name in names:
         if name not in known:
@@ -80,7 +82,8 @@ def video_scores(
     """Compute the class scores of every frame of a video.
 
     A window of T frames gives the scores of the frame in its middle; other frames take those of the
-    nearest window. A video shorter than T repeats its last frame.
+    nearest window; where the last step leaves some of the last frames out, a window that ends with the video
+    follows. A video shorter than T repeats its last frame.
 
     Parameters
     ----------
@@ -100,7 +103,8 @@ def video_scores(
     """
     info, view = network.info, network.view
     n = int(info.videos.rows[video])
-    starts = np.arange(0, max(n - view.span, 0) + 1, step)
+    room = max(n - view.span, 0)
+    starts = np.union1d(np.arange(0, room + 1, step), [room])  # the last one ends with the video
     prepare = network.preparer(window=info.crop)
     parts: list[ClassScores] = []
     done = 0

@@ -152,9 +152,7 @@ def evaluate(
         The split has no samples, or the networks cannot decide together.
     """
     info = networks[0].info
-    rows = info.rows_of(split)
-    if not len(rows):
-        raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+    rows = info.samples_of(split)
     _check_alike(networks)
     files = list(_files(info, rows, folder, split))
     owned.adopt(files, folder.parent)

@@ -87,9 +87,7 @@ class TrialScorer:
             No such split, or none of its samples has a class.
         """
         info, view = self.network.info, self.network.view
-        rows = info.rows_of(split)
-        if not len(rows):
-            raise TrainError(f"{info.path}: split {split!r} has no sample of taxonomy {info.taxonomy}")
+        rows = info.samples_of(split)
         unscaled = replace(view, size=view.crop)
         data = StrokeDataset(info, rows, unscaled, ("rgb",), "whole")
         for clip in batches(loader(data, None)):

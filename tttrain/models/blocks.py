@@ -54,7 +54,7 @@ class Branch(nn.Module):
             text = "×".join(str(side) for side in reversed(volume))
             raise TrainError(
                 f"an input of {text} is gone after three poolings; "
-                "every side, and the number of frames, must be 8 or more"
+                "every side must be 8 or more (--size), and the number of frames too (--length)"
             )
         layers: list[nn.Module] = []
         for i, filters in enumerate(FILTERS):

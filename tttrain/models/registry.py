@@ -68,7 +68,7 @@ def make_options(spec: ModelSpec, given: Mapping[str, Any]) -> Options:
         name = ".".join(str(part) for part in first["loc"])
         known = ", ".join(sorted(spec.options.model_fields))
         what = f"option {name}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
-        raise TrainError(f"model {spec.name}, {what}; it has: {known}", USAGE) from None
+        raise TrainError(f"model {spec.name}, {what}; there are: {known}", USAGE) from None
 
 
 def build(name: str, shape: InputShape, classes: int, options: Mapping[str, Any] | None = None) -> nn.Module:

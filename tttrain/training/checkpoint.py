@@ -126,7 +126,7 @@ class Checkpoints:
         digest = self._digests.get(path.name)
         if not path.is_file():
             if path.exists():
-                raise TrainError(f"{path}: damaged (not a regular file); {OVER}")
+                raise TrainError(f"{path}: damaged (not a regular file); move it elsewhere, then {OVER}")
             raise FileNotFoundError
         with path.open("rb") as file:
             if digest is not None and hashlib.file_digest(file, "sha256").hexdigest() != digest:

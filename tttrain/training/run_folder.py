@@ -147,17 +147,20 @@ def open_run(folder: Path, record: RunRecord, *, force: bool) -> RunRecord:
     path = folder / RUN
     if os.path.lexists(path):
         atomic.require_replaceable(path)
-    if path.exists() and not force:
+    goes_on = path.exists() and not force
+    if goes_on:
         there = read_run(folder)
         differences = record.config.differences(there.config)
         if there.data.samples_digest != record.data.samples_digest:
             differences.append(f"dataset: {there.data.path} → {record.data.path}, other samples or labels")
-        if differences:
+        if differences and any(os.path.lexists(folder / name) for name in (POINTER, HISTORY)):
             raise TrainError(
                 f"{folder}: holds a run with other settings ({'; '.join(differences)}); "
                 "give the same ones to go on, another folder, or --force to start over",
                 USAGE,
             )
+        goes_on = not differences  # a run without an epoch holds nothing: it was refused, say, for its data
+    if goes_on:
         owned.begin(folder, (CURVES,))
         owned.require((folder / CURVES,))
     elif folder.exists() and not folder.is_dir():

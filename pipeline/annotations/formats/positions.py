@@ -90,7 +90,10 @@ class Positions:
             if found:
                 return exact(found)
             self._doubt(
-                line, f"the task has no number under {given!r}; 24 positions a second are assumed", "field"
+                line,
+                f"the task has no number under {given!r}, and 24 positions a second are assumed; give it in"
+                " the task's data, or another frame_rate",
+                "field",
             )
         elif given is not None:
             return exact(given)

@@ -243,10 +243,8 @@ class Recorder:
         """
         longest = max((label or "", annotator, player), key=len)
         if len(longest) > LONGEST_NAME:
-            message = (
-                f"a label or name of {len(longest)} characters, {shown(longest)}; at most {LONGEST_NAME}"
-            )
-            self.issue(line, "malformed", message)
+            what = f"a label or name of {len(longest)} characters, {shown(longest)}"
+            self.issue(line, "malformed", f"{what}; shorten it to {LONGEST_NAME}")
             return
         self.annotations.append(
             Annotation(

@@ -63,7 +63,7 @@ def test_the_rate_of_a_video_whose_frames_are_not_counted_is_not_needed_yet(tmp_
     ("mapping", "why"),
     [
         ({"columns": {"instant": "t", "begin": "b"}}, "one kind of columns"),
-        ({"before": 0.4}, "names it"),
+        ({"before": 0.4}, "name its column"),
         ({"columns": {"instant": "t"}, "end_inclusive": True}, "an instant has no end"),
         ({"columns": {"instant": "t"}, "before": 0, "after": 0}, "both 0"),
         ({"columns": {"instant": ""}}, "at least 1 character"),

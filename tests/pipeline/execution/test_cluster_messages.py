@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OK, SOME_FAILED
+from tests.remedies.following import Says
 from tests.support.command_line import dask_cluster, ttprep, write_clip, write_manifest
 
 
@@ -72,8 +73,8 @@ def test_a_worker_that_does_not_see_a_video_is_named(folder: Path) -> None:
         (line,) = [x for x in done.stdout.splitlines() if x.startswith("failed: ")]
         assert line.startswith("failed: v/a.mp4: the worker tcp://")
         assert f"on {socket.gethostname()} does not see {folder}/v/a.mp4 (No such file or directory)" in line
-        assert (
-            "use a folder that all machines share under one path, or stop that worker, and run again" in line
+        Says("saw; use a folder that all machines share under one path, or stop that worker, and run").of(
+            line
         )
         with worker(address):  # what the line says
             assert ttprep(*words, cwd=folder).returncode == OK
@@ -87,7 +88,7 @@ def test_a_worker_out_of_memory_gets_a_remedy_for_a_cluster(folder: Path) -> Non
             done = ttprep(*words, cwd=folder)
         assert done.returncode == SOME_FAILED
         (line,) = [x for x in done.stdout.splitlines() if x.startswith("failed: ")]
-        assert "`dask worker` with a larger --memory-limit" in line
+        Says("with more memory each (`dask worker` with a larger --memory-limit and fewer").of(line)
         assert "--workers" not in line
         with worker(address, "--memory-limit", "2GB"):  # what the line says
             assert ttprep(*words, cwd=folder).returncode == OK

@@ -14,6 +14,7 @@ from pipeline.inputs.sources import identify
 from pipeline.planning.graph import build
 from stages.base import VIDEO
 from store import Store
+from tests.remedies.following import Says
 from tests.support.projects import manifest_in, write_video
 
 
@@ -32,5 +33,9 @@ def test_a_stage_that_looks_at_the_video_notices_that_it_is_another_one(tmp_path
     os.utime(a, (1.7e9, 1.7e9))
     result = run_job(Job(store.root, nodes[stage]))
     assert result.state == "failed"
-    assert "changed while it was read; wait until it is copied completely, run again" in result.reason
+    Says("changed while it was read; wait until it is copied completely, run again").of(result.reason)
     assert store.receipt(nodes[stage].slot) is None
+    (source,) = identify([a], store)
+    nodes = build(source, manifest, ["frames", "foreground", "flow"])
+    for name in ("frames", "foreground", "flow"):
+        assert run_job(Job(store.root, nodes[name])).state == "done"

@@ -51,7 +51,7 @@ def test_defaults_are_the_three_stream_papers() -> None:
         ("stages:\n  frames:\n    fit: squash\n", 3, ["stages.frames.fit", "'pad', 'crop' or 'stretch'"]),
         ("modalities: [rgb, sound]\n", 1, ["modalities.1", "'sound'"]),
         ("modalities: [rgb, rgb]\n", 1, ["none twice"]),
-        ("splits:\n  train: 0.9\n", 1, ["must be 1"]),
+        ("splits:\n  train: 0.9\n", 1, ["not 1"]),
         ("version: 2\n", 1, ["version"]),
         ("taxonomy: colours\n", 1, ["colours", "known:"]),
         ("videos:\n  - path: a.mp4\n    fsp: 3\n", 3, ["fsp", "did you mean"]),

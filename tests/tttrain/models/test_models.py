@@ -175,7 +175,7 @@ def test_options_may_be_texts_as_a_command_line_gives_them() -> None:
         ("twinn", {}, "did you mean twin?"),
         ("zzz", {}, "rgb-stcnn"),
         ("twin", {"attention": 4}, "attention"),
-        ("twin", {"atention": 1}, "it has: attention, fusion"),
+        ("twin", {"atention": 1}, "there are: attention, fusion"),
         (
             "twin",
             {"attention": 1, "residual": 2},

@@ -1,0 +1,189 @@
+"""What the commands of ttprep say to do, followed as it is written: the next call succeeds."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.main import main
+from pipeline.errors import OK
+from tests.remedies.following import Case, Says, both, call, check, manifest, write
+from tests.support.flipped_store import TINY as TRIAL
+from tests.support.flipped_store import write_trial
+from tests.support.projects import TINY, write_actions
+
+RUN = ("run", "--workers", "0", "--stage", "frames")
+PREVIEW = ("preview", "videos/clip.mp4", "-o")
+
+
+def run(*words: object) -> None:
+    code, text = call(main, "run", "--workers", "0", *words)
+    assert code == OK, text
+
+
+def first_stage() -> None:
+    run("--stage", "frames", "videos/clip.mp4")
+
+
+def other_first() -> None:
+    """Make a store that knows another video."""
+    run("--stage", "frames", "videos/other.mp4")
+
+
+def listed() -> None:
+    write_actions(Path("annotations/clip.xml"), [(5, 45, "Up"), (60, 100, "Down")])
+    manifest(**{**TINY, "videos": ["videos/clip.mp4"], "modalities": ["rgb"]})
+
+
+def made() -> None:
+    listed()
+    run()
+
+
+def half_made() -> None:
+    listed()
+    run("--stage", "frames")
+
+
+def started(*words: str) -> None:
+    """Make the frames of a trial that is a sample from its start on."""
+    write_trial(Path("trials/a"), joints=True)
+    source = {"kind": "frames", "path": "trials", "fps": 30, "joints": "joints.csv", "sample": "start"}
+    manifest(**{**TRIAL, "sources": [source], "store": "ttprep-store"})
+    run("--stage", *words or ("frames",))
+
+
+def with_a_start() -> None:
+    started("start")
+
+
+START = ("preview", "--start", "trials/a", "-o")
+DEMO = ("demo", "d", "--render-only", "--workers", "1", "--clips", "1", "--strokes", "1")
+CASES = {
+    "a manifest that is there": Case(
+        ("init",),
+        Says("exists; give another name, or {} to replace it"),
+        lambda force: ("init", force),
+        prepare=write("data_manifest.yaml", "videos: [videos]\n"),
+    ),
+    "a manifest that is there, another name": Case(
+        ("init",),
+        Says("exists; give another name"),
+        ("init", "m.yaml"),
+        prepare=write("data_manifest.yaml", "videos: [videos]\n"),
+    ),
+    "a stage that is not there": Case(
+        ("run", "--workers", "0", "--stage", "frame", "videos/clip.mp4"),
+        Says("there is no stage {}; the stages are {}"),
+        lambda _, names: (*RUN[:-1], names.split(", ")[0], "videos/clip.mp4"),
+    ),
+    "two ways to compute": Case(
+        ("run", "--workers", "0", "--scheduler", "tcp://localhost:1", "--stage", "frames", "videos/clip.mp4"),
+        Says("--workers is for this machine, --scheduler for a cluster: give one of them"),
+        (*RUN, "videos/clip.mp4"),
+    ),
+    "no store": Case(
+        ("status", "--store", "store", "videos/clip.mp4"),
+        Says("make one with `ttprep {}`"),
+        follow=lambda word: call(main, word, *RUN[1:], "--store", "store", "videos/clip.mp4"),
+    ),
+    "another store": Case(
+        ("status", "--store", "store", "videos/clip.mp4"),
+        Says(", or give another with {}"),
+        lambda option: ("status", option, "ttprep-store", "videos/clip.mp4"),
+        prepare=first_stage,
+    ),
+    "a preview of nothing": Case(
+        (*PREVIEW, "p.png"),
+        Says("nothing is computed for it yet; run `ttprep {}` on it first"),
+        follow=lambda word: call(main, word, *RUN[1:], "videos/clip.mp4"),
+        prepare=other_first,
+    ),
+    "a preview of a frame that is not there": Case(
+        (*PREVIEW, "p.png", "--frame", "120"),
+        Says("frame {} does not exist; the video has frames 0 to {}"),
+        lambda _, last: (*PREVIEW, "p.png", "--frame", last),
+        prepare=first_stage,
+    ),
+    "a preview of another suffix": Case(
+        (*PREVIEW, "p.txt"),
+        Says("a preview is a .png, {} or .mp4; choose one of these suffixes"),
+        lambda suffix: (*PREVIEW, f"p{suffix}"),
+        prepare=first_stage,
+    ),
+    "a preview where no file can be": Case(
+        (*PREVIEW, "videos/clip.mp4/p.png"),
+        Says("cannot be written ({}); give another {}"),
+        lambda _, option: (*PREVIEW[:-1], option, "p.png"),
+        prepare=first_stage,
+    ),
+    "a start that is not computed": Case(
+        (*START, "p.png"),
+        Says("its start is not computed; run `ttprep {}` on it first"),
+        follow=lambda words: call(main, *words.split(), "--workers", "0", "trials/a"),
+        prepare=started,
+    ),
+    "a start in another picture": Case(
+        (*START, "p.jpg"),
+        Says("the plot of a start is a {}; choose that suffix"),
+        lambda suffix: (*START, f"p{suffix}"),
+        prepare=with_a_start,
+    ),
+    "a start where no file can be": Case(
+        (*START, "videos/clip.mp4/p.png"),
+        Says("cannot be written ({}); give another {}"),
+        lambda _, option: (*START[:-1], option, "p.png"),
+        prepare=with_a_start,
+    ),
+    "an export before its run": Case(
+        ("export", "d.h5"),
+        Says("not computed or out of date; run `ttprep {}` first"),
+        follow=lambda word: call(main, word, "--workers", "0"),
+        prepare=half_made,
+    ),
+    "a report of nothing": Case(
+        ("annotations", "--json"),
+        Says("no annotations given; name files or folders"),
+        ("annotations", "--json", "annotations"),
+        prepare=both(listed, partial(manifest, **{**TINY, "annotations": []})),
+    ),
+    "a report of nothing, listed": Case(
+        ("annotations", "--json"),
+        Says("or list them in the manifest"),
+        follow=listed,
+        prepare=both(listed, partial(manifest, **{**TINY, "annotations": []})),
+    ),
+    "a report of a file that is not there": Case(
+        ("annotations", "--json", "labels"),
+        Says("no such file or folder; check the path"),
+        ("annotations", "--json", "annotations"),
+        prepare=listed,
+    ),
+    "a list of videos that is not there": Case(
+        ("annotations", "annotations", "--videos", "lists.csv"),
+        Says("cannot be read ({}); check the path"),
+        ("annotations", "annotations", "--videos", "list.csv"),
+        prepare=both(listed, write("list.csv", "video,frames,fps\nclip.mp4,120,60\n")),
+    ),
+    "a list of other columns": Case(
+        ("annotations", "annotations", "--videos", "list.csv"),
+        Says("not a list of videos ({}); give it the columns {}, {} and {}"),
+        follow=lambda _, *names: Path("list.csv").write_text(f"{','.join(names)}\nclip.mp4,120,60\n"),
+        prepare=both(listed, write("list.csv", "video,frames\nclip.mp4,120\n")),
+    ),
+    "a size of a demo": Case(
+        (*DEMO, "--size", "64"), Says("--size {}: give WIDTHxHEIGHT, e.g."), (*DEMO, "--size", "64x48")
+    ),
+    "a duration of a demo": Case(
+        (*DEMO, "--size", "64x48", "--stroke-seconds", "1"),
+        Says(" {}: give SHORTEST-LONGEST in seconds, e.g. {}"),
+        lambda _, example: (*DEMO, "--size", "64x48", "--stroke-seconds", example),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_remedy_works_as_it_is_written(here: Path, name: str) -> None:
+    check(main, CASES[name])
