@@ -56,11 +56,13 @@ class VideoArray:
     --------
     >>> v = ttprep.open("ttprep-store")["match1.mp4"]
     >>> v.frames[10].shape, v.frames[10:20].dtype
-    ((180, 320, 3), dtype('uint8'))
-    >>> v.flow["0.1s":"0.2s"].shape, v.flow.units
-    ((12, 180, 320, 2), 'px')
-    >>> v.frames[[3, 1, 2], 90:, ::2].shape, v.frames[-1:-20:-5].shape
-    ((3, 90, 160, 3), (4, 180, 320, 3))
+    ((90, 160, 3), dtype('uint8'))
+    >>> v.flow["12.0s":"14.0s"].shape, v.flow.units
+    ((20, 90, 160, 2), 'px')
+    >>> v.frames[[3, 1, 2], 45:, ::2].shape, v.frames["-2s"::-5].shape
+    ((3, 45, 80, 3), (26, 90, 160, 3))
+    >>> v.frames["0s":"9s":"0.5s"].shape
+    (18, 90, 160, 3)
     """
 
     def __init__(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: arrays that need no stage in front of their name
 _PLAIN = {("frames", "rgb"), ("foreground", "mask"), ("flow", "flow")}
+_WHOLE = ("frames", "foreground", "flow")
 _NAMES = {"channel": ("red", "green", "blue"), "component": ("x", "y"), "xy": ("x", "y")}
 #: axes whose names stand in the file's attributes
 _NAMED_BY = {"joint": "row_names", "xy_score": "column_names", "keypoint": "keypoint_names"}
@@ -44,21 +45,22 @@ def to_dataset(
         raise BadRequest(f'to_xarray needs {e.name}; `pip install "ttprep[xarray]"` installs it') from None
     variables: dict[str, Any] = {}
     coordinates: dict[str, Any] = {}
-    for stage, (arrays, told) in found.items():
+    sizes: dict[str, int] = {}
+    # whole frames come first: they say how long x and y are
+    for stage, (arrays, told) in sorted(found.items(), key=lambda item: (item[0] not in _WHOLE, item[0])):
         for array in arrays:
-            # rows that do not run along the video, as those of samples, have no place beside the others
-            if array.axes[0] not in ("frame", "pair") or len(array) > len(times):
-                continue
             name = array.name if (array.stage, array.name) in _PLAIN else f"{stage}_{array.name}"
-            axes = tuple(f"{stage}_{a}" if a == "pose" else a for a in array.axes)
+            axes = [{"pose": "person"}.get(a, a) for a in array.axes]
+            for n, (axis, size) in enumerate(zip(axes, array.shape, strict=True)):
+                if sizes.setdefault(axis, size) != size:
+                    axes[n] = f"{stage}_{axis}"
+                else:
+                    coordinates |= _coordinate(axis, size, told, times)
             rows = (min(array.chunk, max(1, len(array))), *array.shape[1:])
             # named by what decides the values, so that Dask knows equal arrays
             token = f"{array.key}-{array.name}"
             data = da.from_array(array, chunks=rows, name=token, asarray=False, fancy=True)
-            about = {"units": array.units, "description": array.description}
-            variables[name] = (axes, data, about)
-            for axis, size in zip(axes, array.shape, strict=True):
-                coordinates |= _coordinate(axis, size, told, times)
+            variables[name] = (axes, data, {"units": array.units, "description": array.description})
     return xr.Dataset(variables, coordinates, dict(attrs))
 
 

@@ -84,9 +84,9 @@ class Store:
         Examples
         --------
         >>> ttprep.open("ttprep-store").videos[["name", "frames", "fps", "duration"]]
-                 name  frames    fps  duration
-        0  match1.mp4      60  120.0       0.5
-        1  match2.mp4      40  120.0  0.333333
+                 name  frames   fps  duration
+        0  match1.mp4     145  10.0      14.5
+        1  match2.mp4      30  10.0       3.0
         """
         import pandas as pd
 
@@ -270,7 +270,7 @@ def open_store(
     Examples
     --------
     >>> ttprep.open("ttprep-store")["match1.mp4"].flow[20:30].shape
-    (10, 180, 320, 2)
+    (10, 90, 160, 2)
     >>> ttprep.open("elsewhere")
     Traceback (most recent call last):
     ttprep.errors.NoSuchFile: elsewhere: does not exist; `ttprep run --store elsewhere VIDEOS` makes a store

@@ -91,7 +91,12 @@ class Selection:
         return keys | dict(self.choice)
 
     def slot(self, stage: str) -> Slot:
-        """Return where the result of a stage lies that is read.
+        """Return where the result of a stage lies that is read; errors as :meth:`receipt`."""
+        receipt = self.receipt(stage)
+        return Slot(self.video, receipt.stage, receipt.key)
+
+    def receipt(self, stage: str) -> Receipt:
+        """Return the receipt of the result of a stage that is read.
 
         Raises
         ------
@@ -102,11 +107,11 @@ class Selection:
         wanted = {r.key: r for r in entry.receipts}
         frames = wanted.get(keys.get("frames", ""))
         if stage == "pose" and "pose" not in keys and frames is not None and "keypoints" in frames.shapes:
-            return entry.slot(frames)  # joints that came with the source stand for those that are found
+            return frames  # joints that came with the source stand for those that are found
         receipt = wanted.get(keys.get(stage, ""))
         if receipt is None:
             raise MissingResult(self._missing(entry, stage))
-        return entry.slot(receipt)
+        return receipt
 
     def results(self) -> list[Result]:
         """Return all results, newest first."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.reading.arrays import Handles, array_names, attributes, describe, take
 from pipeline.reading.clock import Clock, read_clock
 from ttprep.arrays import VideoArray
-from ttprep.errors import BadRequest, MissingResult, translated
+from ttprep.errors import BadIndex, BadRequest, MissingResult, translated
 from ttprep.indexing import rows_of
 from ttprep.selection import Result, Selection
 from ttprep.tables import TABLES
@@ -42,11 +42,11 @@ class Video:
     --------
     >>> v = ttprep.open("ttprep-store")["match1.mp4"]
     >>> v
-    <ttprep video match1.mp4: frames, foreground, flow, roi, statistics>
+    <ttprep video match1.mp4: frames, foreground, pose, flow, roi, statistics, descriptor, untrimmed, cuboids>
     >>> v.roi[["frame", "time"]].head(2)
-       frame      time
-    0      0  0.000000
-    1      1  0.008333
+       frame  time
+    0      0   0.0
+    1      1   0.1
     """
 
     def __init__(self, handles: Handles, selection: Selection) -> None:
@@ -181,8 +181,8 @@ class Video:
         Examples
         --------
         >>> v = ttprep.open("ttprep-store")["match1.mp4"]
-        >>> v.table("statistics", slice("0.1s", "0.2s"))["frame"].tolist()
-        [12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]
+        >>> v.table("statistics", slice("1.2s", "2s"))["frame"].tolist()
+        [12, 13, 14, 15, 16, 17, 18, 19]
         """
         if stage not in TABLES:
             raise BadRequest(f"there is no table of {stage!r}; there are {', '.join(TABLES)}")
@@ -216,9 +216,17 @@ class Video:
         """
         slot = self._selection.slot(stage)
         names = array_names(self._handles, slot)
+        clock = self._no_clock if self._cuts_samples(stage) else self._clock
         if name not in names:
             raise MissingResult(f"{self.name}: {stage} holds no array {name!r}; it holds {', '.join(names)}")
-        return VideoArray(self._handles, slot, name, f"{self.name}: {stage}.{name}", self._clock)
+        return VideoArray(self._handles, slot, name, f"{self.name}: {stage}.{name}", clock)
+
+    def _cuts_samples(self, stage: str) -> bool:
+        return "samples" in self._selection.receipt(stage).parts
+
+    @staticmethod
+    def _no_clock() -> Clock:
+        raise BadIndex("rows of samples do not run along the video; give them by number")
 
     # -- which results ----------------------------------------------------------------------
 
@@ -280,8 +288,9 @@ class Video:
         Returns
         -------
         xarray.Dataset
-            Variables are called by stage and array (``flow_flow``), but for ``rgb``, ``mask`` and ``flow``.
-            Dimensions are the arrays' axes. Coordinates: ``frame`` with ``time`` (s) beside it, ``pair`` (the
+            Variables are called by stage and array (``roi_centre``), but for ``rgb``, ``mask`` and ``flow``.
+            Dimensions are the arrays' axes, with the stage before it where one is shorter than that of frames
+            (``untrimmed_x``). Coordinates: ``frame`` with ``time`` (s) beside it, ``pair`` (the
             first frame of each) with ``pair_time``, ``y`` and ``x`` (px), names of channels, components,
             keypoints and joints. ``attrs["units"]`` as in the file.
 
@@ -295,15 +304,18 @@ class Video:
         --------
         >>> ds = ttprep.open("ttprep-store")["match1.mp4"].to_xarray("frames", "flow", "roi")
         >>> ds.flow.sel(pair=slice(20, 29)).mean("pair").sizes
-        Frozen({'y': 180, 'x': 320, 'component': 2})
-        >>> ds.rgb.swap_dims(frame="time").sel(time=0.25, method="nearest").frame.item()
-        30
+        Frozen({'y': 90, 'x': 160, 'component': 2})
+        >>> ds.rgb.swap_dims(frame="time").sel(time=12.52, method="nearest").frame.item()
+        125
         """
         from ttprep.labelled import to_dataset
 
-        chosen: Iterable[str] = stages or [s for s in self.stages if s in self._selection.chosen()]
+        there = self._selection.chosen()
+        chosen: Iterable[str] = stages or [s for s in there if not self._cuts_samples(s)]
         found = {}
         for stage in chosen:
+            if self._cuts_samples(stage):
+                raise BadRequest(f"rows of {stage} are those of samples; ttprep.open_dataset reads them")
             slot = self._selection.slot(stage)
             found[stage] = (
                 [self.array(slot.stage, n) for n in array_names(self._handles, slot) if n != "time"],

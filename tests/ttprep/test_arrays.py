@@ -20,7 +20,6 @@ import ttprep
 from pipeline.annotations.timeline import Timeline
 from pipeline.reading import arrays as reading
 from tests.support.projects import QUIET
-from tests.ttprep.conftest import manifest_of
 
 Array = NDArray[Any]
 
@@ -67,9 +66,9 @@ def test_all_of_it(wholes: dict[str, tuple[ttprep.VideoArray, Array]], name: str
     assert whole.any()
 
 
-bounds = st.none() | st.integers(-70, 70)
-slices = st.builds(slice, bounds, bounds, st.none() | st.integers(-30, 30).filter(bool))
-inner = st.builds(slice, st.integers(0, 90), st.none() | st.integers(80, 180), st.integers(1, 9))
+bounds = st.none() | st.integers(-160, 160)
+slices = st.builds(slice, bounds, bounds, st.none() | st.integers(-60, 60).filter(bool))
+inner = st.builds(slice, st.integers(0, 50), st.none() | st.integers(40, 90), st.integers(1, 9))
 
 
 @settings(max_examples=150)
@@ -91,7 +90,7 @@ def test_any_slice(
 @settings(max_examples=100)
 @given(
     name=st.sampled_from(["frames", "flow", "mask"]),
-    rows=st.lists(st.integers(-59, 58), max_size=12),
+    rows=st.lists(st.integers(-144, 143), max_size=12),
     as_array=st.booleans(),
 )
 def test_any_list(
@@ -104,15 +103,14 @@ def test_any_list(
 
 
 @settings(max_examples=30)
-@given(mask=st.lists(st.booleans(), min_size=59, max_size=59), as_array=st.booleans())
-def test_any_mask(
-    wholes: dict[str, tuple[ttprep.VideoArray, Array]], mask: list[bool], as_array: bool
-) -> None:
+@given(seed=st.integers(0, 999), as_array=st.booleans())
+def test_any_mask(wholes: dict[str, tuple[ttprep.VideoArray, Array]], seed: int, as_array: bool) -> None:
     array, whole = wholes["flow"]
-    np.testing.assert_array_equal(array[np.array(mask) if as_array else mask], whole[np.array(mask)])
+    mask = np.random.default_rng(seed).random(144) < seed / 999
+    np.testing.assert_array_equal(array[mask if as_array else mask.tolist()], whole[mask])
 
 
-@given(row=st.integers(-60, 59))
+@given(row=st.integers(-145, 144))
 @settings(max_examples=20)
 def test_one_frame(wholes: dict[str, tuple[ttprep.VideoArray, Array]], row: int) -> None:
     array, whole = wholes["frames"]
@@ -130,14 +128,14 @@ def test_what_is_returned_is_ones_own(wholes: dict[str, tuple[ttprep.VideoArray,
 def test_wide_frames_are_read_in_bands(
     wholes: dict[str, tuple[ttprep.VideoArray, Array]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(reading, "MOST_BYTES", 1 << 18)
     for array, whole in (wholes["frames"], wholes["flow"]):
-        for key in (slice(45, 58, 3), slice(57, 20, -7), [58, 2, 2], (slice(3, 6), slice(20, 100), 3), 7):
+        for key in (slice(45, 58, 3), slice(57, 20, -7), [58, 2, 2], (slice(3, 6), slice(20, 80), 3), 7):
             np.testing.assert_array_equal(array[key], whole[key])
 
 
 def test_memory_goes_with_the_slice(demo: Path) -> None:
-    """Half a megabyte of flow at a time; the video's takes 27."""
+    """A tenth of a megabyte of flow at a time; the video's takes 17."""
     flow = ttprep.open(demo / "ttprep-store")["match1.mp4"].flow
     chunk = flow.chunk * flow.nbytes // len(flow) // 2  # int16
     flow[0]
@@ -147,7 +145,7 @@ def test_memory_goes_with_the_slice(demo: Path) -> None:
         flow[t]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2.5 * chunk + 2**20
+    assert peak < 2.5 * chunk + 2**19 < flow.nbytes / 3
 
 
 def test_a_chunk_is_decoded_once(
@@ -165,16 +163,16 @@ def test_a_chunk_is_decoded_once(
     monkeypatch.setattr(FeatureReader, "chunk", chunk)
     array = wholes["flow"][0]
     array[:]
-    assert read == [0, 1, 2]
+    assert read == [0, 1, 2, 3, 4, 5]
     read.clear()
     array[[58, 0, 30, 1, 57, 31]]
     assert read == [0, 1, 2]
     read.clear()
-    for t in range(50, 59):
+    for t in range(50, 75):
         array[t]
     assert read == []
-    array[:40:-1]
-    assert read == [1, 2]
+    array[140:70:-1]
+    assert read == [3, 4, 5]
 
 
 # -- times -------------------------------------------------------------------------------------
@@ -183,32 +181,36 @@ def test_a_chunk_is_decoded_once(
 def test_slices_of_times(wholes: dict[str, tuple[ttprep.VideoArray, Array]]) -> None:
     array, whole = wholes["flow"]
     for key, same in {
-        ("0.1s", "0.2s"): slice(12, 24),
-        ("100ms", "0:00.2"): slice(12, 24),
-        ("0.1s", 20): slice(12, 20),
-        (None, "0.05s"): slice(0, 6),
-        ("-0.1s", None): slice(48, None),
-        ("-0.1s", "-0.05s"): slice(48, 54),
-        ("0.4s", "9s"): slice(48, None),
-        ("9s", None): slice(60, None),
-        ("0.2s", "0.1s"): slice(24, 12),
-        (datetime.timedelta(milliseconds=100), np.timedelta64(200, "ms")): slice(12, 24),
+        ("1.2s", "2.4s"): slice(12, 24),
+        ("1200ms", "0:02.4"): slice(12, 24),
+        ("1.2s", 20): slice(12, 20),
+        ("1.16s", "1.24s"): slice(12, 12),
+        ("1.15s", "1.25s"): slice(12, 13),
+        (None, "0.6s"): slice(0, 6),
+        ("-1s", None): slice(135, None),
+        ("-1s", "-0.5s"): slice(135, 140),
+        ("14s", "1:00"): slice(140, None),
+        ("9min", None): slice(145, None),
+        ("2.4s", "1.2s"): slice(24, 12),
+        (datetime.timedelta(milliseconds=1200), np.timedelta64(2400, "ms")): slice(12, 24),
     }.items():
         np.testing.assert_array_equal(array[slice(*key)], whole[same], err_msg=str(key))
-    np.testing.assert_array_equal(array["0.1s":"0.2s":3], whole[12:24:3])
-    np.testing.assert_array_equal(array["0.2s":"0.1s":-1], whole[24:12:-1])
-    np.testing.assert_array_equal(array["0s":"0.4s":"0.1s"], whole[[0, 12, 24, 36]])
-    np.testing.assert_array_equal(array[::"100ms"], whole[::12])
-    np.testing.assert_array_equal(array["0.4s"::"-0.2s"], whole[[48, 24, 0]])
-    np.testing.assert_array_equal(array["0.1s"], whole[12])
-    np.testing.assert_array_equal(array["-0.1s"], whole[48])
-    np.testing.assert_array_equal(array[["0.1s", 3, "0.104s"]], whole[[12, 3, 12]])
-    np.testing.assert_allclose(array.times, np.arange(59) / 120)
+    np.testing.assert_array_equal(array["1.2s":"2.4s":3], whole[12:24:3])
+    np.testing.assert_array_equal(array["2.4s":"1.2s":-1], whole[24:12:-1])
+    np.testing.assert_array_equal(array["0s":"4s":"1s"], whole[[0, 10, 20, 30]])
+    np.testing.assert_array_equal(array[::"1200ms"], whole[::12])
+    np.testing.assert_array_equal(array["4.8s"::"-2.4s"], whole[[48, 24, 0]])
+    np.testing.assert_array_equal(array["0s":"0.3s":"0.05s"], whole[[0, 1, 1, 2, 2, 3]])
+    np.testing.assert_array_equal(array["1.2s"], whole[12])
+    np.testing.assert_array_equal(array["-1s"], whole[135])
+    np.testing.assert_array_equal(array[["1.2s", 3, "1.24s"]], whole[[12, 3, 12]])
+    np.testing.assert_allclose(array.times, np.arange(144) / 10)
 
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> tuple[ttprep.Video, Array]:
     """A video whose rate changes: its frames, and their times."""
+    from pipeline.inputs.manifest import Manifest
     from pipeline.planning.request import Request, Where
     from pipeline.run import run
     from tests.support.timed_videos import write_timed
@@ -218,7 +220,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> tuple[ttprep.Video, Arra
     steps = np.where(np.arange(50) < 25, rng.integers(20, 30, 50), rng.integers(40, 70, 50))
     shown = np.cumsum(steps) / 1000
     path = write_timed(root / "phone.mp4", shown - shown[0])
-    request = Request(manifest_of(root), root / "store", (path,), ("frames",), Where(workers=0))
+    request = Request(Manifest(dataset=None), root / "store", (path,), ("frames",), Where(workers=0))
     assert run(request, QUIET).code == 0
     v = ttprep.open(root / "store")["phone.mp4"]
     return v, v.times
@@ -250,17 +252,17 @@ def test_a_variable_rate_is_not_mapped_by_fps(uneven: tuple[ttprep.Video, Array]
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        (60, "there is no 60; it has 59 rows, 0 to 58"),
-        (-60, "there is no -60"),
-        ([0, 99], "there is no 99"),
+        (144, "there is no 144; it has 144 rows, 0 to 143"),
+        (-145, "there is no -145"),
+        ([0, 199], "there is no 199"),
         (1.5, 'write "1.5s" for seconds'),
         (slice(0.5, 1.0), 'write "0.5s" for seconds'),
         ("soon", "is no time"),
         ("12", "is no time"),
-        ("0.6s", "lies outside; it lasts from 0.000 to 0.500 s"),
-        ("-0.6s", "lies outside"),
+        ("14.6s", "lies outside; it lasts from 0.000 to 14.500 s"),
+        ("-14.6s", "lies outside"),
         (True, "is neither a frame's number nor a time"),
-        ([True, False], "2 truth values for 59 rows"),
+        ([True, False], "2 truth values for 144 rows"),
         (np.zeros((2, 2), int), "one axis"),
         (slice(0, 5, 0), "cannot be 0"),
         (slice(0, 5, "0s"), "cannot be 0"),
