@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from store.names import VIDEOS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,6 +81,14 @@ class InUse(Error):
     """Another process holds the store in a way that keeps this one out."""
 
 
+def _anew(text: str, path: Path | None) -> str:
+    """Return what to do about a damaged file of a store; empty where the text says it."""
+    if path is None or path.parent.parent.name != VIDEOS or "`ttprep " in text:
+        return ""
+    store = f"--store {shlex.quote(str(path.parents[2]))}"
+    return f"; `ttprep verify --read-data {store}` marks it, then `ttprep run {store}` makes it anew"
+
+
 @contextmanager
 def translating() -> Iterator[None]:
     """Turn the errors of the packages behind this one into its own."""
@@ -91,7 +103,7 @@ def translating() -> Iterator[None]:
     except LockedError as e:
         raise InUse(str(e)) from None
     except DamagedError as e:
-        raise Damaged(str(e)) from None
+        raise Damaged(f"{e}{_anew(str(e), e.path)}") from None
     except StoreError as e:
         raise BadRequest(str(e)) from None
     except OSError as e:
