@@ -208,9 +208,10 @@ class FeatureReader:
         self._raw: SealedFile | None = None
         self._file: h5py.File | None = None
         self._cache: dict[tuple[str, int], NDArray[Any]] = {}
+        self._encodings: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_raw": None, "_file": None, "_cache": {}}
+        return {**self.__dict__, "_raw": None, "_file": None, "_cache": {}, "_encodings": {}}
 
     def __enter__(self) -> Self:
         return self
@@ -226,7 +227,7 @@ class FeatureReader:
             self._file.close()
         if self._raw is not None:
             self._raw.close()
-        self._raw, self._file, self._cache = None, None, {}
+        self._raw, self._file, self._cache, self._encodings = None, None, {}, {}
 
     @property
     def file(self) -> h5py.File:
@@ -320,24 +321,56 @@ class FeatureReader:
             raise IndexError(f"{self.path.name}/{name}: rows {start}-{stop} of {len(dataset)}")
         if start == stop:
             return np.zeros((0, *dataset.shape[1:]), dataset.dtype)
-        size = dataset.chunks[0] if dataset.chunks else len(dataset)
+        size = self.chunk_rows(name)
         first, last = start // size, (stop - 1) // size
         parts = []
         for index in range(first, last + 1):
-            rows = self._chunk(dataset, name, index, size)
+            rows = self._chunk(name, index)
             low = index * size
             parts.append(rows[max(start - low, 0) : stop - low])
         self._cache = {k: v for k, v in self._cache.items() if k[0] != name or k[1] >= last}
         return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
 
-    def _chunk(self, dataset: h5py.Dataset, name: str, index: int, size: int) -> NDArray[Any]:
+    def chunk_rows(self, name: str) -> int:
+        """Return the rows of a dataset that lie in one chunk and are decoded together."""
+        dataset = self.dataset(name)
+        return int(dataset.chunks[0]) if dataset.chunks else max(1, len(dataset))
+
+    def span(self, name: str, start: int, stop: int, band: slice = slice(None)) -> NDArray[Any]:
+        """Return rows [start, stop) that lie in one chunk, decoded; they are the caller's, and not kept.
+
+        Parameters
+        ----------
+        name : str
+        start, stop : int
+        band : slice
+            Part of the second axis, where there is one.
+
+        Raises
+        ------
+        DamagedError
+            The chunk is missing or its checksum is wrong.
+        """
+        dataset = self.dataset(name)
+        encoding = self._encoding(dataset, name)
+        # differences begin with the chunk
+        first = start if encoding == "none" else start - start % self.chunk_rows(name)
+        place = slice(first, stop)
+        try:
+            rows = dataset[place] if dataset.ndim < 2 else dataset[place, band]
+        except _HDF5_ERRORS as e:
+            raise self._judged(f"{name}, rows from {first}", e) from e
+        return decode(rows, encoding)[start - first :]
+
+    def _encoding(self, dataset: h5py.Dataset, name: str) -> str:
+        if name not in self._encodings:  # asked for each chunk
+            self._encodings[name] = str(dataset.attrs.get("encoding", "none"))
+        return self._encodings[name]
+
+    def _chunk(self, name: str, index: int) -> NDArray[Any]:
         # blocks with a halo ask for the same chunk twice in a row
         rows = self._cache.get((name, index))
         if rows is None:
-            try:
-                rows = dataset[index * size : (index + 1) * size]
-            except _HDF5_ERRORS as e:
-                raise self._judged(f"{name}, rows from {index * size}", e) from e
-            rows = decode(rows, str(dataset.attrs.get("encoding", "none")))
-            self._cache[name, index] = rows
+            size = self.chunk_rows(name)
+            rows = self._cache[name, index] = self.span(name, index * size, (index + 1) * size)
         return rows
