@@ -106,7 +106,7 @@ def demo(
     Afterwards FOLDER (default: ttprep-demo) holds table-tennis videos or trials with their labels and
     manifest, the feature store, the dataset file, and pictures that show what was computed.
     """
-    from pipeline.cli.tables import print_result
+    from pipeline.cli.output.outcome import print_result
     from pipeline.demos.running import run_demo, show_results, write_manifest
     from pipeline.demos.strokes import render_strokes
     from pipeline.demos.throws import render_throws

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout
+from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout, verbose
 from pipeline.terminal import echo_json, say
 
 
@@ -29,7 +29,8 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     PATH names videos and folders of videos; by default those of the manifest are used. All stages run
     unless --stage names some. Run it again after any change: only what the change touches is computed.
     """
-    from pipeline.cli.tables import print_result, result_json
+    from pipeline.cli.output.outcome import print_result, result_json
+    from pipeline.planning.estimate import window_note
     from pipeline.planning.request import Where
     from pipeline.run import run as execute_run
 
@@ -40,12 +41,14 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     request = make_request(**common, where=Where(workers, scheduler), report=report)
     console = stderr()
     result = execute_run(request, console)
+    if window := window_note(request.manifest, result.overview):
+        say(console, f"note: {window}")
     for note in result.overview.notes:
         say(console, f"note: {note}")
     if as_json:
         echo_json(result_json(result))
     else:
-        print_result(result, stdout())
+        print_result(result, stdout(), verbose=verbose())
         if result.dataset:
             say(stdout(), f"dataset: {result.dataset}")
         say(stdout(), f"store: {request.store_root}")

@@ -10,8 +10,8 @@ import h5py
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli.annotation_report import AnnotationReport, report
 from pipeline.cli.main import main
+from pipeline.cli.output.annotation_report import AnnotationReport, report
 from pipeline.inputs.manifest import Manifest
 from pipeline.planning.request import Request
 from pipeline.planning.survey import survey
