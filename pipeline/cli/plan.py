@@ -37,7 +37,7 @@ def plan(as_json: bool, **common: Any) -> int:
         echo_json(plan_json(overview, costs, cores()))
     else:
         print_plan(overview, costs, cores(), stdout(), verbose=verbose())
-        for problem in overview.problems:
+        for problem in (*overview.problems, *overview.lost):
             echo(f"cannot be used: {problem}")
         for text in overview.notes:
             note(text)
@@ -46,4 +46,4 @@ def plan(as_json: bool, **common: Any) -> int:
         echo(f"{count} to do" if count else "nothing to do", err=True)
     if count:
         return errors.WORK_TO_DO
-    return errors.SOME_FAILED if overview.problems else errors.OK
+    return errors.SOME_FAILED if overview.problems or overview.lost else errors.OK

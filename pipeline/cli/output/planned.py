@@ -41,7 +41,7 @@ def plan_json(overview: Overview, costs: Sequence[StageCost], cores: int) -> dic
     return {
         "to_do": [line for line in lines if line["state"] != "done"],
         "done": sum(line["state"] == "done" for line in lines),
-        "problems": overview.problems,
+        "problems": [*overview.problems, *overview.lost],
         "pose_weights": overview.unavailable or "available",
         "notes": overview.notes,
         "summary": [
