@@ -9,6 +9,7 @@ from pipeline.cli.demo import demo
 from pipeline.cli.export import export
 from pipeline.cli.gc import gc
 from pipeline.cli.init import init
+from pipeline.cli.machine.weights import weights
 from pipeline.cli.options import Group, with_loudness
 from pipeline.cli.plan import plan
 from pipeline.cli.preview import preview
@@ -38,5 +39,8 @@ def main() -> None:
     """
 
 
-for _command in (run, plan, status, verify, gc, init, export, annotations_report, preview, path, table, demo):
+_COMMANDS = (
+    run, plan, status, verify, gc, init, export, annotations_report, preview, path, table, weights, demo,
+)  # fmt: skip
+for _command in _COMMANDS:
     main.add_command(with_loudness(_command))

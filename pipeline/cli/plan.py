@@ -22,6 +22,7 @@ def plan(as_json: bool, **common: Any) -> int:
     nothing.
     """
     from pipeline.cli.output.planned import plan_json, print_plan, to_do
+    from pipeline.cli.output.status import unavailable
     from pipeline.execution.cluster import cores
     from pipeline.planning.estimate import stage_costs, window_note
     from pipeline.planning.survey import survey
@@ -41,8 +42,8 @@ def plan(as_json: bool, **common: Any) -> int:
             echo(f"cannot be used: {problem}")
         for text in overview.notes:
             note(text)
-        if count and overview.unavailable:
-            note(overview.unavailable)
+        for stage, why in unavailable(overview).items():
+            note(f"{stage}, and what needs it, cannot be made: {why}")
         echo(f"{count} to do" if count else "nothing to do", err=True)
     if count:
         return errors.WORK_TO_DO

@@ -23,6 +23,12 @@ from tttrain.cli.output import echo, prepare_streams
 from tttrain.cli.robustness import robustness
 from tttrain.errors import USAGE, TrainError
 
+#: what is said where torch is missing
+NO_TORCH = (
+    "tttrain needs PyTorch, which is not installed here: `pip install torch`; without a GPU the build for the CPU"
+    " is far smaller: choose CPU on pytorch.org, which shows the command for it"
+)
+
 
 class _Group(click.Group):
     """Turns every expected error into one line and its exit code.
@@ -47,6 +53,11 @@ class _Group(click.Group):
         except TrainError as e:
             echo(f"error: {e}", err=True)
             code = e.code
+        except ModuleNotFoundError as e:
+            if (e.name or "").partition(".")[0] != "torch":
+                raise
+            echo(f"error: {NO_TORCH}", err=True)
+            code = USAGE
         except BrokenPipeError:
             sys.stderr.close()  # the reader went away; Python would complain at exit
         except OSError as e:
