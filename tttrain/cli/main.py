@@ -25,8 +25,8 @@ from tttrain.errors import USAGE, TrainError
 
 #: what is said where torch is missing
 NO_TORCH = (
-    "tttrain needs PyTorch, which is not installed here: `pip install torch`; without a GPU the build for the CPU"
-    " is far smaller: choose CPU on pytorch.org, which shows the command for it"
+    "tttrain needs PyTorch, which is not installed here: `pip install torch`; without a GPU the build for the"
+    " CPU is far smaller: choose CPU on pytorch.org, which shows the command for it"
 )
 
 
