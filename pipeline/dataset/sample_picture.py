@@ -62,7 +62,7 @@ def chosen(summary: Summary) -> list[int]:
 def shown_rows(summary: Summary, index: int) -> list[int]:
     """Return the rows of /cuboids that are shown of a sample."""
     first, rows = summary.samples["first"][index], summary.samples["rows"][index]
-    return (first + np.rint(np.linspace(0, rows - 1, FRAMES)).astype(int)).tolist()
+    return [first + round(at) for at in np.linspace(0, rows - 1, FRAMES).tolist()]
 
 
 def heading(file: h5py.File, summary: Summary, index: int) -> str:

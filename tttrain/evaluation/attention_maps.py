@@ -63,8 +63,7 @@ def draw_attention_maps(
     """Draw the soft masks for the centre window of a sample.
 
     Each block of each image branch is a row: the input, then the channels of the mask that vary
-    most over the image, each scaled from its minimum to its maximum (the colour bar says which) and enlarged to the
-    input's size.
+    most over the image, enlarged to the input's size, each with its own scale and colour bar.
 
     Parameters
     ----------
