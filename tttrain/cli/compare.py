@@ -73,6 +73,7 @@ class Overall:
 @shared.settings
 @shared.WORKERS
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def compare(
     dataset: Path, folder: Path, names: str, methods: str, repeats: int, split: str, initial: Path | None,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @shared.SAMPLING
 @shared.WORKERS
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def crossvalidate(
     dataset: Path, folder: Path, names: str, by: str, count: int, tested: tuple[str, ...],

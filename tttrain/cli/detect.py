@@ -41,6 +41,7 @@ from tttrain.cli.progress import Bar
 @shared.BATCH
 @shared.OUTPUT
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def detect(
     run: Path, dataset: Path | None, videos: tuple[str, ...], split: str, step: int, window: int,

@@ -27,6 +27,7 @@ from tttrain.cli.progress import Bar
 @shared.OUTPUT
 @shared.WORKERS
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def evaluate(
     runs: tuple[Path, ...], dataset: Path | None, split: str, step: int, batch: int, output: Path | None,

@@ -39,6 +39,7 @@ from tttrain.evaluation.disturbances import DISTURBANCES
 @shared.BATCH
 @shared.OUTPUT
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def robustness(
     runs: tuple[Path, ...], dataset: Path | None, split: str, only: tuple[str, ...], repeat: int, seed: int,
