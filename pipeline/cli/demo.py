@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline import errors
-from pipeline.cli.options import PATH, stderr, stdout
+from pipeline.cli.options import PATH, next_step, quoted, stderr, stdout
 from pipeline.errors import UserError
 from pipeline.terminal import say
 
@@ -135,4 +135,7 @@ def demo(
             say(console, f"note: {note}")
     for line in show_results(made, result):
         say(out, line)
+    if result.dataset:
+        data = quoted(folder / "dataset.h5")
+        next_step(f"look at the pictures; `tttrain fit {data} RUN --model NAME` trains (`tttrain models`)")
     return int(result.code)

@@ -9,6 +9,7 @@ from pipeline.cli.demo import demo
 from pipeline.cli.export import export
 from pipeline.cli.gc import gc
 from pipeline.cli.init import init
+from pipeline.cli.machine.doctor import doctor
 from pipeline.cli.machine.weights import weights
 from pipeline.cli.options import Group, with_loudness
 from pipeline.cli.plan import plan
@@ -40,7 +41,8 @@ def main() -> None:
 
 
 _COMMANDS = (
-    run, plan, status, verify, gc, init, export, annotations_report, preview, path, table, weights, demo,
+    run, plan, status, verify, gc, init, export, annotations_report, preview, path, table, weights, doctor,
+    demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(with_loudness(_command))

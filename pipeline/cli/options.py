@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,11 @@ def note(text: object) -> None:
         echo(f"note: {text}", err=True)
 
 
+def quoted(path: Path) -> str:
+    """Return a path as it may be typed in a shell."""
+    return shlex.quote(str(path))
+
+
 def next_step(text: str) -> None:
     """Print on stderr what can be done next; nothing with ``--quiet``."""
     if not quiet():
@@ -124,6 +130,13 @@ def stdout() -> Console:
     """Return a console for results, as wide as the terminal or ``COLUMNS``; anything else is not folded."""
     told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     return Console(highlight=False, markup=False, emoji=False, width=None if told else _UNFOLDED)
+
+
+def complete_stage(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a stage in a shell."""
+    from stages.registry import registry
+
+    return [name for name in registry() if name.startswith(begun)]
 
 
 def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -156,6 +169,7 @@ def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..
                     "stages",
                     multiple=True,
                     metavar="NAME",
+                    shell_complete=complete_stage,
                     help="Limit to this stage and what it needs; may be repeated.",
                 ),
                 click.option(

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout, verbose
+from pipeline.cli.options import (
+    JSON,
+    PATH,
+    make_request,
+    next_step,
+    options,
+    quoted,
+    stderr,
+    stdout,
+    verbose,
+)
 from pipeline.terminal import echo_json, say
+
+if TYPE_CHECKING:
+    from pipeline.run import Result
 
 
 @click.command()
@@ -52,4 +65,17 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
         if result.dataset:
             say(stdout(), f"dataset: {result.dataset}")
         say(stdout(), f"store: {request.store_root}")
+        next_step(_next(result, request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))))
     return int(result.code)
+
+
+def _next(result: Result, dataset: Path) -> str:
+    """Say what can be done with what a run has made."""
+    if result.code:
+        return "mend what failed and run again; what is done is kept"
+    if result.dataset:
+        return (
+            f"`tttrain fit {quoted(dataset)} RUN --model NAME` trains a network (`tttrain models` lists them)"
+        )
+    name = quoted(Path(result.overview.sources[0].name))
+    return f"`ttprep preview {name} -o preview.png` shows how it went; annotations give samples to train on"

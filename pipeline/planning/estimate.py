@@ -62,6 +62,17 @@ class Length:
     counted: bool
 
 
+def duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def video_length(source: Source, receipt: Receipt | None) -> Length:
     """Return the length of a video from the receipt of its frames, else from its container."""
     if receipt is not None:
@@ -98,7 +109,7 @@ def stage_costs(overview: Overview, store: Store | None) -> list[StageCost]:
     for planned in itertools.chain.from_iterable(overview.plans.values()):
         if planned.state != "done":
             todo[planned.node.stage.name].append(planned)
-    rates = _rates(overview, store, set(todo))
+    rates = row_costs(overview, store, set(todo))
     lengths = {v: video_length(plan[0].node.source, plan[0].receipt) for v, plan in overview.plans.items()}
     costs = []
     for name in [n for n in overview.names if n in todo]:
@@ -119,8 +130,8 @@ def _rows(planned: Planned, length: Length) -> int | None:
     return sum(end - begin for begin, end in samples) if length.counted else None
 
 
-def _rates(overview: Overview, store: Store | None, wanted: set[str]) -> dict[str, tuple[float, float]]:
-    """Return core-seconds and bytes per row, by stage."""
+def row_costs(overview: Overview, store: Store | None, wanted: set[str]) -> dict[str, tuple[float, float]]:
+    """Return core-seconds and bytes per row, by stage, for those that a result of the store tells."""
     totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
 
     def add(receipts: Iterable[Receipt]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from pipeline.cli.output.table import Column, Grid
-from pipeline.planning.estimate import StageCost
+from pipeline.planning.estimate import StageCost, duration
 from pipeline.planning.staleness import Planned, Reason
 from pipeline.planning.survey import Overview
 from pipeline.terminal import readable, say
@@ -96,17 +96,6 @@ def print_plan(
         grid.print(stdout)
     for line in cost_lines(costs, cores):
         say(stdout, line)
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in the unit that suits it.
-
-    >>> duration(42), duration(600), duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 1 else "1 s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def amount(size: float) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, make_request, options, stderr
+from pipeline.cli.options import JSON, complete_stage, make_request, options, stderr
 from pipeline.terminal import echo, echo_json
 
 
 @click.command("path")
 @click.argument("video", metavar="VIDEO")
-@click.argument("stage", metavar="STAGE")
+@click.argument("stage", metavar="STAGE", shell_complete=complete_stage)
 @options(paths=False)
 @JSON
 def path(video: str, stage: str, store_root: Path | None, manifest: Path | None, as_json: bool) -> int:
