@@ -67,11 +67,6 @@ def readable(text: object) -> str:
     return str(text).translate(_CONTROLS)
 
 
-def cell(text: object) -> Text:
-    """Return a name for a cell of a table."""
-    return Text(readable(text))
-
-
 def echo(*lines: object, err: bool = False) -> None:
     """Print lines on stdout or stderr; a line feed within one is an escape.
 
@@ -89,13 +84,6 @@ def echo_json(value: Any) -> None:
     """Print a result as JSON, valid in every locale."""
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
     print(json.dumps(value, indent=2, ensure_ascii=not unicode), flush=True)
-
-
-def stdout() -> Console:
-    """Return the console that tables are printed on."""
-    # a table in a file or a pipe should not be folded to 80 columns
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 def stderr() -> Console:
