@@ -20,7 +20,7 @@ from tttrain.cli.evaluate import evaluate
 from tttrain.cli.features import features
 from tttrain.cli.fit import fit
 from tttrain.cli.models import models
-from tttrain.cli.output import echo, prepare_streams
+from tttrain.cli.output import echo, prepare_streams, with_quiet
 from tttrain.cli.robustness import robustness
 from tttrain.errors import USAGE, TrainError
 
@@ -80,7 +80,7 @@ def main() -> None:
 
 COMMANDS = (fit, compare, crossvalidate, evaluate, robustness, detect, models, attention, features)
 for command in COMMANDS:
-    main.add_command(command)
+    main.add_command(with_quiet(command))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,9 @@ def test_steps_are_told_within_an_epoch(
     assert [(int(e), int(s)) for e, s, *_ in steps] == [
         (e, s) for e in (1, 2) for s in range(1, per_epoch + 1)
     ]
+    again = ("fit", data, tmp_path / "run", *FIT)
+    assert "going on after epoch 2 of 2" in call(*again).stderr
+    assert call(*again, "--quiet").stderr == ""
     assert not steps[0][3]
     assert all(left for *_, left in steps[1:])
 
