@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -17,11 +17,15 @@ from pipeline.execution.jobs import VANISHED, JobResult, is_lost
 from pipeline.execution.on_dask import OnDask
 from pipeline.execution.progress import RunProgress
 from pipeline.planning.derived_parameters import derive, lacking
+from pipeline.planning.estimate import row_costs
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
 from pipeline.terminal import say
 from store import DamagedError, Store, StoreError
 from store.gc import leftovers, part_folders, spent_parts
+
+#: console, and core-seconds per row of a stage, as far as known → what is told of a run's course
+MakeProgress = Callable[[Console, Mapping[str, float]], RunProgress]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def run(
     request: Request,
     console: Console,
     executor: Executor | None = None,
-    progress: Callable[[Console], RunProgress] = RunProgress,
+    progress: MakeProgress = RunProgress,
 ) -> Result:
     """Make everything that is asked for and not there yet.
 
@@ -74,14 +78,16 @@ def run(
     """
     store = Store.create(request.store_root)
     try:
-        return _run(request, store, console, executor)
+        return _run(request, store, console, executor, progress)
     except FileNotFoundError as e:
         if is_lost(store.root):
             raise UserError(f"{store.root}: {VANISHED}") from e
         raise
 
 
-def _run(request: Request, store: Store, console: Console, executor: Executor | None) -> Result:
+def _run(
+    request: Request, store: Store, console: Console, executor: Executor | None, progress: MakeProgress
+) -> Result:
     with store.lock("run"):
         _sweep(store)
         overview = survey(request, store, console)
@@ -113,7 +119,7 @@ def _execute(
     overview: Overview,
     console: Console,
     executor: Executor | None,
-    make_progress: Callable[[Console], RunProgress],
+    make_progress: MakeProgress,
 ) -> list[JobResult]:
     """Carry out the plan, and bring it up to date."""
     if executor is None:
@@ -125,7 +131,8 @@ def _execute(
         return overview.plans
 
     barred = {name: d.unavailable for name, d in overview.derived.items() if d.unavailable}
-    with make_progress(console) as progress, executor:
+    costs = {name: seconds for name, (seconds, _) in row_costs(overview, store, set(overview.names)).items()}
+    with make_progress(console, costs) as progress, executor:
         executor.start(overview.environment, progress.advance)
         jobs = execute(overview.plans, again, store, executor, progress, barred)
     again()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
@@ -49,8 +49,10 @@ class _Watched(RunProgress):
     What the callback raises ends the run, but never inside a job, whose failure it would look like.
     """
 
-    def __init__(self, console: Console, callback: Callable[[Progress], object]) -> None:
-        super().__init__(console)
+    def __init__(
+        self, console: Console, costs: Mapping[str, float], callback: Callable[[Progress], object]
+    ) -> None:
+        super().__init__(console, costs)
         self._callback = callback
         self.error: Exception | None = None
 
@@ -150,10 +152,10 @@ def run(
 
     made: list[_Watched] = []
 
-    def watched(console: Console) -> RunProgress:
+    def watched(console: Console, costs: Mapping[str, float]) -> RunProgress:
         if progress is None:
-            return RunProgress(console)
-        made.append(_Watched(console, progress))
+            return RunProgress(console, costs)
+        made.append(_Watched(console, costs, progress))
         return made[-1]
 
     try:
