@@ -12,6 +12,7 @@ from pipeline.cli.init import init
 from pipeline.cli.options import Group
 from pipeline.cli.plan import plan
 from pipeline.cli.preview import preview
+from pipeline.cli.reporting.report import report
 from pipeline.cli.run import run
 from pipeline.cli.status import status
 from pipeline.cli.verify import verify
@@ -36,5 +37,5 @@ def main() -> None:
     """
 
 
-for _command in (run, plan, status, verify, gc, init, export, annotations_report, preview, demo):
+for _command in (run, plan, status, verify, gc, init, export, annotations_report, preview, report, demo):
     main.add_command(_command)

@@ -1,0 +1,183 @@
+"""What looks odd: each video's figures against fixed limits and against the other videos."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.report.measures import MOMENTS, SIDE
+
+#: grey levels that two videos' small pictures may differ by on average and still look the same
+ALIKE = 2.0
+#: grey levels that a small picture must vary by, or it tells nothing
+FEATURELESS = 3.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One limit.
+
+    Attributes
+    ----------
+    figure : str
+        Name in the figures of a video.
+    title : str
+        What the figure is, for people.
+    limit : float
+        Odd from here on.
+    unit : {"%", "levels", "1/s", ""}
+    why : str
+        What it may mean.
+    """
+
+    figure: str
+    title: str
+    limit: float
+    unit: str
+    why: str
+
+    def text(self, value: float) -> str:
+        """Return a value of the figure with its unit."""
+        return f"{value * 100:.1f} %" if self.unit == "%" else f"{value:.1f} {self.unit}".strip()
+
+
+RULES = (
+    Rule("no_pose", "frames without a pose", 0.2, "%", "nobody is in the picture, or is too small or hidden"),
+    Rule("mask_empty", "frames with an empty mask", 0.5, "%", "nothing moves, or the background took the player in"),
+    Rule("mask_full", "frames with more than half foreground", 0.05, "%", "the camera moves, or the light changes"),
+    Rule("roi_border", "frames whose ROI touches the border", 0.5, "%", "the player leaves the picture, or it follows something else"),
+    Rule("roi_jump", "longest step of the ROI, of the frame's width", 0.05, "%", "it changes from one moving thing to another"),
+    Rule("flow_clipped", "pairs of frames with clipped flow", 0.01, "%", "motion beyond what can be stored: a cut, or a wrong match"),
+    Rule("brightness_jump", "largest change of the mean brightness", 20.0, "levels", "a cut, a flash, or lamps"),
+    Rule("repeated", "frames equal to the one before", 0.05, "%", "a raised frame rate, or a frozen recording"),
+)  # fmt: skip
+
+#: figure → title, unit, how far from the median of the others is odd
+RELATIVE: tuple[tuple[str, str, str, float], ...] = (
+    ("brightness", "mean brightness", "levels", 60.0),
+    ("mask", "mean share of foreground", "%", 0.2),
+    ("pose_score", "median pose score", "", 0.25),
+)
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """One thing that looks odd about a video.
+
+    Attributes
+    ----------
+    figure, title : str
+    value, limit : str
+        With units.
+    why : str
+    """
+
+    figure: str
+    title: str
+    value: str
+    limit: str
+    why: str
+
+
+def find_odd(figures: Mapping[str, Mapping[str, float]], looks: Mapping[str, str]) -> dict[str, list[Oddity]]:
+    """Compare videos.
+
+    Parameters
+    ----------
+    figures : mapping of str to mapping
+        Id of a video → its figures, see :func:`pipeline.report.measures.measure`.
+    looks : mapping of str to str
+        Id of a video → its small pictures.
+
+    Returns
+    -------
+    dict of str to list of Oddity
+        Only videos about which something looks odd. ``twin`` has the other video's id as value.
+    """
+    found: dict[str, list[Oddity]] = {}
+    for video, own in figures.items():
+        for rule in RULES:
+            value = own.get(rule.figure)
+            if value is not None and value >= rule.limit:
+                limit = f"from {rule.text(rule.limit)} on"
+                found.setdefault(video, []).append(
+                    Oddity(rule.figure, rule.title, rule.text(value), limit, rule.why)
+                )
+    for name, title, unit, distance in RELATIVE:
+        _compare(figures, Rule(name, title, distance, unit, "unlike the other videos"), found)
+    _rates(figures, found)
+    for a, b in twins(looks):
+        for one, other in ((a, b), (b, a)):
+            found.setdefault(one, []).append(
+                Oddity("twin", "looks like another video", other, f"pictures within {ALIKE:g} levels",
+                       "the same recording twice: samples of one in training and of the other in test")
+            )  # fmt: skip
+    return found
+
+
+def _compare(
+    figures: Mapping[str, Mapping[str, float]], rule: Rule, found: dict[str, list[Oddity]]
+) -> None:
+    """Find values far from the median of the other videos; it takes three of them."""
+    values = {v: own[rule.figure] for v, own in figures.items() if rule.figure in own}
+    if len(values) < 4:
+        return
+    for video, value in values.items():
+        middle = float(np.median([other for v, other in values.items() if v != video]))
+        if abs(value - middle) >= rule.limit:
+            limit = f"{rule.text(rule.limit)} from the others' median, {rule.text(middle)}"
+            found.setdefault(video, []).append(
+                Oddity(rule.figure, rule.title, rule.text(value), limit, rule.why)
+            )
+
+
+def _rates(figures: Mapping[str, Mapping[str, float]], found: dict[str, list[Oddity]]) -> None:
+    """Find frame rates that differ by more than 1 % from the most frequent one."""
+    rates = Counter(round(own["fps"], 2) for own in figures.values() if "fps" in own)
+    if len(rates) < 2:
+        return
+    usual, count = max(rates.items(), key=lambda item: (item[1], item[0]))
+    if count < 2:
+        return
+    for video, own in figures.items():
+        rate = own.get("fps", usual)
+        if abs(rate - usual) > usual / 100:
+            found.setdefault(video, []).append(
+                Oddity("fps", "frame rate", f"{rate:g} /s", f"1 % from the most frequent one, {usual:g} /s",
+                       "T frames of a sample span another time")
+            )  # fmt: skip
+
+
+def twins(looks: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return pairs of videos whose small pictures are alike at all moments, though their bytes differ."""
+    names, pictures = [], []
+    for video, text in looks.items():
+        values = np.frombuffer(base64.b64decode(text), np.uint8)
+        if values.size == MOMENTS * SIDE * SIDE:
+            names.append(video)
+            pictures.append(values.reshape(MOMENTS, -1).astype(np.float32))
+    tells = [p.std(axis=1).mean() >= FEATURELESS for p in pictures]
+    chosen = [i for i, told in enumerate(tells) if told]
+    return [
+        (names[a], names[b])
+        for a, b in itertools.combinations(chosen, 2)
+        if np.abs(pictures[a] - pictures[b]).mean(axis=1).max() < ALIKE
+    ]
+
+
+def limits() -> list[tuple[str, str, str]]:
+    """Return every limit for people: figure, when it is odd, what it may mean."""
+    rows = [(r.title, f"from {r.text(r.limit)} on", r.why) for r in RULES]
+    for _, title, unit, distance in RELATIVE:
+        rule = Rule("", title, distance, unit, "")
+        rows.append((title, f"{rule.text(distance)} from the median of the others (three or more)", "unlike the other videos"))
+    rows.append(("frame rate", "1 % from the most frequent one", "T frames of a sample span another time"))
+    rows.append(("looks like another video", f"pictures at {MOMENTS} moments within {ALIKE:g} levels", "the same recording twice"))
+    return rows
+
+
