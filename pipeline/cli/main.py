@@ -13,6 +13,7 @@ from pipeline.cli.options import Group
 from pipeline.cli.plan import plan
 from pipeline.cli.preview import preview
 from pipeline.cli.reporting.report import report
+from pipeline.cli.reporting.view import view
 from pipeline.cli.run import run
 from pipeline.cli.status import status
 from pipeline.cli.verify import verify
@@ -37,5 +38,18 @@ def main() -> None:
     """
 
 
-for _command in (run, plan, status, verify, gc, init, export, annotations_report, preview, report, demo):
+for _command in (
+    run,
+    plan,
+    status,
+    verify,
+    gc,
+    init,
+    export,
+    annotations_report,
+    preview,
+    report,
+    view,
+    demo,
+):
     main.add_command(_command)

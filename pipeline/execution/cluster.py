@@ -178,7 +178,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def performance_report(path: Path) -> Any:
-    """Return a context manager that writes Dask's performance report at its end.
+    """Return a context manager that writes Dask's performance report at its end: one file, without network.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def performance_report(path: Path) -> Any:
         path.touch()
     except OSError as e:
         raise UserError(f"{path}: the report cannot be written ({e.strerror}); give another --report") from e
-    return report(filename=str(path))
+    return report(filename=str(path), mode="inline")
 
 
 def _check_workers(client: Any, where: Where, root: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -15,16 +14,16 @@ from pipeline.errors import OK, SOME_FAILED
 from pipeline.inputs.manifest import Manifest
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview
-from pipeline.report.annotation_section import Annotated, annotation_section
-from pipeline.report.dataset_section import dataset_section
-from pipeline.report.detections import Detections
-from pipeline.report.folder import VIDEOS, Folder
-from pipeline.report.gathering import Video, gather
+from pipeline.report.content.gathering import Video, gather
+from pipeline.report.folder import Folder
 from pipeline.report.late_bar import LateBar
-from pipeline.report.odd import Oddity, find_odd, limits
 from pipeline.report.pages import embedded, render, write_assets
-from pipeline.report.run_section import costs, failures, totals, video_row
-from pipeline.report.video_section import video_context
+from pipeline.report.sections.annotations import Annotated, annotation_section
+from pipeline.report.sections.dataset import dataset_section
+from pipeline.report.sections.detections import Detections
+from pipeline.report.sections.odd import Oddity, find_odd, limits
+from pipeline.report.sections.run import costs, failures, totals, video_row
+from pipeline.report.sections.video import video_context
 from pipeline.terminal import readable
 from store import Store
 
@@ -152,41 +151,60 @@ def build(
         videos = gather(store, folder, overview.plans.values(), frames, bar.advance)
     figures = {v.id: v.note["figures"] for v in videos if v.note}
     odd = find_odd(figures, {v.id: v.note["look"] for v in videos if v.note})
-    write_assets(folder)
-    samples = overview.samples
-    told = annotation_section(samples)
-    annotated = Annotated(samples) if told is not None else None
-    assigned, lost = options.detections.assign({v.id: v.name for v in videos}) if options.detections else ({}, [])
-    changed = 0
+    told = annotation_section(overview.samples)
+    detections = options.detections
+    assigned, lost = detections.assign({v.id: v.name for v in videos}) if detections else ({}, [])
     names = {v.id: v for v in videos}
     shown = {v.id: [_named(o, names) for o in odd.get(v.id, [])] for v in videos}
+    write_assets(folder)
+    changed = 0
+    annotated = Annotated(overview.samples) if told is not None else None
     for i, video in enumerate(videos):
         neighbours = videos[i - 1] if i else None, videos[i + 1] if i + 1 < len(videos) else None
-        seen = (options.detections, assigned[video.id]) if options.detections and video.id in assigned else None
-        context = video_context(video, annotated, seen, odd.get(video.id, ()), neighbours)
+        found = (detections, assigned[video.id]) if detections and video.id in assigned else None
+        context = video_context(video, annotated, found, neighbours)
         context |= {"odd": shown[video.id], "nonce": folder.nonce}
         if context["data"] is not None:
             context["data"] = embedded(context["data"])
         changed += folder.write(video.page, render("video.html", context))
-    stages = overview.names
-    cost = costs(videos, stages)
-    failed = failures(videos)
-    problems = [readable(p) for p in (*overview.problems, *overview.lost)]
-    index = {
-        "root": "", "nonce": folder.nonce, "title": readable(store.root.absolute().name), "stages": stages,
-        "written": time.strftime("%Y-%m-%d %H:%M"), "version": metadata.version("ttprep"),
-        "videos": [video_row(v, stages, len(odd.get(v.id, ()))) for v in videos],
-        "total": totals(overview, videos, cost), "costs": cost, "failures": failed, "problems": problems,
-        "attention": len(failed) + len(problems), "unavailable": readable(overview.unavailable),
-        "notes": [readable(n) for n in overview.notes],
-        "odd": [{"id": v.id, "name": readable(v.name), "page": v.page, "found": shown[v.id]} for v in videos if shown[v.id]],
-        "limits": limits(), "annotations": told,
+    index = _index(overview, videos, shown) | {
+        "nonce": folder.nonce,
+        "title": readable(store.root.absolute().name),
+        "annotations": told,
         "dataset": dataset_section(options.dataset, {v.sha256: v.page for v in videos}),
-        "detections": _told(options.detections, assigned, lost),
-    }  # fmt: skip
+        "detections": _told(detections, assigned, lost),
+    }
     changed += folder.write("index.html", render("index.html", index))
-    removed = folder.prune({v.id for v in videos}) if options.whole else 0
-    return Built(path, videos, odd, problems, changed, removed, time.perf_counter() - start, lost)
+    removed = folder.prune(set(names)) if options.whole else 0
+    problems, seconds = index["problems"], time.perf_counter() - start
+    return Built(path, videos, odd, problems, changed, removed, seconds, lost)
+
+
+def _index(overview: Overview, videos: list[Video], odd: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
+    """Return what the index says of the run."""
+    stages = overview.names
+    cost, failed = costs(videos, stages), failures(videos)
+    problems = [readable(p) for p in (*overview.problems, *overview.lost)]
+    return {
+        "root": "",
+        "stages": stages,
+        "written": time.strftime("%Y-%m-%d %H:%M"),
+        "version": metadata.version("ttprep"),
+        "videos": [video_row(v, stages, len(odd[v.id])) for v in videos],
+        "total": totals(videos, cost),
+        "costs": cost,
+        "failures": failed,
+        "problems": problems,
+        "attention": len(failed) + len(problems),
+        "unavailable": readable(overview.unavailable),
+        "notes": [readable(n) for n in overview.notes],
+        "odd": [
+            {"id": v.id, "name": readable(v.name), "page": v.page, "found": odd[v.id]}
+            for v in videos
+            if odd[v.id]
+        ],
+        "limits": limits(),
+    }
 
 
 def _named(oddity: Oddity, videos: dict[str, Video]) -> dict[str, str]:
@@ -204,5 +222,3 @@ def _told(found: Detections | None, assigned: dict[str, str], lost: list[str]) -
     if seen:
         text += f" The network was trained on strokes of {', '.join(map(readable, seen))}: no test of it."
     return {"text": text, "lost": [readable(line) for line in lost]}
-
-

@@ -1,7 +1,7 @@
 """The folder of a report: only what ttprep wrote there is written over or removed.
 
-A report goes into a new or empty folder, or one that holds :data:`MARKER`. Every file in it bears a mark of its
-kind in its content; whatever does not is somebody else's and is neither replaced nor removed.
+A report goes into a new or empty folder, or one that holds :data:`MARKER`. Every file in it bears
+:data:`MARK` in its content; whatever does not is somebody else's and is neither replaced nor removed.
 """
 
 from __future__ import annotations

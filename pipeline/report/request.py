@@ -9,7 +9,7 @@ from rich.console import Console
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, survey
 from pipeline.report.build import FILM_FRAMES, Built, Options, build
-from pipeline.report.detections import read_detections
+from pipeline.report.sections.detections import read_detections
 from store import Store
 
 

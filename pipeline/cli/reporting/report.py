@@ -55,7 +55,9 @@ def report(
     from pipeline.report.request import write_report
 
     request = make_request(**common)
-    built = write_report(request, stderr(), output, detections=detections, dataset=dataset, film_frames=film_frames)
+    built = write_report(
+        request, stderr(), output, detections=detections, dataset=dataset, film_frames=film_frames
+    )
     if as_json:
         echo_json(built.to_json())
     else:

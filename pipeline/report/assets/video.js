@@ -308,7 +308,7 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const target = event.target;
+    const target = event.target instanceof Element ? event.target : document.body;
     if (target.closest("select, input[type=search]")) return;
     if (event.key === " " && target.closest("button, input, summary, a")) return; // theirs
     const box = Object.values(layers)[Number(event.key) - 1];

@@ -9,9 +9,9 @@ from typing import Any
 from pipeline.annotations import KINDS, Sample
 from pipeline.annotations.waterfall import UNNAMED
 from pipeline.planning.samples import SampleTable
-from pipeline.report.agreement import agreements
-from pipeline.report.charts import flow_diagram, hues
-from pipeline.report.detections import Span
+from pipeline.report.sections.agreement import agreements
+from pipeline.report.sections.detections import Span
+from pipeline.report.sections.flow_diagram import flow_diagram, hues
 from pipeline.terminal import readable
 
 #: annotators with a time line of their own; the others share one
@@ -41,11 +41,13 @@ def annotation_section(samples: SampleTable) -> dict[str, Any] | None:
         "height": height,
         "kinds": KINDS,
         "classes": [
-            {"name": readable(n), "count": c, "share": c / most, "hue": colours.get(n, 0)} for n, c in kept.items()
+            {"name": readable(n), "count": c, "share": c / most, "hue": colours.get(n, 0)}
+            for n, c in kept.items()
         ],
         "agreement": agreements(cleaned.actions),
         "annotators": sorted({a.annotator or UNNAMED for a in read.annotations}),
-        "findings": issues[:FINDINGS] + ([f"… and {more} more; `ttprep annotations` lists them"] if more > 0 else []),
+        "findings": issues[:FINDINGS]
+        + ([f"… and {more} more; `ttprep annotations` lists them"] if more > 0 else []),
     }
 
 
@@ -54,7 +56,9 @@ def class_hues(samples: SampleTable) -> dict[str, int]:
     return hues(samples.manifest.view.names)
 
 
-def lane(title: str, spans: Sequence[tuple[Span, str, bool]], n: int, hue: Callable[[str], int]) -> dict[str, Any]:
+def lane(
+    title: str, spans: Sequence[tuple[Span, str, bool]], n: int, hue: Callable[[str], int]
+) -> dict[str, Any]:
     """Return a time line of intervals.
 
     Parameters
@@ -74,7 +78,8 @@ def lane(title: str, spans: Sequence[tuple[Span, str, bool]], n: int, hue: Calla
             shown.append(
                 {
                     "x": 100 * begin / n, "w": 100 * (end - begin) / n, "label": readable(span.label),
-                    "begin": span.begin, "end": span.end, "more": readable(more), "hue": hue(span.label), "faint": faint,
+                    "begin": span.begin, "end": span.end, "more": readable(more), "hue": hue(span.label),
+                    "faint": faint,
                 }
             )  # fmt: skip
     return {"title": readable(title), "spans": shown}
@@ -128,8 +133,11 @@ class Annotated:
         return out
 
     def rows(self, video: str) -> list[tuple[Span, str]]:
-        """Return what the table of a video lists: samples, and annotations that are none; with whose it is."""
-        kept = [(Span(s.begin, s.end, s.label or NO_LABEL), ", ".join(s.annotators) or "sample") for s in self.kept(video)]
+        """Return what the table of a video lists, and whose it is: samples, and annotations that are none."""
+        kept = [
+            (Span(s.begin, s.end, s.label or NO_LABEL), ", ".join(s.annotators) or "sample")
+            for s in self.kept(video)
+        ]
         known = {(s.begin, s.end, s.label) for s, _ in kept}
         raw = [
             (span, f"{who}, annotation only")

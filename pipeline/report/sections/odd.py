@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.report.measures import MOMENTS, SIDE
+from pipeline.report.content.measures import MOMENTS, SIDE
 
 #: grey levels that two videos' small pictures may differ by on average and still look the same
 ALIKE = 2.0
@@ -47,15 +47,19 @@ class Rule:
 
 
 RULES = (
-    Rule("no_pose", "frames without a pose", 0.2, "%", "nobody is in the picture, or is too small or hidden"),
-    Rule("mask_empty", "frames with an empty mask", 0.5, "%", "nothing moves, or the background took the player in"),
-    Rule("mask_full", "frames with more than half foreground", 0.05, "%", "the camera moves, or the light changes"),
-    Rule("roi_border", "frames whose ROI touches the border", 0.5, "%", "the player leaves the picture, or it follows something else"),
-    Rule("roi_jump", "longest step of the ROI, of the frame's width", 0.05, "%", "it changes from one moving thing to another"),
-    Rule("flow_clipped", "pairs of frames with clipped flow", 0.01, "%", "motion beyond what can be stored: a cut, or a wrong match"),
-    Rule("brightness_jump", "largest change of the mean brightness", 20.0, "levels", "a cut, a flash, or lamps"),
-    Rule("repeated", "frames equal to the one before", 0.05, "%", "a raised frame rate, or a frozen recording"),
-)  # fmt: skip
+    Rule("no_pose", "frames without a pose", 0.2, "%", "nobody is there, or is too small or hidden"),
+    Rule("mask_empty", "frames with an empty mask", 0.5, "%", "nothing moves, or the player stands still"),
+    Rule(
+        "mask_full", "frames with more than half foreground", 0.05, "%", "the camera moves, or the light does"
+    ),
+    Rule("roi_border", "frames whose ROI touches the border", 0.5, "%", "the player leaves the picture"),
+    Rule(
+        "roi_jump", "longest step of the ROI, of the frame's width", 0.05, "%", "it changes what it follows"
+    ),
+    Rule("flow_clipped", "pairs of frames with clipped flow", 0.01, "%", "a cut, or a wrong match"),
+    Rule("brightness_jump", "largest change of brightness", 20.0, "levels", "a cut, a flash, or lamps"),
+    Rule("repeated", "frames equal to the one before", 0.05, "%", "a raised frame rate, or a frozen picture"),
+)
 
 #: figure → title, unit, how far from the median of the others is odd
 RELATIVE: tuple[tuple[str, str, str, float], ...] = (
@@ -90,7 +94,7 @@ def find_odd(figures: Mapping[str, Mapping[str, float]], looks: Mapping[str, str
     Parameters
     ----------
     figures : mapping of str to mapping
-        Id of a video → its figures, see :func:`pipeline.report.measures.measure`.
+        Id of a video → its figures, see :func:`pipeline.report.content.measures.measure`.
     looks : mapping of str to str
         Id of a video → its small pictures.
 
@@ -120,9 +124,7 @@ def find_odd(figures: Mapping[str, Mapping[str, float]], looks: Mapping[str, str
     return found
 
 
-def _compare(
-    figures: Mapping[str, Mapping[str, float]], rule: Rule, found: dict[str, list[Oddity]]
-) -> None:
+def _compare(figures: Mapping[str, Mapping[str, float]], rule: Rule, found: dict[str, list[Oddity]]) -> None:
     """Find values far from the median of the other videos; it takes three of them."""
     values = {v: own[rule.figure] for v, own in figures.items() if rule.figure in own}
     if len(values) < 4:
@@ -175,9 +177,14 @@ def limits() -> list[tuple[str, str, str]]:
     rows = [(r.title, f"from {r.text(r.limit)} on", r.why) for r in RULES]
     for _, title, unit, distance in RELATIVE:
         rule = Rule("", title, distance, unit, "")
-        rows.append((title, f"{rule.text(distance)} from the median of the others (three or more)", "unlike the other videos"))
+        rows.append(
+            (
+                title,
+                f"{rule.text(distance)} from the median of the others (three or more)",
+                "unlike the other videos",
+            )
+        )
     rows.append(("frame rate", "1 % from the most frequent one", "T frames of a sample span another time"))
-    rows.append(("looks like another video", f"pictures at {MOMENTS} moments within {ALIKE:g} levels", "the same recording twice"))
+    odd = f"pictures at {MOMENTS} moments within {ALIKE:g} levels"
+    rows.append(("looks like another video", odd, "the same recording twice"))
     return rows
-
-

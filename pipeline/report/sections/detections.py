@@ -98,8 +98,8 @@ def read_detections(path: Path) -> Detections:
             _take(found, video)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise UserError(
-            f"{file}: is no report of detections ({type(e).__name__}: {str(e)[:80]}); give the report.json that"
-            " `tttrain detect` wrote",
+            f"{file}: is no report of detections ({type(e).__name__}: {str(e)[:80]}); give the report.json"
+            " that `tttrain detect` wrote",
             USAGE,
         ) from e
     return found
@@ -112,9 +112,7 @@ def _take(found: Detections, video: Any) -> None:
     found.frames[name] = int(video["frames"])
     if video.get("trained_on"):
         found.trained_on.add(name)
-    found.by_video[name] = {
-        str(rule): [_span(s) for s in spans] for rule, spans in video["strokes"].items()
-    }
+    found.by_video[name] = {str(rule): [_span(s) for s in spans] for rule, spans in video["strokes"].items()}
 
 
 def _span(stroke: Any) -> Span:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.annotations import Step
 
+
 @dataclass(frozen=True)
 class FlowStep:
     """One step of the flow diagram, with the band that leads to it.
@@ -51,30 +52,35 @@ def flow_diagram(steps: Sequence[Step]) -> tuple[list[FlowStep], float]:
         y, width = 20 + i * PITCH, BROAD * step.count / most
         band, loss = "", ""
         before = out[-1] if out else None
-        lost = sum(step.dropped.values())
         if before is not None and step.unit != "negatives":
-            top = before.y + BAR
-            gone = min(BROAD * lost / most, before.width)
-            stays = before.width - gone
-            band = _band(LEFT, LEFT + stays, top, LEFT, LEFT + width, y)
-            if lost:
-                out_x = LEFT + BROAD + 14
-                loss = (
-                    f"M{LEFT + stays:.1f} {top:.1f} L{LEFT + before.width:.1f} {top:.1f}"
-                    f" C{LEFT + before.width:.1f} {top + 26:.1f} {out_x:.1f} {top + 10:.1f} {out_x:.1f} {top + 20:.1f}"
-                    f" L{out_x:.1f} {top + 20 + min(max(gone / 3, 3), 22):.1f}"
-                    f" C{out_x - 10:.1f} {top + 44:.1f} {LEFT + stays:.1f} {top + 40:.1f} {LEFT + stays:.1f} {top:.1f}Z"
-                )
-        out.append(FlowStep(step.name, step.unit, step.count, y, width, band, tuple(step.dropped.items()), loss))
+            top, right = before.y + BAR, LEFT + before.width
+            gone = min(BROAD * sum(step.dropped.values()) / most, before.width)
+            band = _band((LEFT, right - gone, top), (LEFT, LEFT + width, y))
+            loss = _loss(right - gone, right, top) if gone else ""
+        out.append(
+            FlowStep(step.name, step.unit, step.count, y, width, band, tuple(step.dropped.items()), loss)
+        )
     return out, 20 + len(steps) * PITCH
 
 
-def _band(a: float, b: float, top: float, c: float, d: float, bottom: float) -> str:
+def _band(above: tuple[float, float, float], below: tuple[float, float, float]) -> str:
+    """Return a band between two edges, each given by its left and right end and its height."""
+    (a, b, top), (c, d, bottom) = above, below
     middle = (top + bottom) / 2
-    return (
-        f"M{a:.1f} {top:.1f} L{b:.1f} {top:.1f} C{b:.1f} {middle:.1f} {d:.1f} {middle:.1f} {d:.1f} {bottom:.1f}"
-        f" L{c:.1f} {bottom:.1f} C{c:.1f} {middle:.1f} {a:.1f} {middle:.1f} {a:.1f} {top:.1f}Z"
+    sides = (
+        f"M{a:.1f} {top:.1f} L{b:.1f} {top:.1f}",
+        f"C{b:.1f} {middle:.1f} {d:.1f} {middle:.1f} {d:.1f} {bottom:.1f}",
+        f"L{c:.1f} {bottom:.1f} C{c:.1f} {middle:.1f} {a:.1f} {middle:.1f} {a:.1f} {top:.1f}Z",
     )
+    return " ".join(sides)
+
+
+def _loss(left: float, right: float, top: float) -> str:
+    """Return what leaves a bar to the right: from its lower edge to a stub beside the diagram."""
+    end, thick = LEFT + BROAD + 14, min(max((right - left) / 3, 3), 22)
+    upper = f"C{right:.1f} {top + 26:.1f} {end:.1f} {top + 10:.1f} {end:.1f} {top + 20:.1f}"
+    lower = f"C{end - 10:.1f} {top + 44:.1f} {left:.1f} {top + 40:.1f} {left:.1f} {top:.1f}"
+    return f"M{left:.1f} {top:.1f} L{right:.1f} {top:.1f} {upper} L{end:.1f} {top + 20 + thick:.1f} {lower}Z"
 
 
 def hues(names: Sequence[str]) -> dict[str, int]:

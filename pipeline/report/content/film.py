@@ -1,7 +1,7 @@
 """The film of one video: frame, foreground and flow in one picture, one above the other.
 
 One file holds all raster layers, so they cannot drift apart: a page draws the parts that are switched on into
-one canvas. What is made of lines, ROI and joints, is data (:mod:`pipeline.report.overlay`).
+one canvas. What is made of lines, ROI and joints, is data (:mod:`pipeline.report.content.overlay`).
 
 H.264 in MP4, without B-frames, each frame at its own time of ``frames/time``: every browser plays it, and a
 seek to the middle of a frame's time shows that frame.
@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from pipeline.pictures.draw import Picture
+from pipeline.report.content.measures import BLOCK, Floats, picture_place
+from pipeline.report.content.results import Results
 from pipeline.report.folder import MARK, Folder
-from pipeline.report.measures import BLOCK, Floats, picture_place
-from pipeline.report.results import Results
 from stages.base import Array
 from stages.flow.quantise import QUANTUM
 from store import FeatureReader

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.report.annotation_section import Annotated, lane
-from pipeline.report.detections import Detections, Span
-from pipeline.report.film import TILES
-from pipeline.report.gathering import Video
-from pipeline.report.odd import RELATIVE, RULES, Oddity, Rule
-from pipeline.report.overlay import ROWS, STEPS, limbs
-from pipeline.report.run_section import state_of
+from pipeline.report.content.film import TILES
+from pipeline.report.content.gathering import Video
+from pipeline.report.content.overlay import ROWS, STEPS, limbs
+from pipeline.report.sections.annotations import Annotated, lane
+from pipeline.report.sections.detections import Detections, Span
+from pipeline.report.sections.odd import RELATIVE, RULES, Rule
+from pipeline.report.sections.run import state_of
 from pipeline.terminal import readable
 
 #: joints with a lower score are guesses, as in the previews
@@ -42,7 +41,6 @@ def video_context(
     video: Video,
     annotated: Annotated | None,
     detections: tuple[Detections, str] | None,
-    odd: Sequence[Oddity],
     neighbours: tuple[Video | None, Video | None],
 ) -> dict[str, Any]:
     """Return what the template of a video's page takes.
@@ -53,7 +51,6 @@ def video_context(
     annotated : Annotated or None
     detections : (Detections, str) or None
         And the video's name among them.
-    odd : sequence of Oddity
     neighbours : (Video or None, Video or None)
         The videos before and after it.
     """
@@ -74,7 +71,7 @@ def video_context(
             )
     context: dict[str, Any] = {
         "name": readable(video.name), "root": "../", "facts": _facts(video), "problems": problems,
-        "old": video.old, "odd": odd, "data": None, "film": f"{video.id}.mp4" if film else "",
+        "old": video.old, "data": None, "film": f"{video.id}.mp4" if film else "",
         "before": _neighbour(neighbours[0]), "after": _neighbour(neighbours[1]),
         "results": _results(video), "figures": _figures(note), "spans": spans, "lanes": [],
         "table": [_row(span, of, note) for span, of in rows[:MOST_ROWS]] if n else [],
@@ -108,18 +105,19 @@ def _player(video: Video, film: dict[str, Any] | None, n: int) -> dict[str, Any]
     part = hint = ""
     if film and film["frames"] < n:
         part = (
-            f"The film holds the first {film['frames']} of {n} frames; `ttprep view` with the video's name, or "
-            f"`ttprep report --film-frames {n}`, makes all of it."
+            f"The film holds the first {film['frames']} of {n} frames; `ttprep view` with the video's name, "
+            f"or `ttprep report --film-frames {n}`, makes all of it."
         )
     if not film:
         hint = "`ttprep report` makes it, with --film-frames above 0"
-    here = video.receipts.keys()
+    rasters = set(film["tiles"]) if film else set()
+    there = {
+        name: name in rasters if name in TILES else stage in video.receipts for name, _, stage, _ in LAYERS
+    }
     return {
         "data": data, "lanes": lanes, "part": part, "film_hint": hint, "portrait": tile[1] > tile[0],
         "layers": [
-            {"name": name, "title": title, "on": on,
-             "there": (bool(film) and name in film["tiles"]) if film and name in TILES else stage in here and name not in TILES}
-            for name, title, stage, on in LAYERS
+            {"name": name, "title": title, "on": on, "there": there[name]} for name, title, _, on in LAYERS
         ],
     }  # fmt: skip
 
@@ -172,5 +170,6 @@ def _row(span: Span, of: str, note: dict[str, Any]) -> dict[str, Any]:
 
     return {
         "label": readable(span.label), "of": readable(of), "begin": span.begin, "end": span.end,
-        "at": f"{note['start'] + time(span.begin):.2f} s", "lasts": f"{time(span.end) - time(span.begin):.2f} s",
+        "at": f"{note['start'] + time(span.begin):.2f} s",
+        "lasts": f"{time(span.end) - time(span.begin):.2f} s",
     }  # fmt: skip

@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 
 from pipeline.dataset.receipt import look_at
-from pipeline.dataset.sample_picture import crop_corner, _crop, _joints
+from pipeline.dataset.sample_picture import crop_of_row, with_joints
 from pipeline.dataset.summary import Summary, read_summary
 from pipeline.pictures.draw import Picture, flow_colours
-from pipeline.report.measures import jpeg
+from pipeline.report.content.measures import jpeg
 from pipeline.terminal import readable
 
 #: samples shown
@@ -47,7 +47,8 @@ def dataset_section(path: Path | None, pages: dict[str, str]) -> dict[str, Any] 
 
 def _content(summary: Summary, pages: dict[str, str]) -> dict[str, Any]:
     splits = list(summary.attrs["splits"])
-    counts = [(name, [by[s] for s in splits]) for name, by in summary.counts().items()]
+    every = [(name, [by[s] for s in splits]) for name, by in summary.counts().items()]
+    counts = [(name, row) for name, row in every if any(row)]
     with h5py.File(summary.path, "r") as file:
         grid = [_sample(file, summary, row, pages) for row in chosen(summary)]
     return {
@@ -56,13 +57,14 @@ def _content(summary: Summary, pages: dict[str, str]) -> dict[str, Any]:
         "bytes": summary.size,
         "splits": splits,
         "counts": counts,
+        "empty": [readable(name) for name, row in every if not any(row)],
         "totals": [sum(by[i] for _, by in counts) for i in range(len(splits))],
         "grid": grid,
     }
 
 
 def chosen(summary: Summary, most: int = MOST) -> list[int]:
-    """Choose samples: of every class in turn, evenly spread over those of the class, in order of the classes."""
+    """Choose samples: of every class in turn, evenly spread over those of the class; by class."""
     labels = summary.samples["label"]
     by_class: dict[int, list[int]] = defaultdict(list)
     for row, label in enumerate(labels):
@@ -76,7 +78,7 @@ def chosen(summary: Summary, most: int = MOST) -> list[int]:
             turns.append(label)
     picked = []
     for label in sorted(by_class):
-        places = np.linspace(0, len(by_class[label]) - 1, share[label]).astype(int) if share[label] else []
+        places = np.linspace(0, len(by_class[label]) - 1, share[label]).astype(int)
         picked += [by_class[label][i] for i in places]
     return picked
 
@@ -98,13 +100,13 @@ def _sample(file: h5py.File, summary: Summary, row: int, pages: dict[str, str]) 
 
 def _picture(file: h5py.File, at: int) -> Picture:
     if "rgb" in file["cuboids"]:
-        picture = _joints(file, at, _crop(file, at, "rgb"))
+        picture = with_joints(file, at, crop_of_row(file, at, "rgb"))
     elif "flow" in file["cuboids"]:
-        flow = _crop(file, at, "flow") * float(file["cuboids/flow"].attrs["scale"])
+        flow = crop_of_row(file, at, "flow") * float(file["cuboids/flow"].attrs["scale"])
         picture = flow_colours(flow, max(1.0, float(np.abs(flow).max())))
     else:
         width, height = file.attrs["crop"]
-        picture = _joints(file, at, np.full((height, width, 3), 60, np.uint8))
+        picture = with_joints(file, at, np.full((height, width, 3), 60, np.uint8))
     if picture.shape[0] < SIDE // 2:  # a tiny crop would be a blur
         zoom = SIDE // picture.shape[0]
         picture = np.asarray(

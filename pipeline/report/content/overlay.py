@@ -1,7 +1,7 @@
 """What a page draws over the film, as data: the ROI's centre and the player's joints, frame by frame.
 
-Scripts hold 2000 frames each and are loaded when they are needed, so that pages of long videos open at once. A
-script is the only kind of file that a page may load from the disk. Values are little-endian and in base64.
+Scripts hold 2000 frames each and are loaded when they are needed, so that pages of long videos open at once:
+scripts are the only data that a page may load from the disk. Values are little-endian and in base64.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 
 import numpy as np
 
+from pipeline.report.content.results import Results
 from pipeline.report.folder import MARK, Folder
-from pipeline.report.results import Results
 from stages.base import Array
 from stages.descriptor import JOINTS
 from stages.pose import EDGES

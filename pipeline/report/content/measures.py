@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.pictures.draw import Picture
-from pipeline.report.results import Results
+from pipeline.report.content.results import Results
 from stages.base import Array
 from store import FeatureReader
 
@@ -44,9 +44,9 @@ def measure(results: Results, crop: tuple[int, int], tell: Tell) -> dict[str, An
     Returns
     -------
     dict
-        JSON values: ``n``, ``fps``, ``place`` of the picture in the frame, ``start`` (s), ``times`` (s after the
-        first frame; None of an even rate), ``figures`` by name (see
-        :mod:`pipeline.report.odd`), ``curves`` by name, ``thumb`` (JPEG, base64), ``look``.
+        JSON values: ``n``, ``fps``, ``place`` of the picture in the frame, ``start`` (s), ``times``
+        (s after the first frame; None of an even rate), ``figures`` by name (:mod:`pipeline.report.sections.odd`),
+        ``curves`` by name, ``thumb`` (JPEG, base64), ``look``.
     """
     info = results.info
     if info is None:
@@ -55,7 +55,11 @@ def measure(results: Results, crop: tuple[int, int], tell: Tell) -> dict[str, An
     light = results.try_reading("frames", lambda r: _light(r, results, tell))
     if times is None or light is None:
         return {}
-    figures: dict[str, float] = {"frames": info.n_frames, "fps": float(info.fps), "seconds": _lasts(times, info)}
+    figures: dict[str, float] = {
+        "frames": info.n_frames,
+        "fps": float(info.fps),
+        "seconds": _lasts(times, info),
+    }
     curves: dict[str, Any] = {"brightness": _curve(light["brightness"])}
     figures["brightness"] = _mean(light["brightness"])
     figures["brightness_jump"] = float(np.abs(np.diff(light["brightness"])).max(initial=0))
@@ -86,7 +90,8 @@ def measure(results: Results, crop: tuple[int, int], tell: Tell) -> dict[str, An
         curves["pose"] = _curve(np.nan_to_num(score))
     even = bool(np.abs(times - times[0] - np.arange(len(times)) / float(info.fps)).max(initial=0) < 0.002)
     return {
-        "n": info.n_frames, "fps": float(info.fps), "place": list(picture_place(results)), "start": round(float(times[0]), 6),
+        "n": info.n_frames, "fps": float(info.fps), "place": list(picture_place(results)),
+        "start": round(float(times[0]), 6),
         "times": None if even else [round(float(t - times[0]), 5) for t in times],
         "figures": {k: round(v, 6) for k, v in figures.items()},
         "curves": curves, "thumb": light["thumb"], "look": light["look"],
@@ -150,7 +155,9 @@ def jpeg(picture: Picture, width: int) -> str:
     if picture.shape[1] > width:
         size = width, max(1, round(picture.shape[0] * width / picture.shape[1]))
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 72])
+    done, data = cv2.imencode(
+        ".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 72]
+    )
     if not done:
         raise RuntimeError("OpenCV cannot encode JPEG; install a build of it with JPEG support")
     return base64.b64encode(data.tobytes()).decode()

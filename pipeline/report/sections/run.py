@@ -8,8 +8,7 @@ from typing import Any
 
 from pipeline.planning.frame_times import VARIABLE
 from pipeline.planning.staleness import Planned
-from pipeline.planning.survey import Overview
-from pipeline.report.gathering import Video
+from pipeline.report.content.gathering import Video
 from pipeline.terminal import readable
 
 _SHORT = {"done": "✓"}
@@ -91,7 +90,7 @@ def costs(videos: Sequence[Video], stages: Sequence[str]) -> list[dict[str, Any]
     ]  # fmt: skip
 
 
-def totals(overview: Overview, videos: Sequence[Video], cost: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def totals(videos: Sequence[Video], cost: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the sums of the head line."""
     states = Counter(state_of(p, v)[0] for v in videos for p in v.plan)
     receipts = [v.receipts["frames"] for v in videos if "frames" in v.receipts]

@@ -11,11 +11,11 @@ from typing import Any
 
 from pipeline.execution.cluster import cores
 from pipeline.planning.staleness import Planned
-from pipeline.report.film import film_digest, write_film
+from pipeline.report.content.film import film_digest, write_film
+from pipeline.report.content.measures import measure
+from pipeline.report.content.overlay import overlay_digest, write_overlay
+from pipeline.report.content.results import Results, open_results, problem_of
 from pipeline.report.folder import VIDEOS, Folder
-from pipeline.report.measures import measure
-from pipeline.report.overlay import overlay_digest, write_overlay
-from pipeline.report.results import Results, open_results, problem_of
 from store import Receipt, Store, StoreError
 
 #: raised when notes hold other things
@@ -36,7 +36,7 @@ class Video:
         First 16 hexadecimal digits of its sha256: the name of its folder in the store, and of its page.
     plan : list of Planned
     note : dict
-        See :func:`pipeline.report.measures.measure`; ``film`` and ``overlay`` where they are there.
+        See :func:`pipeline.report.content.measures.measure`; ``film`` and ``overlay`` where they are there.
     receipts : dict of str to Receipt
     old : list of str
         Stages shown with results of older parameters.
@@ -185,7 +185,12 @@ def _overlay(folder: Folder, video: Video, results: Results, note: dict[str, Any
 
 
 def _film(
-    folder: Folder, video: Video, results: Results, note: dict[str, Any], frames: int, tell: Callable[..., None]
+    folder: Folder,
+    video: Video,
+    results: Results,
+    note: dict[str, Any],
+    frames: int,
+    tell: Callable[..., None],
 ) -> None:
     name = f"{VIDEOS}/{video.id}.mp4"
     there = note.get("film", {})
