@@ -45,7 +45,8 @@ def measure(results: Results, crop: tuple[int, int], tell: Tell) -> dict[str, An
     -------
     dict
         JSON values: ``n``, ``fps``, ``place`` of the picture in the frame, ``start`` (s), ``times``
-        (s after the first frame; None of an even rate), ``figures`` by name (:mod:`pipeline.report.sections.odd`),
+        (s after the first frame; None of an even rate), ``figures`` by name (see
+        :mod:`pipeline.report.sections.odd`),
         ``curves`` by name, ``thumb`` (JPEG, base64), ``look``.
     """
     info = results.info
