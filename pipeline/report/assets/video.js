@@ -85,7 +85,7 @@
     pen.fillRect(0, 0, canvas.width, canvas.height);
     const i = frame;
     if (i < inFilm && video.readyState >= 2) {
-      if (on("frame")) tile("frame", "source-over", on("flow") ? 0.55 : 1);
+      if (on("frame")) tile("frame", "source-over", on("flow") && !on("mask") ? 0.55 : 1);
       if (on("mask")) tile("mask", on("frame") ? "multiply" : "source-over", 1);
       if (on("flow")) tile("flow", "lighter", 1);
     }
@@ -105,18 +105,21 @@
   const box = (over, scale) => {
     const x = over.centre[2 * over.row], y = over.centre[2 * over.row + 1], [w, h] = data.crop;
     pen.strokeStyle = "#ff9600";
-    pen.lineWidth = Math.max(1, 2.5 / scale);
+    pen.lineWidth = 2.5 / scale;
     pen.strokeRect(x - w / 2, y - h / 2, w, h);
+    const arm = 9 / scale;
     pen.beginPath();
-    pen.moveTo(x - 3, y); pen.lineTo(x + 3, y);
-    pen.moveTo(x, y - 3); pen.lineTo(x, y + 3);
+    pen.moveTo(x - arm, y);
+    pen.lineTo(x + arm, y);
+    pen.moveTo(x, y - arm);
+    pen.lineTo(x, y + arm);
     pen.stroke();
   };
   const skeleton = (over, scale) => {
     const p = over.joints, s = over.scores, from = over.row * 26, score = over.row * 14;
     if (!s[score]) return;
     const sure = (j) => s[score + 1 + j] > data.overlay.sure * 255;
-    pen.lineWidth = Math.max(0.8, 2.5 / scale);
+    pen.lineWidth = 2.5 / scale;
     pen.strokeStyle = "#50ff50";
     for (const [a, b] of data.overlay.limbs) {
       if (!sure(a) || !sure(b)) continue;
@@ -129,7 +132,7 @@
     for (let j = 0; j < 13; j++) {
       if (!sure(j)) continue;
       pen.beginPath();
-      pen.arc(p[from + 2 * j], p[from + 2 * j + 1], Math.max(1, 3.2 / scale), 0, 2 * Math.PI);
+      pen.arc(p[from + 2 * j], p[from + 2 * j + 1], 3.2 / scale, 0, 2 * Math.PI);
       pen.fill();
     }
   };
@@ -235,15 +238,16 @@
     return made;
   };
   for (const lane of data.lanes) {
-    const lows = lane.low || lane.high, low = Math.min(lane.floor ?? Infinity, ...lows), top = Math.max(...lane.high);
-    const high = top - low < 1e-9 ? low + 1 : top, n = data.n;
+    const lows = lane.low || lane.high, least = Math.min(lane.floor ?? Infinity, ...lows), top = Math.max(...lane.high);
+    const flat = top - least < 1e-9; // in the middle
+    const low = flat ? least - 1 : least, high = flat ? top + 1 : top, n = data.n;
     const point = (v, i) => `${((1000 * Math.min((i + 0.5) * lane.step, n)) / n).toFixed(2)} ${(97 - (94 * (v - low)) / (high - low)).toFixed(2)}`;
     const points = lane.high.map(point);
     if (lane.low) points.push(...lane.low.map(point).reverse());
     const path = svg("path", { d: points.length ? `M${points.join("L")}${lane.low ? "Z" : ""}` : "", "vector-effect": "non-scaling-stroke" });
     if (lane.low) path.classList.add("filled");
     document.querySelector(`[data-curve="${lane.key}"]`).append(path);
-    document.querySelector(`[data-range="${lane.key}"]`).textContent = `${low.toFixed(lane.digits)} to ${top.toFixed(lane.digits)} ${lane.unit}`;
+    document.querySelector(`[data-range="${lane.key}"]`).textContent = `${least.toFixed(lane.digits)} to ${top.toFixed(lane.digits)} ${lane.unit}`;
   }
   let zoom = 1;
   const axis = () => {

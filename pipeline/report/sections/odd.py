@@ -43,7 +43,13 @@ class Rule:
 
     def text(self, value: float) -> str:
         """Return a value of the figure with its unit."""
-        return f"{value * 100:.1f} %" if self.unit == "%" else f"{value:.1f} {self.unit}".strip()
+        if self.unit == "%":
+            return f"{value * 100:.1f} %"
+        return f"{value:.1f} {self.unit}" if self.unit else f"{value:.2f}"
+
+    def distance(self) -> str:
+        """Return the limit as a distance between two values."""
+        return f"{self.limit * 100:.0f} percentage points" if self.unit == "%" else self.text(self.limit)
 
 
 RULES = (
@@ -132,25 +138,25 @@ def _compare(figures: Mapping[str, Mapping[str, float]], rule: Rule, found: dict
     for video, value in values.items():
         middle = float(np.median([other for v, other in values.items() if v != video]))
         if abs(value - middle) >= rule.limit:
-            limit = f"{rule.text(rule.limit)} from the others' median, {rule.text(middle)}"
+            limit = f"{rule.distance()} from the others' median, {rule.text(middle)}"
             found.setdefault(video, []).append(
                 Oddity(rule.figure, rule.title, rule.text(value), limit, rule.why)
             )
 
 
 def _rates(figures: Mapping[str, Mapping[str, float]], found: dict[str, list[Oddity]]) -> None:
-    """Find frame rates that differ by more than 1 % from the most frequent one."""
+    """Find frame rates that differ by more than 1 % from that of most videos."""
     rates = Counter(round(own["fps"], 2) for own in figures.values() if "fps" in own)
     if len(rates) < 2:
         return
     usual, count = max(rates.items(), key=lambda item: (item[1], item[0]))
-    if count < 2:
+    if count <= len(figures) / 2:
         return
     for video, own in figures.items():
         rate = own.get("fps", usual)
         if abs(rate - usual) > usual / 100:
             found.setdefault(video, []).append(
-                Oddity("fps", "frame rate", f"{rate:g} /s", f"1 % from the most frequent one, {usual:g} /s",
+                Oddity("fps", "frame rate", f"{rate:g} /s", f"1 % from that of most videos, {usual:g} /s",
                        "T frames of a sample span another time")
             )  # fmt: skip
 
@@ -180,11 +186,11 @@ def limits() -> list[tuple[str, str, str]]:
         rows.append(
             (
                 title,
-                f"{rule.text(distance)} from the median of the others (three or more)",
+                f"{rule.distance()} from the median of the others (three or more)",
                 "unlike the other videos",
             )
         )
-    rows.append(("frame rate", "1 % from the most frequent one", "T frames of a sample span another time"))
+    rows.append(("frame rate", "1 % from that of most videos", "T frames of a sample span another time"))
     odd = f"pictures at {MOMENTS} moments within {ALIKE:g} levels"
     rows.append(("looks like another video", odd, "the same recording twice"))
     return rows
