@@ -26,11 +26,11 @@ class LateBar:
     def __init__(self, title: str, console: Console) -> None:
         self._bar = Progress(
             TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
-            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
+            TimeRemainingColumn(), console=console, transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task(title, total=0)
         self._begun = time.monotonic()
-        self._started = False
+        self._shown, self._started = console.is_terminal, False
         self._total = 0
 
     def __enter__(self) -> Self:
@@ -46,6 +46,6 @@ class LateBar:
         """Take note of steps done, and of further steps to be done."""
         self._total += more
         self._bar.update(self._task, advance=done, total=self._total)
-        if not self._started and time.monotonic() - self._begun > PATIENCE_S:
+        if self._shown and not self._started and time.monotonic() - self._begun > PATIENCE_S:
             self._bar.start()
             self._started = True

@@ -23,7 +23,7 @@ from tests.support.projects import QUIET, TINY, manifest_in, write_actions
 HOSTILE = "<script>alert(1)</script>.mp4"  # a folder and a file in it
 LABEL = "</script><img src=x onerror=alert(2)>\u2028"
 PERSON = "<b onmouseover=alert(3)>Ann"
-FRAMES = 48
+FRAMES = 32
 #: frames' times of the uneven video, in units of 1/240 s
 UNEVEN = np.concatenate([[0], np.cumsum([1 + t % 3 for t in range(FRAMES - 1)])])
 
@@ -54,7 +54,7 @@ class Project:
 
 def level(t: int) -> int:
     """Grey level that tells the number of a frame."""
-    return 24 + 4 * t
+    return 16 + 7 * t
 
 
 def write_numbered(
@@ -90,14 +90,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("reported")
     videos, labels = folder / "videos", folder / "annotations"
     plain = write_numbered(videos / "plain.mp4")
-    write_numbered(videos / "uneven.mkv", times=UNEVEN, seed=1)
+    write_numbered(videos / "uneven.mp4", times=UNEVEN, seed=1)
     write_numbered(videos / HOSTILE, seed=2)
     write_numbered(videos / "portrait.mp4", size=(48, 64), seed=3)
     (videos / "broken.mp4").write_bytes(plain.read_bytes()[:900])
-    write_actions(labels / "plain.xml", [(4, 20, "Up"), (22, 40, "Down")])
+    write_actions(labels / "plain.xml", [(3, 15, "Up"), (17, 30, "Down")])
     rows = ["video,begin,end,label,annotator"]
-    rows += [f"plain.mp4,5,20,Up,{PERSON}", f"plain.mp4,22,39,Across,{PERSON}"]
-    rows += ["plain.mp4,4,21,Up,Bea", "plain.mp4,22,40,Across,Bea", f'uneven.mkv,4,30,"{LABEL}",Bea']
+    rows += [f"plain.mp4,4,15,Up,{PERSON}", f"plain.mp4,17,29,Across,{PERSON}"]
+    rows += ["plain.mp4,3,16,Up,Bea", "plain.mp4,17,30,Across,Bea", f'uneven.mp4,4,30,"{LABEL}",Bea']
     (labels / "crowd.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     manifest = manifest_in(
         folder,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from pipeline.report.build import Built
 from pipeline.report.server import Server
+from tests.pipeline.report.browser import browser, complaints, wait_for
 from tests.pipeline.report.conftest import FRAMES, LABEL, UNEVEN, Project, level
-from tests.support.browser import browser, complaints, wait_for
 
 RIGHT, LEFT, HOME, END, SPACE = "\ue014", "\ue012", "\ue011", "\ue010", " "
 
@@ -55,6 +56,10 @@ def drawn(driver: Any) -> int:
     script = "const v = document.getElementById('film');"
     script += "return v.seeking ? -1 : Number(document.getElementById('picture').dataset.drawn ?? -1)"
     return int(driver.execute_script(script))
+
+
+def is_drawn(driver: Any, t: int) -> bool:
+    return drawn(driver) == t
 
 
 def number(driver: Any) -> int:
@@ -122,19 +127,19 @@ def test_hostile_names_and_labels_are_text(driver: Any, built: Built, project: P
     video = next(v for v in built.videos if "alert(1)" in v.name)
     driver.get((built.folder / video.page).as_uri())
     assert driver.find_element("tag name", "h1").text.endswith("videos/<script>alert(1)</script>.mp4")
-    driver.get((built.folder / f"videos/{project.sha256('uneven.mkv')[:16]}.html").as_uri())
+    driver.get((built.folder / f"videos/{project.sha256('uneven.mp4')[:16]}.html").as_uri())
     assert LABEL.strip().lower() in driver.find_element("tag name", "body").text.lower()
     assert driver.execute_script("return document.querySelectorAll('img[src=x], b[onmouseover]').length") == 0
     assert complaints(driver) == []
 
 
-@pytest.mark.parametrize("name", ["plain.mp4", "uneven.mkv"])
+@pytest.mark.parametrize("name", ["plain.mp4", "uneven.mp4"])
 def test_keys_step_through_the_stored_frames(page: Any, driver: Any, name: str) -> None:
     page(name)
     only_the_frame(driver)
     for t in range(1, 7):
         press(driver, RIGHT)
-        wait_for(lambda t=t: drawn(driver) == t, f"frame {t}")
+        wait_for(partial(is_drawn, driver, t), f"frame {t}")
         assert number(driver) == t
     press(driver, LEFT)
     wait_for(lambda: drawn(driver) == 5, "one frame back")
@@ -143,7 +148,7 @@ def test_keys_step_through_the_stored_frames(page: Any, driver: Any, name: str) 
     wait_for(lambda: drawn(driver) == FRAMES - 1, "the last frame")
     assert number(driver) == FRAMES - 1
     shown = driver.find_element("id", "now").text
-    seconds = UNEVEN[-1] / 240 if name == "uneven.mkv" else (FRAMES - 1) / 120
+    seconds = UNEVEN[-1] / 240 if name == "uneven.mp4" else (FRAMES - 1) / 120
     assert shown == f"frame {FRAMES - 1} of {FRAMES}, {seconds:.3f} s"
     press(driver, HOME)
     wait_for(lambda: drawn(driver) == 0, "the first frame")
@@ -153,20 +158,20 @@ def test_keys_step_through_the_stored_frames(page: Any, driver: Any, name: str) 
 def test_a_click_on_the_time_lines_seeks_and_they_follow(page: Any, driver: Any, built: Built) -> None:
     page("plain.mp4")
     only_the_frame(driver)
-    click_at(driver, 31)
-    wait_for(lambda: drawn(driver) == 31, "frame 31")
-    assert number(driver) == 31
-    assert driver.find_element("id", "tracks").get_attribute("aria-valuenow") == "31"
+    click_at(driver, 23)
+    wait_for(lambda: drawn(driver) == 23, "frame 23")
+    assert number(driver) == 23
+    assert driver.find_element("id", "tracks").get_attribute("aria-valuenow") == "23"
     left = driver.execute_script("return parseFloat(document.getElementById('playhead').style.left)")
-    assert left == pytest.approx(100 * 31.5 / FRAMES)
+    assert left == pytest.approx(100 * 23.5 / FRAMES)
     note = next(v.note for v in built.videos if v.name.endswith("plain.mp4"))
     for key, digits in (("flow", 1), ("brightness", 0), ("pose", 2)):
         text = driver.find_element("css selector", f"[data-value={key}]").text
-        assert float(text.split()[0]) == pytest.approx(note["curves"][key]["high"][31], abs=0.6 * 10**-digits)
+        assert float(text.split()[0]) == pytest.approx(note["curves"][key]["high"][23], abs=0.6 * 10**-digits)
 
 
 def test_the_playhead_follows_the_film_and_layers_belong_to_the_picture(page: Any, driver: Any) -> None:
-    page("uneven.mkv")
+    page("uneven.mp4")
     only_the_frame(driver)
     driver.execute_script("document.getElementById('film').playbackRate = 0.25")
     press(driver, SPACE)
