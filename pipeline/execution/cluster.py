@@ -204,8 +204,8 @@ def performance_report(path: Path) -> Iterator[None]:
 
 #: what a page may load: what stands in it, and nothing from elsewhere
 _CLOSED = (
-    b'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data: blob:; font-src data:;'
-    b" style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'\">"
+    b'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data: blob:;'
+    b" font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'\">"
 )
 
 
