@@ -41,8 +41,8 @@ class Options:
     detections : Detections or None
     film_frames : int
         Longest film; 0 makes none and keeps those that are there.
-    whole_films : frozenset of str
-        sha256 of videos whose films are made in full length.
+    whole_film : str
+        sha256 of the video whose film is made in full length; empty: of none.
     whole : bool
         Whether these are all videos of the store: pages of others are removed.
     """
@@ -50,7 +50,7 @@ class Options:
     dataset: Path | None = None
     detections: Detections | None = None
     film_frames: int = FILM_FRAMES
-    whole_films: frozenset[str] = frozenset()
+    whole_film: str = ""
     whole: bool = False
 
 
@@ -73,6 +73,8 @@ class Built:
     seconds : float
     lost : list of str
         Detections of unknown videos.
+    whole : Video or None
+        The one whose film was asked for in full length.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class Built:
     removed: int
     seconds: float
     lost: list[str] = field(default_factory=list)
+    whole: Video | None = None
 
     @property
     def index(self) -> Path:
@@ -144,8 +147,7 @@ def build(
     folder = Folder(path)
 
     def frames(plan: list[Planned]) -> int:
-        whole = plan[0].node.source.sha256 in options.whole_films
-        return 1 << 62 if whole else options.film_frames
+        return 1 << 62 if plan[0].node.source.sha256 == options.whole_film else options.film_frames
 
     with LateBar("report", console) as bar:
         videos = gather(store, folder, overview.plans.values(), frames, bar.advance)
@@ -177,7 +179,8 @@ def build(
     changed += folder.write("index.html", render("index.html", index))
     removed = folder.prune(set(names)) if options.whole else 0
     problems, seconds = index["problems"], time.perf_counter() - start
-    return Built(path, videos, odd, problems, changed, removed, seconds, lost)
+    whole = next((v for v in videos if v.sha256 == options.whole_film), None)
+    return Built(path, videos, odd, problems, changed, removed, seconds, lost, whole)
 
 
 def _index(overview: Overview, videos: list[Video], odd: dict[str, list[dict[str, str]]]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pipeline.terminal import readable, valid_value
 from store.atomic import make_folder, read_json, read_regular, replacing, temp_owner_alive, write_bytes
 from store.errors import ForeignError
 from store.names import parse_temporary
+from store.notes import CHECKSUM, checksum, signed
 
 MARKER = "ttprep-report.json"
 FORMAT = "ttprep-report"
@@ -139,13 +140,16 @@ class Folder:
 
     def write_note(self, name: str, value: dict[str, Any]) -> None:
         """Write what a later report may use again, as JSON."""
-        self.write(name, json.dumps({"by": MARK, **valid_value(value)}, ensure_ascii=False) + "\n")
+        note = signed({"by": MARK, **valid_value(value)})
+        self.write(name, json.dumps(note, ensure_ascii=False) + "\n")
 
     def read_note(self, name: str) -> dict[str, Any]:
-        """Return what :meth:`write_note` wrote; empty where there is none that can be used."""
+        """Return what :meth:`write_note` wrote; empty where there is none, or it is damaged."""
         path = self.path / name
         found = None if path.is_symlink() else read_json(path)
-        return found if isinstance(found, dict) and found.get("by") == MARK else {}
+        if not isinstance(found, dict) or found.get("by") != MARK or found.get(CHECKSUM) != checksum(found):
+            return {}
+        return {k: v for k, v in found.items() if k not in ("by", CHECKSUM)}
 
     @contextlib.contextmanager
     def replacing(self, name: str) -> Iterator[Path]:

@@ -9,7 +9,6 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import PATH, make_request, options, stderr
-from pipeline.cli.reporting.report import FILM_FRAMES
 from pipeline.errors import UserError
 from pipeline.terminal import echo
 
@@ -48,33 +47,14 @@ def view(
     """
     import webbrowser
 
-    from pipeline.planning.survey import survey
     from pipeline.report.request import write_report
     from pipeline.report.server import Server
-    from store import Store
 
     request = make_request(**common, pose_weights=pose_weights)
-    overview = whole = None
-    if video is not None:
-        store = Store.open(request.store_root)
-        chosen = survey(make_request(**common, paths=(video,), pose_weights=pose_weights), store, stderr())
-        if chosen.problems:
-            raise UserError(chosen.problems[0])
-        if len(chosen.sources) != 1:
-            raise UserError(f"{video}: holds {len(chosen.sources)} videos; name one of them", errors.USAGE)
-        whole = chosen.sources[0].sha256
-        # a store whose manifest names no videos: the one that is named is the report
-        named = bool(request.manifest.videos or request.manifest.sources)
-        overview = survey(request, store, stderr()) if named else chosen
-        if all(s.sha256 != whole for s in overview.sources):
-            overview = chosen
-    built = write_report(
-        request, stderr(), output, overview=overview, detections=detections, dataset=dataset,
-        film_frames=FILM_FRAMES, whole_films=frozenset({whole} if whole else ()),
-    )  # fmt: skip
+    built = write_report(request, stderr(), output, detections=detections, dataset=dataset, whole_film=video)
     for problem in built.problems:
         echo(f"cannot be used: {problem}", err=True)
-    page = next((v.page for v in built.videos if v.sha256 == whole), "index.html")
+    page = built.whole.page if built.whole is not None else "index.html"
     try:
         server = Server(built.folder, port)
     except OSError as e:

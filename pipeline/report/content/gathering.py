@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.execution.cluster import cores
@@ -40,6 +41,8 @@ class Video:
     receipts : dict of str to Receipt
     old : list of str
         Stages shown with results of older parameters.
+    foreign : list of str
+        Stages that are not shown: their results were made of other frames.
     problems : dict of str to str
         Stage, or ``film`` → why it could not be read.
     made : bool
@@ -51,6 +54,7 @@ class Video:
     note: dict[str, Any] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     old: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     made: bool = False
 
@@ -146,6 +150,7 @@ def _gather_one(
         if results.info is not None:
             _bring_up_to_date(folder, video, results, film_frames, tell)
         video.receipts, video.old = dict(results.receipts), list(results.old)
+        video.foreign = list(results.foreign)
         video.problems |= results.problems
     return video
 
@@ -159,7 +164,7 @@ def _bring_up_to_date(
     crop = crop_of(video.plan)
     digest = f"{VERSION}-{results.digest()}-{crop[0]}x{crop[1]}"
     if before.get("digest") == digest:
-        note = {k: v for k, v in before.items() if k != "by"}
+        note = dict(before)
     else:
         tell(0, n)
         note = {**measure(results, crop, lambda done: tell(done)), "crop": list(crop)}
@@ -176,12 +181,14 @@ def _bring_up_to_date(
 
 
 def _overlay(folder: Folder, video: Video, results: Results, note: dict[str, Any]) -> None:
-    digest = overlay_digest(results)
-    there = note.get("overlay", {})
-    files = [folder.path / VIDEOS / f"{video.id}-{k}.js" for k in range(int(there.get("scripts", 0)))]
-    if there.get("digest") != digest or not all(f.is_file() for f in files):
-        scripts = write_overlay(folder, f"{VIDEOS}/{video.id}", results)
-        note["overlay"] = {"digest": digest, "scripts": scripts}
+    digest, there = overlay_digest(results), note.get("overlay", {})
+    if there.get("digest") == digest and all(
+        seal_of(folder.path / n) == s for n, s in there["files"].items()
+    ):
+        return
+    names = write_overlay(folder, f"{VIDEOS}/{video.id}", results)
+    files = {name: seal_of(folder.path / name) for name in names}
+    note["overlay"] = {"digest": digest, "scripts": len(names), "files": files}
 
 
 def _film(
@@ -194,10 +201,9 @@ def _film(
 ) -> None:
     name = f"{VIDEOS}/{video.id}.mp4"
     there = note.get("film", {})
-    size = path.stat().st_size if (path := folder.path / name).is_file() else -1
-    sound = there.get("bytes") == size
     made_of = film_digest(results, int(there.get("frames", 0)))
-    if sound and there.get("digest") == made_of and int(there["frames"]) >= frames:
+    sound = there.get("digest") == made_of and there["seal"] == seal_of(folder.path / name)
+    if sound and (there["frames"] >= frames or not frames):
         return
     if not frames:
         note.pop("film", None)  # stale; the file stays until a new one is asked for
@@ -209,5 +215,14 @@ def _film(
         note.pop("film", None)
         video.problems["film"] = problem_of(e)
         return
-    note["film"] = {**film, "digest": film_digest(results, frames), "bytes": path.stat().st_size}
+    note["film"] = {**film, "digest": film_digest(results, frames), "seal": seal_of(folder.path / name)}
     video.made = True
+
+
+def seal_of(path: Path) -> list[int]:
+    """Return size and time of modification of a file: a film that differs in either is made anew."""
+    try:
+        found = path.stat(follow_symlinks=False)
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]

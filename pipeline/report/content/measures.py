@@ -22,6 +22,8 @@ BLOCK = 200
 COLUMNS = 1500
 #: width of the picture in lists, px
 THUMB = 160
+#: part of a frame's time that frames may be off even steps and count as even: a seek aims at its middle
+EVEN = 0.2
 #: moments at which videos are compared picture by picture, and the side of these pictures, px
 MOMENTS, SIDE = 8, 8
 
@@ -89,7 +91,8 @@ def measure(results: Results, crop: tuple[int, int], tell: Tell) -> dict[str, An
         score = np.where(found, joints[0][:, 0, 2], np.nan)
         figures["pose_score"] = float(np.nanmedian(score)) if found.any() else 0.0
         curves["pose"] = _curve(np.nan_to_num(score))
-    even = bool(np.abs(times - times[0] - np.arange(len(times)) / float(info.fps)).max(initial=0) < 0.002)
+    off = np.abs(times - times[0] - np.arange(len(times)) / float(info.fps)).max(initial=0)
+    even = bool(off * float(info.fps) < EVEN)
     return {
         "n": info.n_frames, "fps": float(info.fps), "place": list(picture_place(results)),
         "start": round(float(times[0]), 6),

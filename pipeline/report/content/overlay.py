@@ -30,29 +30,30 @@ def overlay_digest(results: Results) -> str:
     return f"{VERSION}-{results.digest('frames', 'roi', 'descriptor')}"
 
 
-def write_overlay(folder: Folder, stem: str, results: Results) -> int:
-    """Write the scripts ``<stem>-0.js``, ``<stem>-1.js``, … of a video; return how many.
+def write_overlay(folder: Folder, stem: str, results: Results) -> list[str]:
+    """Write the scripts ``<stem>-0.js``, ``<stem>-1.js``, … of a video; return their names.
 
     Each calls ``ttprepOverlay(number, {centre, joints, scores})``: int16 positions in 1/16 px of the stored
     frame, (n, 2) and (n, 13, 2), and uint8 scores in 1/255, (n, 14), the pose's own first.
     """
     info = results.info
     if info is None:
-        return 0
+        return []
     centre = results.try_reading("roi", lambda r: r.read("centre"))
     joints = results.try_reading("descriptor", _joints)
     if centre is None and joints is None:
-        return 0
-    count = -(-info.n_frames // ROWS)
-    for k in range(count):
+        return []
+    names = []
+    for k in range(-(-info.n_frames // ROWS)):
         here = slice(k * ROWS, (k + 1) * ROWS)
         value = {"centre": _packed(centre[here])} if centre is not None else {}
         if joints is not None:
             scores = np.clip(np.rint(joints[here, :, 2] * 255), 0, 255).astype(np.uint8)
             value["joints"] = _packed(joints[here, 1:, :2])
             value["scores"] = base64.b64encode(scores.tobytes()).decode()
-        folder.write(f"{stem}-{k}.js", f"/* {MARK} */\nttprepOverlay({k}, {json.dumps(value)});\n")
-    return count
+        names.append(f"{stem}-{k}.js")
+        folder.write(names[-1], f"/* {MARK} */\nttprepOverlay({k}, {json.dumps(value)});\n")
+    return names
 
 
 def _joints(reader: FeatureReader) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -29,6 +29,8 @@ class Results:
         Stage → what vouches for it.
     old : list of str
         Stages of which only results of older parameters are there.
+    foreign : list of str
+        Stages of which there are only results made of other frames than those shown: they do not fit.
     problems : dict of str to str
         Stage → why its file could not be read.
     info : VideoInfo or None
@@ -38,6 +40,7 @@ class Results:
     readers: dict[str, FeatureReader] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     old: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     info: VideoInfo | None = None
 
@@ -88,6 +91,7 @@ def open_results(store: Store, plan: list[Planned], stack: ExitStack) -> Results
         Closes the files.
     """
     found = Results()
+    known = {r.key: r for r in store.receipts(plan[0].node.source.sha256)}
     for planned in plan:
         name, receipt = planned.node.stage.name, planned.receipt or planned.previous
         if receipt is None:
@@ -95,6 +99,9 @@ def open_results(store: Store, plan: list[Planned], stack: ExitStack) -> Results
         slot = Slot(planned.node.source.sha256, name, receipt.key)
         try:
             if planned.receipt is None and store.receipt(slot) is None:
+                continue
+            if planned.receipt is None and not _fits(receipt, found.receipts.get("frames"), known):
+                found.foreign.append(name)
                 continue
             reader = stack.enter_context(store.reader(slot))
             _ = reader.file  # compared with its receipt now
@@ -110,3 +117,21 @@ def open_results(store: Store, plan: list[Planned], stack: ExitStack) -> Results
         except StoreError as e:
             found.drop("frames", e)
     return found
+
+
+def _fits(receipt: Receipt, frames: Receipt | None, known: Mapping[str, Receipt]) -> bool:
+    """Tell whether an older result was made of the frames that are shown, through all its inputs."""
+    if receipt.stage == "frames":
+        return True
+    ahead, seen = [receipt], set[str]()
+    while ahead:
+        inputs = ahead.pop().parts.get("inputs", {})
+        for stage, key in inputs.items():
+            if stage == "frames" and (frames is None or key != frames.key):
+                return False
+            if key not in seen and stage != "frames":
+                seen.add(key)
+                if key not in known:
+                    return False  # nothing tells what it was made of
+                ahead.append(known[key])
+    return True

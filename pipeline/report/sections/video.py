@@ -59,6 +59,10 @@ def video_context(
     spans = annotated.lanes(video.sha256, n) if annotated is not None and n else []
     rows = annotated.rows(video.sha256) if annotated is not None else []
     problems = [f"{stage}: {readable(why)}" for stage, why in video.problems.items()]
+    if video.foreign:
+        problems.append(
+            f"not shown, since made of other frames: {', '.join(video.foreign)}; `ttprep run` makes new ones"
+        )
     if detections is not None and n:
         found, name = detections
         hue = annotated.hue if annotated is not None else lambda label: 210

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.planning.request import Request, Where
 from pipeline.report.build import Built
 from pipeline.report.content.film import flow_glow
 from pipeline.report.content.results import Results, open_results
+from pipeline.report.request import write_report
+from pipeline.run import run
 from tests.pipeline.report.conftest import FRAMES, UNEVEN, Project, level
+from tests.support.projects import QUIET, manifest_in
 
 
 def frames_of(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
@@ -80,9 +86,47 @@ def test_the_same_results_make_no_new_film(project: Project, tmp_path: Path) -> 
     again = project.report(tmp_path / "r")
     assert (again.to_json()["films_made"], len(films)) == (0, 4)
     assert all(p.stat().st_mtime_ns == t for p, t in films.items())
-    damaged = sorted(films)[0]
-    damaged.write_bytes(damaged.read_bytes()[:-100])
+    damaged = bytearray(sorted(films)[0].read_bytes())
+    damaged[-100] ^= 1
+    sorted(films)[0].write_bytes(damaged)
     assert project.report(tmp_path / "r").to_json()["films_made"] == 1
+
+
+def test_a_damaged_note_or_overlay_is_made_anew(project: Project, tmp_path: Path) -> None:
+    project.report(tmp_path / "r", film_frames=0)
+    for path in sorted((tmp_path / "r" / "videos").glob("*.js*")):
+        before = path.read_bytes()
+        path.write_bytes(before.replace(b"0", b"1"))
+        project.report(tmp_path / "r", film_frames=0)
+        after = path.read_bytes()
+        assert after == before or path.suffix == ".json", path
+        assert after != before.replace(b"0", b"1")
+
+
+def test_results_of_other_frames_are_not_laid_over_these(project: Project, tmp_path: Path) -> None:
+    """A smaller frame was decoded since; mask, flow and ROI still are those of the larger one."""
+    shutil.copytree(project.request.store_root, tmp_path / "store")
+    shutil.copytree(project.folder / "videos", tmp_path / "videos", symlinks=True)
+    manifest = manifest_in(tmp_path, dataset=None, stages={"frames": {"width": 32, "height": 24}})
+    request = Request(manifest, tmp_path / "store", stages=("frames",), where=Where(workers=0))
+    assert run(request, QUIET).code == 3  # the broken one
+    built = write_report(replace(request, stages=()), QUIET, tmp_path / "r")
+    video = next(v for v in built.videos if v.name.endswith("plain.mp4"))
+    assert video.note["film"]["tiles"] == ["frame"]
+    assert set(video.foreign) == {"foreground", "flow", "roi", "statistics"}
+    text = (built.folder / video.page).read_text(encoding="utf-8")
+    assert "not shown, since made of other frames: foreground, flow, roi, statistics" in text
+
+
+def test_results_of_older_parameters_are_shown_and_said_to_be(project: Project, tmp_path: Path) -> None:
+    flow = project.manifest.stages["flow"].model_copy(update={"n_sor": 3})
+    stages = {**project.manifest.stages, "flow": flow}
+    manifest = project.manifest.model_copy(update={"stages": stages})
+    request = replace(project.request, manifest=manifest)
+    built = write_report(request, QUIET, tmp_path / "r", film_frames=0)
+    video = next(v for v in built.videos if v.name.endswith("plain.mp4"))
+    assert video.old[:1] == ["flow"]
+    assert "Shown with results of older parameters: flow" in (built.folder / video.page).read_text()
 
 
 def test_a_short_film_says_so_and_is_made_whole_when_asked(project: Project, tmp_path: Path) -> None:
@@ -95,7 +139,7 @@ def test_a_short_film_says_so_and_is_made_whole_when_asked(project: Project, tmp
     project.report(folder, film_frames=10)
     assert "The film holds the first 10 of 32 frames" in page.read_text()
     assert len(frames_of(page.with_suffix(".mp4"))[0]) == 10
-    whole = project.report(folder, film_frames=10, whole_films=frozenset({sha256}))
+    whole = project.report(folder, film_frames=10, whole_film=project.folder / "videos" / "plain.mp4")
     assert whole.to_json()["films_made"] == 1
     assert len(frames_of(page.with_suffix(".mp4"))[0]) == FRAMES
     assert project.report(folder, film_frames=0).to_json()["films_made"] == 0
