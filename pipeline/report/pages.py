@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.report.folder import ASSETS, MARK, Folder
 from pipeline.terminal import valid_value
@@ -42,6 +43,11 @@ def size(count: float) -> str:
     return f"{count:.2f} TB"
 
 
+def ticks(text: str) -> Markup:
+    """Return a text, escaped, in which what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 @cache
 def environment() -> Environment:
     """Return the templates; every text in them is escaped, and a name that is missing is an error."""
@@ -49,7 +55,7 @@ def environment() -> Environment:
         loader=PackageLoader("pipeline.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"duration": duration, "size": size}
+    made.filters |= {"duration": duration, "size": size, "ticks": ticks}
     made.globals["mark"] = MARK
     return made
 

@@ -25,7 +25,10 @@ THUMB = 160
 #: part of a frame's time that frames may be off even steps and count as even: a seek aims at its middle
 EVEN = 0.2
 #: moments at which videos are compared picture by picture, and the side of these pictures, px
-MOMENTS, SIDE = 8, 8
+MOMENTS, SIDE = 8, 16
+
+#: stored steps per grey level of these pictures
+LOOK_STEPS = 256
 
 Tell = Callable[[int], None]
 Floats = NDArray[np.float64]
@@ -150,7 +153,7 @@ def _light(reader: FeatureReader, results: Results, tell: Tell) -> dict[str, Any
         "brightness": brightness,
         "repeated": repeated,
         "thumb": thumb or jpeg(rows[-1], THUMB),
-        "look": base64.b64encode(look.astype(np.uint8).tobytes()).decode(),
+        "look": base64.b64encode(np.rint(look * LOOK_STEPS).astype("<u2").tobytes()).decode(),
     }
 
 

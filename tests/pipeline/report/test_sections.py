@@ -21,8 +21,8 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import read_manifest
 from pipeline.planning.request import Request
 from pipeline.report.build import Built
-from pipeline.report.content.measures import COLUMNS, MOMENTS, SIDE, _curve
-from pipeline.report.pages import duration, embedded, size
+from pipeline.report.content.measures import COLUMNS, LOOK_STEPS, MOMENTS, SIDE, _curve
+from pipeline.report.pages import duration, embedded, size, ticks
 from pipeline.report.request import default_folder, write_report
 from pipeline.report.sections.agreement import agreements
 from pipeline.report.sections.detections import read_detections
@@ -63,23 +63,33 @@ def test_every_limit_stands_on_the_index(built: Built) -> None:
         assert str(escape(limit)) in text
 
 
-def test_twins_are_found_whatever_their_bytes() -> None:
+def look(pictures: Any) -> str:
+    steps = np.rint(np.clip(pictures, 0, 255) * LOOK_STEPS).astype("<u2")
+    return base64.b64encode(steps.tobytes()).decode()
+
+
+def test_copies_are_found_and_other_recordings_of_the_hall_are_not() -> None:
     rng = np.random.default_rng(0)
+    shape = MOMENTS, SIDE, SIDE
+    hall = rng.uniform(20, 230, shape[1:])
 
-    def look(values: Any) -> str:
-        return base64.b64encode(np.asarray(values).astype(np.uint8).tobytes()).decode()
+    def recording() -> Any:
+        pictures = np.repeat(hall[None], MOMENTS, axis=0)
+        for t in range(MOMENTS):
+            y, x = rng.integers(0, SIDE - 3, 2)
+            pictures[t, y : y + 3, x : x + 3] = 240
+        return pictures
 
-    one = rng.integers(20, 230, (MOMENTS, SIDE, SIDE))
-    other = rng.integers(20, 230, (MOMENTS, SIDE, SIDE))
-    flat = np.full((MOMENTS, SIDE, SIDE), 90)
-    looks = {
-        "a": look(one),
-        "b": look(other),
-        "c": look(one + rng.integers(-1, 2, one.shape)),
-        "d": look(flat),
-    }
-    looks["e"] = looks["d"]  # two black videos are no copies of each other
+    one, other = recording(), recording()
+    looks = {"a": look(one), "b": look(other), "c": look(one + rng.normal(0, 0.5, shape))}
+    # two recordings in which nothing moves are no copies of each other
+    looks |= {"d": look(np.repeat(hall[None], MOMENTS, axis=0))}
+    looks |= {"e": look(np.repeat(hall[None], MOMENTS, axis=0) + rng.normal(0, 0.1, shape))}
     assert twins(looks) == [("a", "c")]
+    found = find_odd({name: dict(GOOD) for name in looks}, looks)
+    assert {v: [(o.figure, o.value) for o in f] for v, f in found.items()} == {
+        "a": [("twin", "c")], "c": [("twin", "a")],
+    }  # fmt: skip
 
 
 @given(st.lists(st.floats(-50, 50, width=16), min_size=1, max_size=3 * COLUMNS))
@@ -134,6 +144,10 @@ def test_embedded_json_ends_no_script_and_says_the_same(value: Any) -> None:
     text.encode()  # no half of a surrogate
     if not re.search("[\ud800-\udfff]", json.dumps(value, ensure_ascii=False)):
         assert json.loads(text) == value
+
+
+def test_backticks_are_code_and_nothing_else_is() -> None:
+    assert ticks("run `ttprep run <b>` & see") == "run <code>ttprep run &lt;b&gt;</code> &amp; see"
 
 
 def test_numbers_have_units() -> None:
@@ -244,7 +258,7 @@ def test_damaged_results_are_named_and_the_rest_is_shown(project: Project, tmp_p
     found = next(v for v in built.videos if v.id == video)
     assert found.problems.keys() >= {"flow"}
     page = (built.folder / found.page).read_text(encoding="utf-8")
-    assert "`ttprep run` makes it anew" in page
+    assert "<code>ttprep run</code> makes it anew" in page
     assert "<video" in page, "the frames are sound"
     again = write_report(request, QUIET, tmp_path / "r")
     assert again.code in (0, 3)
