@@ -202,6 +202,7 @@
       } else draw();
     });
     video.addEventListener("loadeddata", draw);
+    video.addEventListener("error", () => (at("unplayable").hidden = false));
     const follow = (seconds) => {
       if (!video.paused || video.ended) {
         frame = Math.min(nearest(seconds), inFilm - 1);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +154,7 @@ def test_keys_step_through_the_stored_frames(page: Any, driver: Any, name: str) 
     press(driver, HOME)
     wait_for(lambda: drawn(driver) == 0, "the first frame")
     assert number(driver) == 0
+    assert complaints(driver) == []
 
 
 def test_a_click_on_the_time_lines_seeks_and_they_follow(page: Any, driver: Any, built: Built) -> None:
@@ -217,6 +219,17 @@ def test_a_portrait_is_shown_without_its_padding(page: Any, driver: Any) -> None
     assert width / height == pytest.approx(36 / 48, abs=0.02)
     only_the_frame(driver)
     assert number(driver) == 0
+
+
+def test_a_film_that_cannot_be_played_is_said(driver: Any, project: Project, tmp_path: Path) -> None:
+    built = project.report(tmp_path / "r")
+    page = built.folder / "videos" / f"{project.sha256('plain.mp4')[:16]}.html"
+    page.with_suffix(".mp4").write_bytes(b"no film")
+    driver.get(page.as_uri())
+    wait_for(lambda: driver.find_element("id", "unplayable").is_displayed(), "the message")
+    press(driver, RIGHT)
+    assert driver.find_element("id", "now").text.startswith("frame 1 of")
+    complaints(driver)
 
 
 def test_phones_and_the_dark(driver: Any, built: Built, project: Project) -> None:

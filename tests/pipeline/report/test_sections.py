@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -15,11 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
+from rich.console import Console
 
 from pipeline.annotations import Action, Annotation, Step
 from pipeline.errors import UserError
 from pipeline.inputs.manifest import read_manifest
 from pipeline.planning.request import Request
+from pipeline.report import late_bar
 from pipeline.report.build import Built
 from pipeline.report.content.measures import COLUMNS, LOOK_STEPS, MOMENTS, SIDE, _curve
 from pipeline.report.pages import duration, embedded, size, ticks
@@ -266,3 +269,16 @@ def test_damaged_results_are_named_and_the_rest_is_shown(project: Project, tmp_p
 
 def test_the_default_folder_lies_beside_the_store(tmp_path: Path) -> None:
     assert default_folder(tmp_path / "ttprep-store") == tmp_path / "ttprep-store-report"
+
+
+@pytest.mark.parametrize("patience", [60.0, 0.0])
+def test_a_bar_appears_only_where_something_takes_long(
+    monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(late_bar, "PATIENCE_S", patience)
+    for terminal in (True, False):
+        written = io.StringIO()
+        with late_bar.LateBar("report", Console(file=written, force_terminal=terminal, width=80)) as bar:
+            bar.advance(0, 10)
+            bar.advance(10)
+        assert bool(written.getvalue()) == (terminal and not patience)
