@@ -11,6 +11,7 @@ from ttprep.requests import ManifestLike, PathLike, paths_of, request_of, speaki
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from pipeline.cli.output.annotation_report import AnnotationReport
 
 
@@ -163,7 +164,6 @@ def read_annotations(
     1      9   14      0.5  Offensive Forehand Hit
     """
     from pipeline.cli.output.annotation_report import report
-
     from store import Store
 
     request = request_of((), (), store, manifest, None)
