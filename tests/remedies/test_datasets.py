@@ -101,6 +101,15 @@ CASES = {
         follow=export,
         prepare=Path("d.h5").unlink,
     ),
+    "a file that was not copied wholly": Case(
+        fit(),
+        Says("cannot be read as HDF5 ({}); is it complete?"),
+        follow=lambda _: export(),
+        prepare=both(unsealed(lambda file: None), lambda: os.truncate("d.h5", 9000)),
+    ),
+    "a name that is too long": Case(
+        fit(data="x" * 300), Says("cannot be opened ({}); check the path"), fit()
+    ),
     "a folder": Case(fit(data="store"), Says("a folder, not a dataset; name the .h5 file"), fit()),
     "a pipe": Case(
         fit(data="pipe"),

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from tests.remedies.following import Case, Says, Words, call, check, write
 from tttrain.cli.main import main
+from tttrain.errors import TrainError
+from tttrain.feeding.loader import plan_epoch
 from tttrain.training import train
 
 torch.set_num_threads(1)
@@ -217,6 +219,13 @@ REFUSED = {
         prepare=lambda: torch.save([1], "weights.pt"),
     ),
 }
+
+
+def test_more_processes_than_samples() -> None:
+    with pytest.raises(TrainError) as caught:
+        plan_epoch(2, 1, world=3)
+    most, _ = Says("{} samples cannot occupy {} processes; start fewer of them").of(str(caught.value))
+    assert plan_epoch(2, 1, world=int(most))
 
 
 @pytest.mark.parametrize("name", REFUSED)
