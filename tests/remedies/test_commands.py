@@ -55,9 +55,9 @@ def no_class() -> None:
     call(main, "run", "--workers", "0")  # which says so, too
 
 
-def classes_are_said(word: str) -> None:
+def classes_are_said() -> None:
     """Do what the report says about the label."""
-    code, text = call(main, word)
+    code, text = call(main, "annotations")
     assert code != OK
     Says("translate it under annotation_options.labels or choose another taxonomy").of(text)
     listed()
@@ -207,7 +207,7 @@ CASES = {
     ),
     "an export of no class": Case(
         ("export", "d.h5"),
-        Says("see `ttprep {}`"),
+        Says("see `ttprep annotations`"),
         follow=classes_are_said,
         prepare=no_class,
     ),

@@ -31,6 +31,8 @@ REMEDY = re.compile(rf"(?:^|; |: |, or |, and |\. )(?:please )?(?:{WORDS})(?![\w
 _SENTENCE = re.compile("[A-Z][a-z]")
 #: shorter constants are names, not messages
 _SHORTEST = 15
+#: characters of a part that tell a message from others
+_TELLING = 20
 #: what looks like a remedy and is none
 NO_REMEDIES = (
     "name of the video",
@@ -57,6 +59,7 @@ BEYOND = {
     "too little memory, or too small a /dev/shm: use fewer --workers": "a machine with little memory",
     "free some and verify again": "a machine with little memory",
     "cannot be read ({}); mend that and start again": "a disk that fails",
+    "{} ends at row {}; export it again": "a file that shrinks while it is read",
     "was not written completely; run the export again": "a disk that loses what is written",
     "the file ends too early; run the export again": "a disk that loses what is written",
     "its windows differ in size from those of other videos; run": "a result that no version made",
@@ -64,7 +67,17 @@ BEYOND = {
 
 
 def is_followed(text: str, part: str) -> bool:
-    """Return whether a text of the sources has a part that is followed, and its remedy in it."""
+    """Return whether a text of the sources has a part that is followed, and its remedy in it.
+
+    A short part is a remedy that many messages may have in common: it counts for itself alone.
+    """
+    if len(part.replace(HOLE, "")) < _TELLING:
+        return part.removeprefix("; ") == text
+    return is_said(text, part)
+
+
+def is_said(text: str, part: str) -> bool:
+    """Return whether a part, and its remedy, stands in a text of the sources."""
     found, remedy = as_pattern(part).search(text), REMEDY.search(text)
     return found is not None and remedy is not None and found.end() >= remedy.end()
 
@@ -162,5 +175,5 @@ def test_every_remedy_is_followed_by_a_test() -> None:
 
 def test_every_test_follows_what_is_said() -> None:
     parts = {**dict.fromkeys((*NO_REMEDIES, *BEYOND), "here"), **SAID}
-    gone = [f"{where}: {p}" for p, where in parts.items() if not any(is_followed(t, p) for t in TEXTS)]
+    gone = [f"{where}: {p}" for p, where in parts.items() if not any(is_said(t, p) for t in TEXTS)]
     assert not gone, "no message says this any more:\n" + "\n".join(gone)

@@ -121,8 +121,8 @@ CASES = {
     ),
     "a sample of another row": Case(
         ("features", "attention", "9999", *CPU),
-        Says("or a row from 0 to {}"),
-        lambda last: ("features", "attention", last, *CPU),
+        Says("name an id, e.g. {}, or a row from 0 to {}"),
+        lambda _, last: ("features", "attention", last, *CPU),
     ),
     "no attention": Case(
         ("attention", "pose", "0", *CPU),
@@ -231,7 +231,7 @@ CASES = {
     ),
     "folds of a split's statistics": Case(
         folds("--models", "pose", "--statistics", "train"),
-        Says("not of folds; take {}"),
+        Says("of its own training split, not of folds; take {}"),
         lambda words: folds("--models", "pose", *words.split()),
     ),
     "videos without a group": Case(
@@ -251,8 +251,8 @@ CASES = {
     ),
     "too many folds, one each": Case(
         folds("--folds", "9"),
-        Says("or {} for one each"),
-        lambda none: folds("--folds", none.split()[-1]),
+        Says("take 2 to {}, or {} for one each"),
+        lambda _, none: folds("--folds", none.split()[-1]),
     ),
 }
 

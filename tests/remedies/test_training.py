@@ -76,8 +76,8 @@ REFUSED = {
     ),
     "an option of another name": Case(
         fit("--option", "attentoin=1"),
-        Says("; there are: {}"),
-        lambda names: fit("--option", f"{names.split(', ')[0]}=1"),
+        Says("model {}, {}; there are: {}"),
+        lambda *holes: fit("--option", f"{holes[-1].split(', ')[0]}=1"),
     ),
     "an option without a value": Case(
         fit("--option", "attention"),
@@ -164,8 +164,8 @@ REFUSED = {
     ),
     "too large a picture": Case(
         fit("--size", "99x99"),
-        Says("; take at most that"),
-        fit("--size", "24x24"),
+        Says("is more than the {} of {}, {}x{}; take at most that"),
+        lambda *holes: fit("--size", "x".join(holes[-2:])),
     ),
     "a length of a sampling method": Case(
         fit(
@@ -247,7 +247,7 @@ def test_the_batch_that_fits(trainings: Path, monkeypatch: pytest.MonkeyPatch) -
     assert code == 1
     remedy = Says("out of memory with batch {}; batch {} fits: --batch {} --accumulate {} makes steps of {}")
     _, _, batch, times, _ = remedy.of(text)
-    (option,) = Says("anew with {}").of(text)
+    (option,) = Says("begin in another folder, or anew with {}").of(text)
     assert call(main, *fit("--batch", batch, "--accumulate", times, option))[0] == 0
     limit = 0
     code, text = call(main, *fit("--force"))
