@@ -47,7 +47,7 @@ def verify_datasets(paths: Iterable[Path], *, read_data: bool) -> Iterator[Findi
         try:
             yield from _verify(path, anew, read_data)
         except OSError as e:
-            yield Finding(path, 0, f"cannot be read ({e.strerror or e})", True, "look at the disk")
+            yield Finding(path, 0, f"cannot be read ({e.strerror or e})", True, "mend that and verify again")
 
 
 def _verify(path: Path, anew: str, read_data: bool) -> Iterator[Finding]:

@@ -297,7 +297,7 @@ def _explain(error: Any, at: tuple[str | int, ...], lines: Lines, model: type[Ba
         known = known[:-1]
     name = ".".join(str(p) for p in where)
     if error["type"] == "extra_forbidden":
-        hint = _nearest(str(where[-1]), _fields(model, error["loc"])) if error["loc"] else "remove it"
+        hint = _nearest(str(where[-1]), _fields(model, error["loc"]))
         return lines.get(known, 1), f"unknown key {name!r}; {hint}"
     got = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | bool) else ""
     text = str(error["msg"]).removeprefix("Value error, ")

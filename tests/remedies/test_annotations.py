@@ -213,7 +213,7 @@ CASES = {
     ),
     "a label without end": Reading(
         {"a.csv": f"{HEAD}clip.mp4,10,70,{'x' * 600}\n"},
-        Says("; shorten it to {}"),
+        Says("a label or name of {} characters, {}; shorten it to {}"),
         labels("a.csv", CSV),
     ),
     "a table of seconds": Reading(
@@ -250,7 +250,7 @@ CASES = {
     ),
     "a large file, split": Reading(
         {"a.csv": f"{HEAD}clip.mp4,10,70,{STROKE}\nother.mp4,10,70,{STROKE}\n"},
-        Says("split it or raise"),
+        Says("split it or raise annotation_options"),
         lambda: (labels("a.csv", CSV)(), labels("b.csv", CSV.replace("clip", "other"))()),
         {"max_bytes": 70},
         [CLIP, OTHER],

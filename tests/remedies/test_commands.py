@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.cli.main import main
-from pipeline.errors import OK
+from pipeline.errors import OK, UserError
+from pipeline.pictures.preview import _write_picture
 from tests.remedies.following import Case, Says, both, call, check, manifest, write
 from tests.support.flipped_store import TINY as TRIAL
 from tests.support.flipped_store import write_trial
@@ -45,6 +47,36 @@ def made() -> None:
 def half_made() -> None:
     listed()
     run("--stage", "frames")
+
+
+def no_class() -> None:
+    write_actions(Path("annotations/clip.xml"), [(5, 45, "Left")])
+    manifest(**{**TINY, "videos": ["videos/clip.mp4"], "modalities": ["rgb"]})
+    call(main, "run", "--workers", "0")  # which says so, too
+
+
+def classes_are_said() -> None:
+    """Do what the report says about the label."""
+    code, text = call(main, "annotations")
+    assert code != OK
+    Says("translate it under annotation_options.labels or choose another taxonomy").of(text)
+    listed()
+    run()
+
+
+def of_clips(**entry: str) -> None:
+    source = {"kind": "clips", "path": "videos", **entry}
+    manifest(**{**TINY, "videos": [], "annotations": [], "sources": [source], "modalities": ["rgb"]})
+    run()
+
+
+def no_label() -> None:
+    of_clips()
+
+
+def labelled() -> None:
+    write("labels.csv", "file,label\nclip,Up\nother,Down\n")()
+    of_clips(labels="labels.csv")
 
 
 def started(*words: str) -> None:
@@ -173,6 +205,18 @@ CASES = {
         follow=lambda _, *names: Path("list.csv").write_text(f"{','.join(names)}\nclip.mp4,120,60\n"),
         prepare=both(listed, write("list.csv", "video,frames\nclip.mp4,120\n")),
     ),
+    "an export of no class": Case(
+        ("export", "d.h5"),
+        Says("see `ttprep annotations`"),
+        follow=classes_are_said,
+        prepare=no_class,
+    ),
+    "an export of no label": Case(
+        ("export", "d.h5"),
+        Says("trials and clips need a label, maybe a start frame too; see the notes of `ttprep {}`"),
+        follow=lambda word: both(partial(call, main, word), labelled)(),
+        prepare=no_label,
+    ),
     "a size of a demo": Case(
         (*DEMO, "--size", "64"), Says("--size {}: give WIDTHxHEIGHT, e.g."), (*DEMO, "--size", "64x48")
     ),
@@ -187,3 +231,33 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_remedy_works_as_it_is_written(here: Path, name: str) -> None:
     check(main, CASES[name])
+
+
+def test_an_export_without_a_video_that_failed(here: Path) -> None:
+    listed()
+    write("videos/cut.mp4", Path("videos/clip.mp4").read_bytes()[:6000])()
+    manifest(**{**TINY, "modalities": ["rgb"]})
+    call(main, "run", "--workers", "0")
+    _, text = call(main, "export", "d.h5")
+    name, word = Says("left out: {} (failed; see `ttprep {}`)").of(text)
+    _, text = call(main, word)
+    assert name.partition(": ")[0] in text
+    assert "copy it again from the camera" in text
+
+
+def test_annotations_of_no_video(here: Path) -> None:
+    listed()
+    manifest(**{**TINY, "videos": []})
+    _, text = call(main, "annotations")
+    (option,) = Says("no video is known, so no interval lies inside one; name videos with {}").of(text)
+    code, text = call(main, "annotations", option, "videos/clip.mp4")
+    assert code == OK
+    assert "no video is known" not in text
+
+
+def test_a_picture_that_cannot_be_encoded(tmp_path: Path) -> None:
+    tall = np.zeros((70_000, 2, 3), np.uint8)
+    with pytest.raises(UserError) as caught:
+        _write_picture(tmp_path / "p.jpg", tall)
+    (suffix,) = Says("the picture could not be encoded; try {}").of(str(caught.value))
+    _write_picture(tmp_path / f"p{suffix}", tall)

@@ -76,10 +76,11 @@ def no_chunk(file: h5py.File) -> None:
         file["cuboids/rgb"].id.write_direct_chunk((at, 0, 0, 0), b"no chunk")
 
 
-def too_short(file: h5py.File) -> None:
-    roi = file["cuboids/window"][:-40]
-    del file["cuboids/window"]
-    file["cuboids/window"] = roi
+def no_table(file: h5py.File) -> None:
+    begin = file["samples/begin"][:]
+    del file["samples/begin"]
+    table = file.create_dataset("samples/begin", data=begin, chunks=(8,), compression="gzip")
+    table.id.write_direct_chunk((0,), b"no table")
 
 
 CASES = {
@@ -100,6 +101,15 @@ CASES = {
         Says("no such file; `ttprep {}` writes one"),
         follow=export,
         prepare=Path("d.h5").unlink,
+    ),
+    "a file that was not copied wholly": Case(
+        fit(),
+        Says("cannot be read as HDF5 ({}); is it complete?"),
+        follow=lambda _: export(),
+        prepare=both(unsealed(lambda file: None), lambda: os.truncate("d.h5", 9000)),
+    ),
+    "a name that is too long": Case(
+        fit(data="x" * 300), Says("cannot be opened ({}); check the path"), fit()
     ),
     "a folder": Case(fit(data="store"), Says("a folder, not a dataset; name the .h5 file"), fit()),
     "a pipe": Case(
@@ -133,11 +143,11 @@ CASES = {
         follow=lambda *_: export(),
         prepare=unsealed(lambda file: file.attrs.modify("length", -1)),
     ),
-    "a table that is lost": Case(
+    "a table that is damaged": Case(
         fit(),
-        Says("; export it again"),
-        follow=export,
-        prepare=unsealed(lambda file: file.__delitem__("samples/id")),
+        Says("its tables cannot be read ({}); export it again"),
+        follow=lambda _: export(),
+        prepare=unsealed(no_table),
     ),
     "positions that are none": Case(
         fit(),

@@ -18,6 +18,7 @@ from torch import Tensor
 from tests.remedies.conftest import draw_nothing
 from tests.remedies.following import Case, Says, Words, call, check
 from tests.support.dataset_writer import write_dataset
+from tests.support.trials_writer import write_trials
 from tttrain.cli.main import main
 
 torch.set_num_threads(1)
@@ -44,6 +45,7 @@ RUNS: dict[str, Words] = {
         "attention=1",
     ),
     "trials-1": ("trials.h5", *GRU, "--sampling", "method-1"),
+    "trials-other": ("other-trials.h5", *GRU, "--sampling", "method-1"),
     "trials-2": ("trials.h5", *GRU, "--sampling", "method-2"),
 }
 
@@ -71,6 +73,7 @@ def crop(path: str) -> None:
     write_dataset(Path(path), videos=2, strokes=9, crop=(20, 20))
 
 
+ROBUST = ("robustness", "--repeat", "1", "--only", "frame-rate", *CPU, "-o", "out")
 CASES = {
     "runs of two datasets": Case(
         evaluate("pose", "other"),
@@ -118,8 +121,8 @@ CASES = {
     ),
     "a sample of another row": Case(
         ("features", "attention", "9999", *CPU),
-        Says("or a row from 0 to {}"),
-        lambda last: ("features", "attention", last, *CPU),
+        Says("name an id, e.g. {}, or a row from 0 to {}"),
+        lambda _, last: ("features", "attention", last, *CPU),
     ),
     "no attention": Case(
         ("attention", "pose", "0", *CPU),
@@ -168,6 +171,21 @@ CASES = {
         Says("named twice; name each run once"),
         ("robustness", "trials-1", "--repeat", "1", "--only", "frame-rate", *CPU, "-o", "out"),
     ),
+    "runs of trials of two datasets": Case(
+        (*ROBUST, "trials-1", "trials-other"),
+        Says("are of different datasets or taxonomies; name runs of one"),
+        (*ROBUST, "trials-1"),
+    ),
+    "runs of trials of two datasets, on one": Case(
+        (*ROBUST, "trials-1", "trials-other"),
+        Says("name runs of one, or one for all with {}"),
+        lambda option: (*ROBUST, "trials-1", "trials-other", option, "trials.h5"),
+    ),
+    "no samples at all": Case(
+        ("evaluate", "pose", "--split", "test", "--dataset", "nameless.h5", *CPU),
+        Says("annotate some and export again"),
+        ("evaluate", "pose", "--split", "test", "--dataset", "whole.h5", *CPU),
+    ),
     "a row of another form": Case(
         compare("--models", "2d-convgru:flat", "--sampling", "1"),
         Says("write options as {}:fusion=flat"),
@@ -213,7 +231,7 @@ CASES = {
     ),
     "folds of a split's statistics": Case(
         folds("--models", "pose", "--statistics", "train"),
-        Says("not of folds; take {}"),
+        Says("of its own training split, not of folds; take {}"),
         lambda words: folds("--models", "pose", *words.split()),
     ),
     "videos without a group": Case(
@@ -233,8 +251,8 @@ CASES = {
     ),
     "too many folds, one each": Case(
         folds("--folds", "9"),
-        Says("or {} for one each"),
-        lambda none: folds("--folds", none.split()[-1]),
+        Says("take 2 to {}, or {} for one each"),
+        lambda _, none: folds("--folds", none.split()[-1]),
     ),
 }
 
@@ -255,6 +273,11 @@ def runs(datasets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         with h5py.File("unsplit.h5", "a") as file:
             split = file["samples/split"]
             split[:] = [2 if s == 1 else s for s in split[:]]
+        write_trials(Path("other-trials.h5"), seed=1)
+        shutil.copy("whole.h5", "nameless.h5")
+        with h5py.File("nameless.h5", "a") as file:
+            for label in (file["samples/label"], file["taxonomies/strokes/label"]):
+                label[:] = -1
         for name in RUNS:
             fit(name)
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from pipeline.errors import OK, UserError
 from pipeline.execution import cluster, feature_files
 from pipeline.execution.executor import Handle
 from pipeline.execution.in_process import InProcess
-from pipeline.execution.jobs import JobResult
+from pipeline.execution.jobs import Job, JobResult
 from pipeline.inputs.manifest import read_manifest
 from pipeline.planning.request import Request, Where
 from pipeline.run import Result, run
 from stages.flow.engine import ISA_VARIABLE, chosen_variant
-from tests.remedies.following import Case, Says, call, check, manifest
+from tests.remedies.following import Case, Says, call, check, manifest, nothing
 from tests.support.projects import QUIET, TINY
 
 RUN = ("run", "--workers", "0", "--stage", "frames", "videos/clip.mp4")
@@ -50,11 +50,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feature_files, "VISIBLE_WITHIN_S", 0.1)
 
 
-def run_with(trouble: Callable[[], object]) -> Result:
+def run_with(trouble: Callable[[], object], executor: InProcess | None = None) -> Result:
     manifest(**{**TINY, "videos": ["videos/clip.mp4"], "annotations": []})
     read = read_manifest(Path("data_manifest.yaml"))
     request = Request(read, read.resolve(read.store), stages=("foreground",), where=Where(workers=0))
-    return run(request, QUIET, Between(trouble))
+    return run(request, QUIET, executor or Between(trouble))
 
 
 def again() -> None:
@@ -82,6 +82,21 @@ def test_the_store_vanishes(here: Path) -> None:
 def test_a_result_vanishes(here: Path) -> None:
     result = run_with(lambda: within("frames-*.h5").unlink())
     Says("vanished from the store during the run; run again").of(reasons(result))
+    again()
+
+
+class Forgetful(InProcess):
+    """Loses the frames of a video before another job reads them."""
+
+    def submit(self, job: Job, upstream: Sequence[Handle] = ()) -> Handle:
+        if job.node.stage.name == "foreground":
+            within("frames-*.json").unlink()
+        return super().submit(job, upstream)
+
+
+def test_an_input_vanishes(here: Path) -> None:
+    result = run_with(nothing, Forgetful())
+    Says("{}: {}; run again to make it anew").of(reasons(result))
     again()
 
 

@@ -13,9 +13,12 @@ from typing import Any
 
 import h5py
 import pytest
+import yaml
 
 from pipeline.cli.main import main
 from pipeline.errors import OK
+from pipeline.inputs.joints import read_joints
+from stages.base import StageError
 from tests.remedies.following import Case, Says, both, call, check, manifest, nested, write
 from tests.support.flipped_store import TINY, write_trial
 from tests.support.timed_videos import slower_from, write_timed
@@ -84,8 +87,7 @@ def keep_damaged(why: str, remedy: str, setting: str) -> None:
     key, value = setting.split(": ")
     for _ in range(2):
         _, text = call(main, *RUN, "fast.mp4")
-        hint = Says("nest it: {}").of(text)[0]
-        assert re.search(r"\{(.*): …\}", hint)
+        assert re.search(r"nest it: .*\{(.*): …\}", text)
     assert nested(key, value) == {"stages": {"frames": {"damaged": "keep"}}}
     manifest(annotations=[], **nested(key, value))
 
@@ -234,7 +236,7 @@ TRIALS = {
     ),
     "a line of too few cells": Case(
         RUN,
-        Says(": {}; mend the line"),
+        Says("{}:{}: {}; mend the line"),
         follow=labels(LINES),
         prepare=table(f"{LINES}b\n"),
     ),
@@ -270,8 +272,8 @@ TRIALS = {
     ),
     "joints of another form": Case(
         RUN,
-        Says("no joint positions: {}; see {} for the forms that are read"),
-        follow=lambda _, page: joints("j.csv", JOINTS)(),
+        Says("see {} for the forms that are read"),
+        follow=lambda page: joints("j.csv", JOINTS)(),
         prepare=joints("j.csv", "a,b\n1,2\n"),
     ),
     "too few rows of joints": Case(
@@ -316,3 +318,53 @@ def test_seconds_counted_at_the_rate_of_the_manifest(here: Path) -> None:
     found = json.loads(text)
     assert [(s["begin"], s["end"]) for s in found["samples"] if s["label"] == label] == [(40, 100)]
     assert found["findings"] == []
+
+
+@pytest.mark.parametrize("pipe", [False, True])
+def test_joints_that_cannot_be_read(tmp_path: Path, pipe: bool) -> None:
+    path = tmp_path / "j.csv"
+    if pipe:
+        os.mkfifo(path)
+    with pytest.raises(StageError) as caught:
+        read_joints(path)
+    Says("check the file of joints").of(str(caught.value))
+    path.unlink(missing_ok=True)
+    path.write_text(JOINTS)
+    assert read_joints(path).shape == (16, 13, 3)
+
+
+def started(limits: dict[str, float], *words: str, **entry: object) -> str:
+    """Run on a trial; all that is said of it."""
+    trials(joints="joints.csv", labels="folder", **entry)
+    value = yaml.safe_load(Path("data_manifest.yaml").read_text())
+    value["stages"]["start"] |= limits
+    manifest(**value)
+    code, text = call(main, "run", "--workers", "0", *words)
+    assert code == OK, text
+    return text
+
+
+def test_a_trial_without_a_start(here: Path) -> None:
+    nothing_moves: dict[str, float] = {"picture": 250}
+    only = ("--stage", "start")
+    text = started(nothing_moves, *only, sample="start")
+    look, key, setting = Says("; look at it with `ttprep {}`, set {}, or use {}").of(text)
+    assert call(main, *look.split(), "trials/a", "-o", "p.png")[0] == OK
+    assert key == "stages.start"
+    assert "no start frame" not in started({}, *only, sample="start")
+    assert "no start frame" not in started(nothing_moves, **yaml.safe_load(setting))
+
+
+def test_a_label_that_is_no_class(here: Path) -> None:
+    trials(labels="labels.csv", joints="joints.csv")
+    labels("file,label\na,Up\n")()
+    says = Says("{}; list it in the manifest's classes")
+    code, text = call(main, "run", "--workers", "0")
+    (what,) = says.of(text)
+    value = yaml.safe_load(Path("data_manifest.yaml").read_text())
+    name = re.search("labelled '(.*?)'", what)
+    assert name
+    manifest(**{**value, "classes": [*value["classes"], name[1]]})
+    code, text = call(main, "run", "--workers", "0")
+    assert code == OK
+    assert "has no class" not in text

@@ -90,6 +90,9 @@ MANIFESTS = {
         Says("known: {}"),
         lambda names: f"videos: [{{path: a, {names.split(', ')[1]}: 1}}]\n",
     ),
+    "a key of a stage without any": read(
+        "stages: {descriptor: {q: 1}}\n", Says("remove it"), "stages: {descriptor: {}}\n"
+    ),
     "annotations that are a mapping": read(
         "annotations: {csv: {unit: frames}}\n",
         Says("is a list of files and folders; how they are read stands in annotation_options"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,9 @@ from tttrain.cli.main import main
 
 torch.set_num_threads(1)
 POSE = ("--model", "pose", "--device", "cpu", "--batch", "6", "--epochs", "1", "--schedule", "constant")
+
+
+EVALUATE = ("evaluate", "run", "--split", "test", "--device", "cpu")
 
 
 def fit(*words: object, run: str = "run") -> Words:
@@ -52,13 +57,58 @@ def fifo(pattern: str) -> None:
     os.mkfifo(path)
 
 
+def hold(state: object) -> Callable[[str], None]:
+    """Return a step that saves another state under the name of a checkpoint, of which no digest is known."""
+
+    def step(pattern: str) -> None:
+        (path,) = Path("run").glob(pattern)
+        torch.save(state, path)
+        names = {kind: next(Path("run").glob(f"{kind}-*.pt")).name for kind in ("best", "last")}
+        replaced("checkpoint.json", json.dumps(names))
+
+    return step
+
+
+def lose(key: str) -> Callable[[str], None]:
+    """Return a step that saves a checkpoint without a part of its state."""
+
+    def step(pattern: str) -> None:
+        (path,) = Path("run").glob(pattern)
+        state = torch.load(path, weights_only=True)
+        state.pop(key)
+        hold(state)(pattern)
+
+    return step
+
+
+def unreadable(pattern: str) -> None:
+    hold([1])(pattern)
+    replaced(pattern, "text")
+
+
+def evaluated() -> None:
+    trained()
+    assert call(main, *EVALUATE)[0] == 0
+
+
+def emptied(*_: str) -> None:
+    """Move all results elsewhere, and the account of them."""
+    Path("run/evaluate-test").rename("elsewhere")
+    Path("run/evaluate-test").mkdir()
+
+
+def linked() -> None:
+    Path("run/evaluate-test").mkdir()
+    Path("mine").mkdir()
+    Path("run/evaluate-test/vote").symlink_to(Path("mine").absolute())
+
+
 def away(path: str) -> None:
     Path(path).rename("away")
 
 
 AGAIN = fit("--force")
 MORE = ("fit", "whole.h5", "run", *POSE[:-4], "--epochs", "2", *POSE[-2:])
-EVALUATE = ("evaluate", "run", "--split", "test", "--device", "cpu")
 
 
 def over(pattern: str, says: Says, words: Words = MORE, step: Callable[[str], object] = damaged) -> Case:
@@ -140,6 +190,81 @@ RUNS = {
         "run.json",
         Says("damaged, or of another version ({}: {}); restore it from a backup, or start the run over"),
         step=lambda _: replaced("run.json", '{ "config": {}}'),
+    ),
+    "a checkpoint of nothing": over(
+        "best-*.pt", Says("damaged (it holds no state of a run); {}, or start the"), EVALUATE, hold([1])
+    ),
+    "a checkpoint that is none": over(
+        "best-*.pt",
+        Says("{}: damaged ({}); restore it from a backup, or start the run over"),
+        EVALUATE,
+        unreadable,
+    ),
+    "a checkpoint of another network": over(
+        "best-*.pt",
+        Says("its weights do not fit the network ({}); restore it"),
+        EVALUATE,
+        hold({"model": {}}),
+    ),
+    "a checkpoint without a history": over(
+        "last-*.pt",
+        Says("its last checkpoint is damaged ({}); restore it"),
+        MORE,
+        lose("history"),
+    ),
+    "a checkpoint of another optimiser": over(
+        "last-*.pt",
+        Says("its last checkpoint is damaged ({}); restore it"),
+        MORE,
+        lose("optimizer"),
+    ),
+    "a result that was changed": Case(
+        EVALUATE,
+        Says("{}: was not written by tttrain, or changed since, and is not replaced; move it elsewhere"),
+        follow=away,
+        prepare=both(evaluated, lambda: replaced("evaluate-test/report.json", "mine")),
+    ),
+    "a result that was changed, another folder": Case(
+        EVALUATE,
+        Says("is not replaced; move it elsewhere, or name another folder"),
+        (*EVALUATE, "-o", "other"),
+        prepare=both(evaluated, lambda: replaced("evaluate-test/report.json", "mine")),
+    ),
+    "a file for a folder of results": Case(
+        (*EVALUATE, "-o", "file"),
+        Says("{}: is a file; move it elsewhere, or name another folder"),
+        follow=away,
+        prepare=both(trained, write("file", "")),
+    ),
+    "a link for a folder of results": Case(
+        EVALUATE,
+        Says("{}: is {}, which is not replaced; move it elsewhere and start again"),
+        follow=lambda path, _: away(path),
+        prepare=both(trained, linked),
+    ),
+    "a damaged checkpoint, restored": Case(
+        MORE,
+        Says("restore it from a backup, or start the run over with `tttrain fit … --force`"),
+        follow=lambda: shutil.copytree("backup", "run", dirs_exist_ok=True),
+        prepare=both(trained, partial(shutil.copytree, "run", "backup"), partial(damaged, "last-*.pt")),
+    ),
+    "a damaged account": Case(
+        EVALUATE,
+        Says("cannot be used ({}); name another folder, or delete it and move"),
+        (*EVALUATE, "-o", "other"),
+        prepare=both(evaluated, lambda: replaced("evaluate-test/.tttrain.json", "{")),
+    ),
+    "a damaged account, deleted": Case(
+        EVALUATE,
+        Says("{}: cannot be used ({}); name another folder, or delete it and move the files beside it"),
+        follow=emptied,
+        prepare=both(evaluated, lambda: replaced("evaluate-test/.tttrain.json", "{")),
+    ),
+    "a link for an account": Case(
+        EVALUATE,
+        Says("{}: is a link; remove it and start again"),
+        follow=lambda path: Path(path).unlink(),
+        prepare=both(evaluated, emptied, lambda: Path("run/evaluate-test/.tttrain.json").symlink_to("x")),
     ),
     "another's checkpoint": Case(
         fit("--force"),

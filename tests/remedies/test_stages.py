@@ -20,10 +20,10 @@ from pydantic import ValidationError
 
 from pipeline.discovery import find_videos
 from stages import registry as stage_registry
-from stages.base import StageError
-from stages.frames.decode import decode
-from stages.frames.report import Report
-from stages.pose.stage import PoseParams
+from stages.base import Block, SourceFile, StageError, VideoInfo
+from stages.frames import STAGE as FRAMES
+from stages.pose.detector import PoseNet
+from stages.pose.stage import PoseParams, compute
 from stages.pose.weights import ENVIRONMENT, read_checkpoint, resolve_weights
 from stages.registry import registry
 from stages.roi import RoiParams
@@ -66,6 +66,15 @@ def copy(path: str) -> Callable[[], object]:
     return both(partial(Path(path).unlink, missing_ok=True), partial(shutil.copy, "videos/clip.mp4", path))
 
 
+def emptied() -> None:
+    """Write a video whose packets are zeros."""
+    data = bytearray(Path("videos/clip.mp4").read_bytes())
+    at = data.index(b"mdat")
+    size = int.from_bytes(data[at - 4 : at], "big")
+    data[at + 4 : at - 4 + size] = bytes(size - 8)
+    Path("a.mp4").write_bytes(data)
+
+
 def close(path: str) -> None:
     Path(path).chmod(0)
 
@@ -77,6 +86,7 @@ def trial() -> None:
 def nothing() -> None: ...
 
 
+PARAMS = FRAMES.params(width=32, height=24, fps=30)
 SOURCES = {
     "gone": Source("a.mp4", Says("no such file; check the path"), nothing, nothing, "videos/clip.mp4"),
     "no name": Source(
@@ -113,6 +123,12 @@ SOURCES = {
         write("a.mp4", "text"),
         copy("a.mp4"),
     ),
+    "no picture of it": Source(
+        "a.mp4",
+        Says("no frame could be decoded{}; the file is damaged: copy it again"),
+        emptied,
+        copy("a.mp4"),
+    ),
     "a folder of videos": Source(
         "videos",
         Says("is a directory, not a video; name the files in it"),
@@ -147,7 +163,8 @@ def nobody() -> Iterator[None]:
 
 def pictures(path: str) -> int:
     with nobody():
-        return sum(1 for _ in decode(Path(path), Report()))
+        start = Block(0, 50, 0, {}, SourceFile(Path(path)))
+        return sum(len(out["rgb"]) for out in FRAMES.compute(iter([start]), PARAMS, VideoInfo()))
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -195,8 +212,8 @@ def test_weights_are_found(weights: Path, monkeypatch: pytest.MonkeyPatch) -> No
     text = refused(find)
     Says("name their folder in the manifest or with --pose-weights").of(text)
     assert find(weights).model == "0.50"
-    (variable,) = Says("set {} to it").of(text)
-    monkeypatch.setenv(variable.rpartition(" ")[2], str(weights))
+    Says("set TTPREP_POSENET_WEIGHTS to it").of(text)
+    monkeypatch.setenv("TTPREP_POSENET_WEIGHTS", str(weights))
     assert find().model == "0.50"
 
 
@@ -217,9 +234,30 @@ def test_weights_that_cannot_be_used(weights: Path, tmp_path: Path) -> None:
 def test_a_stride_that_the_network_lacks() -> None:
     with pytest.raises(ValidationError) as caught:
         PoseParams(model="0.50", stride=32)
-    (strides,) = Says("; choose {}").of(str(caught.value).replace(" [type", "\n"))
-    for stride in strides.split(" or "):
-        assert PoseParams(model="0.50", stride=int(stride))
+    _, largest = Says("has strides up to {}; choose 8 or {}").of(str(caught.value).replace(" [type", "\n"))
+    for stride in (8, int(largest)):
+        assert PoseParams(model="0.50", stride=stride)
+
+
+def test_a_stride_that_the_weights_lack(weights: Path) -> None:
+    with pytest.raises(ValueError, match="stride 32") as caught:
+        PoseNet.load(weights, stride=32)
+    most = Says("stride {} with MobileNet {}: choose 8, 16 or 32, at most {}").of(str(caught.value))[-1]
+    assert most == "16"
+    assert PoseNet.load(weights, stride=16)
+
+
+def test_weights_that_a_run_was_not_planned_with(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT, str(weights))
+    planned = PoseParams(model="0.50", weights_sha256=read_checkpoint(weights).sha256)
+    file = weights / "MobilenetV1_Conv2d_0_biases"
+    kept = file.read_bytes()
+    file.write_bytes(bytes(len(kept)))
+    text = refused(lambda: list(compute(iter(()), planned, VideoInfo())))
+    (variable,) = Says("restore them or run again; {} says which folder is read").of(text)
+    assert variable == ENVIRONMENT
+    file.write_bytes(kept)
+    assert list(compute(iter(()), planned, VideoInfo())) == []
 
 
 def test_a_part_of_the_frame() -> None:

@@ -191,7 +191,7 @@ STORES = {
     "a note that is not recognised, in a run": Case(
         RUN,
         Says("{}: was not made by ttprep and is not replaced; move it out of the store and run again"),
-        follow=moved,
+        follow=lambda place: moved(place.rpartition(": ")[2]),
         prepare=both(
             made, partial(flipped, "frames-*.h5"), look, lambda: within("*.damaged.json").write_text("")
         ),

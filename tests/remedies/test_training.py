@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from tests.remedies.following import Case, Says, Words, call, check, write
 from tttrain.cli.main import main
+from tttrain.errors import TrainError
+from tttrain.feeding.loader import plan_epoch
 from tttrain.training import train
 
 torch.set_num_threads(1)
@@ -74,8 +76,8 @@ REFUSED = {
     ),
     "an option of another name": Case(
         fit("--option", "attentoin=1"),
-        Says("; there are: {}"),
-        lambda names: fit("--option", f"{names.split(', ')[0]}=1"),
+        Says("model {}, {}; there are: {}"),
+        lambda *holes: fit("--option", f"{holes[-1].split(', ')[0]}=1"),
     ),
     "an option without a value": Case(
         fit("--option", "attention"),
@@ -162,8 +164,8 @@ REFUSED = {
     ),
     "too large a picture": Case(
         fit("--size", "99x99"),
-        Says("; take at most that"),
-        fit("--size", "24x24"),
+        Says("is more than the {} of {}, {}x{}; take at most that"),
+        lambda *holes: fit("--size", "x".join(holes[-2:])),
     ),
     "a length of a sampling method": Case(
         fit(
@@ -219,6 +221,13 @@ REFUSED = {
 }
 
 
+def test_more_processes_than_samples() -> None:
+    with pytest.raises(TrainError) as caught:
+        plan_epoch(2, 1, world=3)
+    most, _ = Says("{} samples cannot occupy {} processes; start fewer of them").of(str(caught.value))
+    assert plan_epoch(2, 1, world=int(most))
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_remedy_works_as_it_is_written(trainings: Path, name: str) -> None:
     check(main, REFUSED[name])
@@ -238,7 +247,7 @@ def test_the_batch_that_fits(trainings: Path, monkeypatch: pytest.MonkeyPatch) -
     assert code == 1
     remedy = Says("out of memory with batch {}; batch {} fits: --batch {} --accumulate {} makes steps of {}")
     _, _, batch, times, _ = remedy.of(text)
-    (option,) = Says("anew with {}").of(text)
+    (option,) = Says("begin in another folder, or anew with {}").of(text)
     assert call(main, *fit("--batch", batch, "--accumulate", times, option))[0] == 0
     limit = 0
     code, text = call(main, *fit("--force"))

@@ -243,8 +243,12 @@ class Recorder:
         """
         longest = max((label or "", annotator, player), key=len)
         if len(longest) > LONGEST_NAME:
-            what = f"a label or name of {len(longest)} characters, {shown(longest)}"
-            self.issue(line, "malformed", f"{what}; shorten it to {LONGEST_NAME}")
+            self.issue(
+                line,
+                "malformed",
+                f"a label or name of {len(longest)} characters, {shown(longest)}; "
+                f"shorten it to {LONGEST_NAME}",
+            )
             return
         self.annotations.append(
             Annotation(

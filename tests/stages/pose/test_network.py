@@ -16,6 +16,7 @@ from stages.base import StageError
 from stages.pose.architecture import HEADS, MODELS, Model, OutputStride, blocks, largest_stride
 from stages.pose.network import build, cached_file, load_session
 from stages.pose.weights import Weights, read_checkpoint
+from tests.remedies.following import Says
 from tests.support.pose import checkpoint, needs_shared, reference, write_checkpoint
 
 Floats = NDArray[np.float32]
@@ -155,7 +156,7 @@ def test_the_cached_file_is_used_and_a_damaged_one_replaced(
 
 @pytest.mark.parametrize("which", ["folder", "above", "file"])
 def test_a_cache_that_others_can_change_is_refused_until_the_remedy_is_followed(
-    tmp_path: Path, which: str
+    tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = read_checkpoint(write_checkpoint(tmp_path / "w", "0.50"))
     image = picture(33, 33)
@@ -166,6 +167,10 @@ def test_a_cache_that_others_can_change_is_refused_until_the_remedy_is_followed(
     with pytest.raises(StageError, match=r"others can write to .* \(mode 777\)") as refused:
         run(weights, 16, image)
     mend, remove = re.findall("`(.*?)`", str(refused.value))
+    with monkeypatch.context() as elsewhere:
+        variable, _ = Says("set {} to a folder of your own{}").of(str(refused.value))
+        elsewhere.setenv(variable, str(tmp_path / "own"))
+        assert all(np.array_equal(first[h], heads) for h, heads in run(weights, 16, image).items())
     for command in (mend, remove):
         subprocess.run(command, shell=True, check=True)
     assert not path.exists()

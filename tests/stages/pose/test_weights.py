@@ -20,6 +20,7 @@ from stages.pose import weights as weights_module
 from stages.pose.architecture import Model
 from stages.pose.pins import PINS, PUBLISHED
 from stages.pose.weights import ENVIRONMENT, cache_folder, read_checkpoint, resolve_weights
+from tests.remedies.following import Says
 from tests.support.pose import checkpoint, needs_shared, write_checkpoint
 
 
@@ -127,7 +128,7 @@ def test_an_answer_that_is_no_file(storage: Storage) -> None:
     assert_remedies(one_line(error))
 
 
-def test_refused_connection() -> None:
+def test_refused_connection(storage: Storage) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -136,6 +137,8 @@ def test_refused_connection() -> None:
     text = one_line(error)
     assert f"http://127.0.0.1:{port}/w cannot be reached" in text
     assert_remedies(text)
+    Says("run once where the download works").of(text)
+    assert resolve_weights(storage=storage.url) == resolve_weights(download=False)
 
 
 def test_a_cache_that_cannot_be_written(
@@ -154,6 +157,8 @@ def test_a_model_without_pins_is_never_downloaded(storage: Storage, model: Model
         resolve_weights(model=model, storage=storage.url)
     assert "--pose-weights" in one_line(error)
     assert storage.asked == []
+    Says("use model '0.75'").of(one_line(error))
+    assert resolve_weights(model="0.75", storage=storage.url).model == "0.75"
     own = write_checkpoint(tmp_path / "own", model)
     assert resolve_weights(own, model).model == model
 
