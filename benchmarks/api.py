@@ -3,8 +3,8 @@
     python benchmarks/api.py STORE [VIDEO]
 
 By hand means what docs/store-format.md says: open the file with h5py, read the rows, undo the encoding, scale
-to float32. Both ways take turns in one process, with the file in the page cache. *Open* are files kept open,
-*cold* is all from opening the store or file on.
+to float32. Both ways take turns in one process of one thread, with the file in the page cache; CPU time
+counts. *Open* are files kept open, *cold* is all from opening the store or file on.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def decoded(data: h5py.Dataset, begin: int, end: int) -> Array:
 
 
 def in_turns(ways: dict[str, Callable[[], Array]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way, one after the other, after one round that is not counted."""
+    """Seconds of CPU of each way, one after the other, after one round that is not counted."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     results = [way() for way in ways.values()]
     assert all(np.array_equal(results[0], other) for other in results[1:])
     for turn in range(rounds):
         for name, way in [*ways.items()][:: 1 if turn % 2 else -1]:
-            start = time.perf_counter()
+            start = time.process_time()
             way()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     return times
 
 

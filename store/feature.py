@@ -336,7 +336,9 @@ class FeatureReader:
         dataset = self.dataset(name)
         return int(dataset.chunks[0]) if dataset.chunks else max(1, len(dataset))
 
-    def span(self, name: str, start: int, stop: int, band: slice = slice(None)) -> NDArray[Any]:
+    def span(
+        self, name: str, start: int, stop: int, band: slice = slice(None), out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Return rows [start, stop) that lie in one chunk, decoded; they are the caller's, and not kept.
 
         Parameters
@@ -345,6 +347,9 @@ class FeatureReader:
         start, stop : int
         band : slice
             Part of the second axis, where there is one.
+        out : array, optional
+            Contiguous, of the rows' shape and dtype; may hold them afterwards, which saves a copy. What is
+            returned counts.
 
         Raises
         ------
@@ -357,10 +362,15 @@ class FeatureReader:
         first = start if encoding == "none" else start - start % self.chunk_rows(name)
         place = slice(first, stop)
         try:
-            rows = dataset[place] if dataset.ndim < 2 else dataset[place, band]
+            if out is not None and out.size and first == start:
+                dataset.read_direct(out, place)
+                rows = out
+            else:
+                rows = dataset[place] if dataset.ndim < 2 else dataset[place, band]
         except _HDF5_ERRORS as e:
             raise self._judged(f"{name}, rows from {first}", e) from e
-        return decode(rows, encoding)[start - first :]
+        rows = decode(rows, encoding)
+        return rows[start - first :] if first < start else rows
 
     def _encoding(self, dataset: h5py.Dataset, name: str) -> str:
         if name not in self._encodings:  # asked for each chunk

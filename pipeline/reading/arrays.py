@@ -24,6 +24,8 @@ T = TypeVar("T")
 MOST_OPEN = 32
 #: bytes of decoded rows from which on a chunk is read in bands: frames may be 4096 px wide
 MOST_BYTES = 1 << 26
+#: bytes that are scaled at a time
+_CACHED = 1 << 19
 #: s to wait before a file that does not agree with its receipt is opened again: it may just be replaced
 REPLACED_S = 0.2
 
@@ -223,7 +225,11 @@ def _take(file: _Open, name: str, rows: range | NDArray[np.intp], rest: tuple[An
         elif kept is not None and kept[0] == index:
             _decode(kept[1][of][every], about, out, to)
         elif n < len(pieces) - 1 or 2 * (high - low) >= about.chunk:
-            _decode(file.reader.span(name, start + low, start + high)[near][every], about, out, to)
+            as_stored = about.scale == 1 and not rest and isinstance(to, slice) and to.step is None
+            there = out[to] if as_stored and isinstance(near, slice) and near.step == 1 else None
+            span = file.reader.span(name, start + low, start + high, out=there)
+            if span is not there:
+                _decode(span[near][every], about, out, to)
         else:  # a few rows: the next read may be of their neighbours
             size = min(about.chunk, about.shape[0] - start)
             file.last[name] = (index, file.reader.span(name, start, start + size))
@@ -242,10 +248,14 @@ def _decode(
     if about.scale == 1:
         out[to] = stored
     elif isinstance(to, slice):
-        part = out[to]
-        # in place: a product of mixed types goes through a buffer, at half the speed
-        part[...] = stored
-        part *= np.float32(about.scale)
+        part, scale = out[to], np.float32(about.scale)
+        # in place: a product of mixed types goes through a buffer, at half the speed; a few rows at a time,
+        # that they are still in the processor's cache
+        some = max(1, _CACHED * len(part) // max(1, part.nbytes))
+        for at in range(0, len(part), some):
+            few = part[at : at + some]
+            few[...] = stored[at : at + some]
+            few *= scale
     else:
         out[to] = stored * np.float32(about.scale)
 

@@ -154,9 +154,9 @@ def test_a_chunk_is_decoded_once(demo: Path, monkeypatch: pytest.MonkeyPatch) ->
     read: list[tuple[int, int]] = []
     real = FeatureReader.span
 
-    def span(self: FeatureReader, name: str, start: int, stop: int, band: slice = slice(None)) -> Array:
+    def span(self: FeatureReader, name: str, start: int, stop: int, **more: Any) -> Array:
         read.append((start, stop))
-        return real(self, name, start, stop, band)
+        return real(self, name, start, stop, **more)
 
     monkeypatch.setattr(FeatureReader, "span", span)
     array = ttprep.open(demo / "ttprep-store")["match1.mp4"].flow
