@@ -26,6 +26,8 @@ from pipeline.report.request import write_report
 from pipeline.run import run
 from tests.pipeline.report.browser import wait_for
 from tests.pipeline.report.conftest import HOSTILE, Project, write_numbered
+from tests.stages.flow.test_build import setup
+from tests.support import ROOT
 from tests.support.command_line import COMMAND, as_json, ttprep, write_clip, write_manifest
 from tests.support.projects import QUIET
 
@@ -187,3 +189,12 @@ def test_view_of_what_is_no_video_is_one_line(project: Project, tmp_path: Path) 
         done = ttprep("view", name, "--no-open", "-o", tmp_path / "r", cwd=project.folder)
         assert done.returncode in (1, 2)
         assert text in done.stderr
+
+
+def test_a_release_holds_templates_scripts_and_styles(tmp_path: Path) -> None:
+    built = tmp_path / "lib"
+    done = setup("egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib", str(built))
+    assert done.returncode == 0, done.stderr
+    for folder in ("templates", "assets"):
+        here, there = (root / "pipeline" / "report" / folder for root in (ROOT, built))
+        assert {p.name for p in there.iterdir()} == {p.name for p in here.iterdir()} != set()
