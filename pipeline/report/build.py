@@ -170,7 +170,7 @@ def build(
     index = _index(overview, videos, shown) | {
         "others": others,
         "nonce": folder.nonce,
-        "title": readable(store.root.absolute().name),
+        "title": readable("/".join(store.root.parts[-2:])),
         "annotations": told,
         "dataset": dataset_section(options.dataset, {v.sha256: v.page for v in videos}),
         "detections": _told(detections, assigned, lost),

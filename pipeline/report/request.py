@@ -96,6 +96,8 @@ def write_report(
         There is no video, the folder is not the report's own, or a file cannot be used.
     """
     found = read_detections(detections) if detections is not None else None
+    if dataset is not None and not dataset.is_file():
+        raise UserError(f"{dataset}: no such file; `ttprep export {dataset}` writes one", USAGE)
     store = Store.open(request.store_root)
     if overview is None:
         overview = _planned(request, store, whole_film, console)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.reporting.report import report as report_command
+from pipeline.errors import UserError
 from pipeline.inputs.manifest import read_manifest
 from pipeline.planning.request import Request, Where
 from pipeline.report.build import FILM_FRAMES
@@ -79,8 +80,9 @@ def test_report_needs_a_store_and_a_folder_of_its_own(project: Project, tmp_path
     foreign = report(project, "-o", tmp_path)
     assert foreign.returncode == 2
     assert "name a new or empty folder" in foreign.stderr
-    lost = report(project, "-o", tmp_path / "r", "--detections", tmp_path / "none.json")
-    assert lost.returncode == 2
+    for lost in ("detections", "dataset"):
+        with pytest.raises(UserError, match=r"none: no such file"):
+            project.report(tmp_path / "r", **{lost: tmp_path / "none"})
     assert not (tmp_path / "r").exists()
 
 
