@@ -203,7 +203,9 @@
       } else draw();
     });
     video.addEventListener("loadeddata", draw);
-    video.addEventListener("error", () => (at("unplayable").hidden = false));
+    const unplayable = () => (at("unplayable").hidden = !video.error);
+    video.addEventListener("error", unplayable);
+    unplayable(); // it may have failed before this script ran
     const follow = (seconds) => {
       if (!video.paused || video.ended) {
         frame = Math.min(nearest(seconds), inFilm - 1);
