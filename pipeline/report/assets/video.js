@@ -98,7 +98,7 @@
       if (on("pose") && over.joints) skeleton(over, scale);
       if (on("roi") && over.centre) box(over, scale);
     }
-    if (on("flow") && film) wheel(scale);
+    if (on("flow") && film) wheel();
     drawn = i;
     canvas.dataset.drawn = i;
   };
@@ -136,7 +136,8 @@
       pen.fill();
     }
   };
-  const wheel = (scale) => {
+  const wheel = () => {
+    if (!pen.createConicGradient) return; // Safari before 16.1
     const radius = 34 * (window.devicePixelRatio || 1), x = canvas.width - radius - 8, y = canvas.height - radius - 8;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     const hue = pen.createConicGradient(0, x, y);
@@ -202,7 +203,9 @@
       } else draw();
     });
     video.addEventListener("loadeddata", draw);
-    video.addEventListener("error", () => (at("unplayable").hidden = false));
+    const unplayable = () => (at("unplayable").hidden = !video.error);
+    video.addEventListener("error", unplayable);
+    unplayable(); // it may have failed before this script ran
     const follow = (seconds) => {
       if (!video.paused || video.ended) {
         frame = Math.min(nearest(seconds), inFilm - 1);
@@ -314,8 +317,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (target.closest("select, input[type=search]")) return;
-    if (event.key === " " && target.closest("button, input, summary, a")) return; // theirs
+    if (target.closest("select") || (event.key.startsWith("Arrow") && target.closest(".scroll"))) return; // theirs
+    if (event.key === " " && target.closest("button, input, summary, a")) return;
     const box = Object.values(layers)[Number(event.key) - 1];
     if (/^[1-9]$/.test(event.key) && box && !box.disabled) {
       box.checked = !box.checked;

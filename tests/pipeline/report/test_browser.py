@@ -172,6 +172,27 @@ def test_a_click_on_the_time_lines_seeks_and_they_follow(page: Any, driver: Any,
         assert float(text.split()[0]) == pytest.approx(note["curves"][key]["high"][23], abs=0.6 * 10**-digits)
 
 
+def test_annotations_and_zoom_are_found_by_keys_and_buttons(page: Any, driver: Any) -> None:
+    page("plain.mp4")
+    begins = driver.execute_script("return JSON.parse(document.getElementById('data').textContent).begins")
+    assert {3, 4, 17} <= set(begins)
+    for t in begins:
+        press(driver, "n")
+        wait_for(partial(is_drawn, driver, t), f"the annotation at frame {t}")
+    press(driver, "n", "p")  # there is no later one
+    wait_for(partial(is_drawn, driver, begins[-2]), "the one before")
+    driver.find_elements("css selector", "[data-seek='17']")[0].click()
+    wait_for(lambda: drawn(driver) == 17, "the annotation of the table")
+    width = "return document.getElementById('tracks').clientWidth"
+    before = driver.execute_script(width)
+    press(driver, "+", "+", "+", END)
+    assert driver.execute_script(width) == pytest.approx(8 * before, abs=8)
+    spot, view = (driver.find_element("id", name).rect for name in ("playhead", "window"))
+    assert view["x"] <= spot["x"] <= view["x"] + view["width"]
+    driver.find_element("id", "wider").click()
+    assert driver.execute_script(width) == pytest.approx(4 * before, abs=8)
+
+
 def test_the_playhead_follows_the_film_and_layers_belong_to_the_picture(page: Any, driver: Any) -> None:
     page("uneven.mp4")
     only_the_frame(driver)
