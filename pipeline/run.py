@@ -15,6 +15,7 @@ from pipeline.execution.jobs import JobResult
 from pipeline.execution.on_dask import OnDask
 from pipeline.execution.progress import RunProgress
 from pipeline.planning.derived_parameters import derive, lacking
+from pipeline.planning.estimate import row_costs
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
 from pipeline.terminal import say
@@ -102,7 +103,8 @@ def _execute(
         return overview.plans
 
     barred = {name: d.unavailable for name, d in overview.derived.items() if d.unavailable}
-    with RunProgress(console) as progress, executor:
+    costs = {name: seconds for name, (seconds, _) in row_costs(overview, store, set(overview.names)).items()}
+    with RunProgress(console, costs) as progress, executor:
         executor.start(overview.environment, progress.advance)
         jobs = execute(overview.plans, again, store, executor, progress, barred)
     again()

@@ -87,11 +87,6 @@ def readable(text: object, lines: bool = False) -> str:
     return "\n".join(valid_text(part).translate(_CONTROLS) for part in parts)
 
 
-def cell(text: object) -> Text:
-    """Return a user's text for a cell of a table."""
-    return Text(readable(text))
-
-
 def say(console: Console, text: object, mark: str = "", style: str = "") -> None:
     """Print one line on a console, never folded.
 

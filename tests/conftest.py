@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
+from tests.not_tested import missing
 from tests.support import slow_list
 
 Picture = NDArray[np.uint8]
@@ -35,6 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.nodeid.partition("[")[0]
         if name in slow or name.partition("::")[0] in slow:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was not tested for want of something."""
+    skips = terminalreporter.getreports("skipped")
+    lines = list(missing([str(report.longrepr) for report in skips]))
+    if lines:
+        terminalreporter.section("not tested")
+    for line in lines:
+        terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

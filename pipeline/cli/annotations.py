@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import JSON, PATH, existing_store, make_request, options, stderr, stdout
+from pipeline.cli.options import JSON, PATH, existing_store, make_request, options, stderr, stdout, verbose
 from pipeline.terminal import echo_json, say
 
 
@@ -41,7 +41,7 @@ def annotations_report(
     Counts are given for each rule, by class and by annotator, and every fault is listed. PATH names files
     and folders of annotations; by default those of the manifest are read.
     """
-    from pipeline.cli.annotation_report import print_report, report, write_report
+    from pipeline.cli.output.annotation_report import print_report, report, write_report
 
     request = make_request(store_root, manifest)
     store = existing_store(request.store_root)
@@ -55,5 +55,5 @@ def annotations_report(
     if as_json:
         echo_json(result.to_json())
     else:
-        print_report(result, stdout())
+        print_report(result, stdout(), verbose=verbose())
     return result.code

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline import errors
-from pipeline.cli.options import PATH, stderr, stdout
+from pipeline.cli.options import PATH, next_step, quoted, stderr, stdout
 from pipeline.errors import UserError
 from pipeline.terminal import say
 
@@ -106,7 +106,7 @@ def demo(
     Afterwards FOLDER (default: ttprep-demo) holds table-tennis videos or trials with their labels and
     manifest, the feature store, the dataset file, and pictures that show what was computed.
     """
-    from pipeline.cli.tables import print_result
+    from pipeline.cli.output.outcome import print_result
     from pipeline.demos.running import run_demo, show_results, write_manifest
     from pipeline.demos.strokes import render_strokes
     from pipeline.demos.throws import render_throws
@@ -135,4 +135,7 @@ def demo(
             say(console, f"note: {note}")
     for line in show_results(made, result):
         say(out, line)
+    if result.dataset:
+        data = quoted(folder / "dataset.h5")
+        next_step(f"look at the pictures; `tttrain fit {data} RUN --model NAME` trains (`tttrain models`)")
     return int(result.code)

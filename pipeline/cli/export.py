@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import JSON, PATH, make_request, options, stderr
+from pipeline.cli.options import JSON, PATH, make_request, next_step, note, options, quoted, stderr
 from pipeline.terminal import echo, echo_json
 
 
@@ -32,12 +32,14 @@ def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) ->
     done, overview = export_request(make_request(**common), dataset, stderr(), compact=compact)
     for problem in overview.problems:
         echo(f"cannot be used: {problem}", err=True)
-    for note in overview.notes:
-        echo(f"note: {note}", err=True)
+    for text in overview.notes:
+        note(text)
     if as_json:
         echo_json(done.to_json())
-    else:
-        echo(str(done))
-        for name in done.left_out:
-            echo(f"left out: {name} (failed; see `ttprep status`)")
+        return done.code
+    echo(str(done))
+    for name in done.left_out:
+        echo(f"left out: {name} (failed; see `ttprep status`)")
+    command = f"tttrain fit {quoted(dataset)} RUN --model NAME"
+    next_step(f"`{command}` trains a network (`tttrain models` lists them)")
     return done.code

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, make_request, options, stderr
+from pipeline.cli.options import JSON, make_request, options, stderr, stdout
 from pipeline.terminal import echo, echo_json
+
+if TYPE_CHECKING:
+    from store import Store
 
 
 @click.command()
@@ -22,6 +26,7 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
     These are results of older parameters and what killed runs left behind. Results of videos that are not
     among PATH are kept. No run can use the store at the same time.
     """
+    from pipeline.cli.output.table import Column, Grid
     from pipeline.planning.garbage import unwanted
     from store import Store
     from store.gc import foreign, remove
@@ -32,19 +37,37 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
     with store.lock("gc"):
         items = unwanted(request, store, stderr())
         size = sum(i.size for i in items)
+        names = _names(store)
         strange = [shown(p.relative_to(store.root)) for p in foreign(store)]
         if as_json:
             echo_json(
                 {
                     "removed": not dry_run,
                     "bytes": size,
-                    "files": [{"path": str(i.path), "bytes": i.size, "why": i.why} for i in items],
+                    "files": [
+                        {
+                            "path": str(i.path),
+                            "bytes": i.size,
+                            "why": i.why,
+                            "video": _video(i.path, store, names),
+                        }
+                        for i in items
+                    ],
                     "foreign": strange,
                 }
             )
         else:
+            grid = Grid(
+                Column("video", "path"),
+                Column("file", "path"),
+                Column("MB", "number"),
+                Column("why", "prose"),
+                legend={"?": "its name is not known any more"},
+            )
             for item in items:
-                echo(f"{item.path}  {item.size / 1e6:.2f} MB  {item.why}")
+                video = _video(item.path, store, names) or "?"
+                grid.add(video, _place(item.path, store), f"{item.size / 1e6:.2f}", item.why)
+            grid.print(stdout())
             echo(f"{len(items)} files, {size / 1e6:.1f} MB")
             if strange:
                 more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
@@ -58,3 +81,18 @@ def gc(dry_run: bool, yes: bool, as_json: bool, **common: Any) -> int:
             return errors.OK
         remove(store, items)
     return errors.OK
+
+
+def _names(store: Store) -> dict[str, str]:
+    """Return the folder of each video that the store has hashed → the path it had."""
+    return {store.folder(n["sha256"]).name: str(n["path"]) for n in store.source_notes()}
+
+
+def _video(path: Path, store: Store, names: dict[str, str]) -> str:
+    parts = path.relative_to(store.root).parts
+    return names.get(parts[1], "") if len(parts) > 1 else ""
+
+
+def _place(path: Path, store: Store) -> str:
+    """Return the file's place within the store; the video's folder has its own column."""
+    return path.relative_to(store.root).as_posix()

@@ -9,9 +9,13 @@ from pipeline.cli.demo import demo
 from pipeline.cli.export import export
 from pipeline.cli.gc import gc
 from pipeline.cli.init import init
-from pipeline.cli.options import Group
+from pipeline.cli.machine.doctor import doctor
+from pipeline.cli.machine.weights import weights
+from pipeline.cli.options import Group, with_loudness
 from pipeline.cli.plan import plan
 from pipeline.cli.preview import preview
+from pipeline.cli.results.path import path
+from pipeline.cli.results.table import table
 from pipeline.cli.run import run
 from pipeline.cli.status import status
 from pipeline.cli.verify import verify
@@ -36,5 +40,9 @@ def main() -> None:
     """
 
 
-for _command in (run, plan, status, verify, gc, init, export, annotations_report, preview, demo):
-    main.add_command(_command)
+_COMMANDS = (
+    run, plan, status, verify, gc, init, export, annotations_report, preview, path, table, weights, doctor,
+    demo,
+)  # fmt: skip
+for _command in _COMMANDS:
+    main.add_command(with_loudness(_command))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,16 +59,84 @@ class Group(click.Group):
         sys.exit(code if isinstance(code, int) else errors.OK)
 
 
+#: key of a command's context: -1 quiet, 0 usual, 1 verbose
+_LOUDNESS = "ttprep.loudness"
+#: wide enough for any table: one in a file or a pipe is not folded
+_UNFOLDED = 10_000
+
+
+def _loudness(step: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def note_it(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        if given and ctx.meta.get(_LOUDNESS, step) != step:
+            raise click.UsageError("--quiet and --verbose exclude each other: give one of them")
+        if given:
+            ctx.meta[_LOUDNESS] = step
+
+    return note_it
+
+
+def with_loudness(command: click.Command) -> click.Command:
+    """Give a command the options ``--quiet`` and ``--verbose``."""
+    texts = (
+        ("quiet", -1, "No progress and no notes; only the result, and what failed."),
+        ("verbose", 1, "More detail in what is printed: every video, every result, every finding."),
+    )
+    for word, step, text in texts:
+        names = [f"--{word}", f"-{word[0]}"]
+        command.params.append(
+            click.Option(names, is_flag=True, expose_value=False, callback=_loudness(step), help=text)
+        )
+    return command
+
+
+def _told() -> int:
+    context = click.get_current_context(silent=True)
+    return int(context.meta.get(_LOUDNESS, 0)) if context else 0
+
+
+def verbose() -> bool:
+    """Return whether ``--verbose`` was given."""
+    return _told() > 0
+
+
+def quiet() -> bool:
+    """Return whether ``--quiet`` was given."""
+    return _told() < 0
+
+
+def note(text: object) -> None:
+    """Print a remark on stderr; nothing with ``--quiet``."""
+    if not quiet():
+        echo(f"note: {text}", err=True)
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it may be typed in a shell."""
+    return shlex.quote(str(path))
+
+
+def next_step(text: str) -> None:
+    """Print on stderr what can be done next; nothing with ``--quiet``."""
+    if not quiet():
+        echo(f"next: {text}", err=True)
+
+
 def stderr() -> Console:
-    """Return a console for progress and messages."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    """Return a console for progress and messages; silent with ``--quiet``."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=quiet())
 
 
 def stdout() -> Console:
-    """Return a console for results."""
-    # a table in a file or a pipe should not be folded to 80 columns
-    width = None if sys.stdout.isatty() else 200
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    """Return a console for results, as wide as the terminal or ``COLUMNS``; anything else is not folded."""
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(highlight=False, markup=False, emoji=False, width=None if told else _UNFOLDED)
+
+
+def complete_stage(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a stage in a shell."""
+    from stages.registry import registry
+
+    return [name for name in registry() if name.startswith(begun)]
 
 
 def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -99,6 +169,7 @@ def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..
                     "stages",
                     multiple=True,
                     metavar="NAME",
+                    shell_complete=complete_stage,
                     help="Limit to this stage and what it needs; may be repeated.",
                 ),
                 click.option(

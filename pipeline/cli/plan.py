@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, existing_store, make_request, options, stderr
+from pipeline.cli.options import JSON, existing_store, make_request, note, options, stderr, stdout, verbose
 from pipeline.terminal import echo, echo_json
 
 
@@ -15,27 +15,36 @@ from pipeline.terminal import echo, echo_json
 @options()
 @JSON
 def plan(as_json: bool, **common: Any) -> int:
-    """Say what `run` would compute, and why, one reason per line.
+    """Say what `run` would compute, and why.
 
-    Exits with 0 if there is nothing to do and with 4 if there is. Changes nothing.
+    Results are counted by stage and reason, with the time and disk that they are expected to take;
+    --verbose lists every result. Exits with 0 if there is nothing to do and with 4 if there is. Changes
+    nothing.
     """
-    from pipeline.cli.tables import plan_json, print_plan
+    from pipeline.cli.output.planned import plan_json, print_plan, to_do
+    from pipeline.cli.output.status import unavailable
+    from pipeline.execution.cluster import cores
+    from pipeline.planning.estimate import stage_costs, window_note
     from pipeline.planning.survey import survey
 
     request = make_request(**common)
-    overview = survey(request, existing_store(request.store_root), stderr())
-    todo = any(p.state != "done" for plan in overview.plans.values() for p in plan)
+    store = existing_store(request.store_root)
+    overview = survey(request, store, stderr())
+    if window := window_note(request.manifest, overview):
+        overview.remarks.append(window)
+    costs = stage_costs(overview, store)
+    count = len(to_do(overview))
     if as_json:
-        echo_json(plan_json(overview))
+        echo_json(plan_json(overview, costs, cores()))
     else:
-        count = print_plan(overview)
-        for problem in overview.problems:
+        print_plan(overview, costs, cores(), stdout(), verbose=verbose())
+        for problem in (*overview.problems, *overview.lost):
             echo(f"cannot be used: {problem}")
-        for note in overview.notes:
-            echo(f"note: {note}", err=True)
-        if todo and overview.unavailable:
-            echo(f"note: {overview.unavailable}", err=True)
+        for text in overview.notes:
+            note(text)
+        for stage, why in unavailable(overview).items():
+            note(f"{stage}, and what needs it, cannot be made: {why}")
         echo(f"{count} to do" if count else "nothing to do", err=True)
-    if todo:
+    if count:
         return errors.WORK_TO_DO
-    return errors.SOME_FAILED if overview.problems else errors.OK
+    return errors.SOME_FAILED if overview.problems or overview.lost else errors.OK

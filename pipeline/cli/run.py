@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout
+from pipeline.cli.options import (
+    JSON,
+    PATH,
+    make_request,
+    next_step,
+    options,
+    quoted,
+    stderr,
+    stdout,
+    verbose,
+)
 from pipeline.terminal import echo_json, say
+
+if TYPE_CHECKING:
+    from pipeline.run import Result
 
 
 @click.command()
@@ -29,7 +42,8 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     PATH names videos and folders of videos; by default those of the manifest are used. All stages run
     unless --stage names some. Run it again after any change: only what the change touches is computed.
     """
-    from pipeline.cli.tables import print_result, result_json
+    from pipeline.cli.output.outcome import print_result, result_json
+    from pipeline.planning.estimate import window_note
     from pipeline.planning.request import Where
     from pipeline.run import run as execute_run
 
@@ -40,13 +54,28 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
     request = make_request(**common, where=Where(workers, scheduler), report=report)
     console = stderr()
     result = execute_run(request, console)
+    if window := window_note(request.manifest, result.overview):
+        say(console, f"note: {window}")
     for note in result.overview.notes:
         say(console, f"note: {note}")
     if as_json:
         echo_json(result_json(result))
     else:
-        print_result(result, stdout())
+        print_result(result, stdout(), verbose=verbose())
         if result.dataset:
             say(stdout(), f"dataset: {result.dataset}")
         say(stdout(), f"store: {request.store_root}")
+        next_step(_next(result, request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))))
     return int(result.code)
+
+
+def _next(result: Result, dataset: Path) -> str:
+    """Say what can be done with what a run has made."""
+    if result.code:
+        return "mend what failed and run again; what is done is kept"
+    if result.dataset:
+        return (
+            f"`tttrain fit {quoted(dataset)} RUN --model NAME` trains a network (`tttrain models` lists them)"
+        )
+    name = quoted(Path(result.overview.sources[0].name))
+    return f"`ttprep preview {name} -o preview.png` shows how it went; annotations give samples to train on"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, make_request, options, stderr, stdout
+from pipeline.cli.options import JSON, make_request, note, options, stderr, stdout
 from pipeline.terminal import echo, echo_json
 
 
@@ -24,12 +24,14 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
 
     A table of videos and stages says what is done, stale, failed, damaged or missing.
     """
-    from pipeline.cli.tables import (
+    from pipeline.cli.output.status import (
         frame_rates,
         pose_summaries,
         print_poses,
         print_status,
         status_rows,
+        status_videos,
+        unavailable,
     )
     from pipeline.planning.survey import survey
     from store import Store
@@ -40,14 +42,18 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
     rates = frame_rates(overview, store)
     found = pose_summaries(overview, store) if poses else {}
     if as_json:
-        more = {"poses": found} if poses else {}
-        rows = {"status": status_rows(overview), "rates": rates}
-        echo_json({**rows, "problems": overview.problems, **more})
+        rows = {
+            "status": status_rows(overview),
+            "rates": rates,
+            "videos": status_videos(overview, store, rates),
+            "unavailable": unavailable(overview),
+        }
+        echo_json({**rows, "problems": overview.problems, **({"poses": found} if poses else {})})
     else:
         print_status(overview, stdout(), rates)
         print_poses(found, stdout())
         for problem in overview.problems:
             echo(f"cannot be used: {problem}")
-        for note in overview.remarks:
-            echo(f"note: {note}", err=True)
+        for text in overview.remarks:
+            note(text)
     return errors.SOME_FAILED if overview.problems else errors.OK

@@ -59,24 +59,34 @@ def chosen(summary: Summary) -> list[int]:
     return list(order)[:SHOWN]
 
 
-def _row(file: h5py.File, summary: Summary, index: int) -> Iterator[Picture]:
+def shown_rows(summary: Summary, index: int) -> list[int]:
+    """Return the rows of /cuboids that are shown of a sample."""
     first, rows = summary.samples["first"][index], summary.samples["rows"][index]
-    frames = first + np.rint(np.linspace(0, rows - 1, FRAMES)).astype(int)
+    return [first + round(at) for at in np.linspace(0, rows - 1, FRAMES).tolist()]
+
+
+def heading(file: h5py.File, summary: Summary, index: int) -> str:
+    """Return the class and split of a sample, its frames, and which of them are shown."""
     name = summary.samples["label_name"][index] or "(unnamed stroke)"
     begin, end = summary.samples["begin"][index], summary.samples["end"][index]
-    text = f"{name}   {summary.splits[index]}   frames {begin}-{end - 1}"
+    shown = ", ".join(str(int(file["cuboids/frame"][at])) for at in shown_rows(summary, index))
+    return f"{name}   {summary.splits[index]}   frames {begin}-{end - 1}, shown {shown}"
+
+
+def _row(file: h5py.File, summary: Summary, index: int) -> Iterator[Picture]:
+    frames, text = shown_rows(summary, index), heading(file, summary, index)
     panels: list[Picture] = []
     if "rgb" in file["cuboids"]:
-        panels += [_joints(file, int(at), _crop(file, int(at), "rgb")) for at in frames]
+        panels += [_joints(file, at, _crop(file, at, "rgb")) for at in frames]
     if "flow" in file["cuboids"]:
         scale = float(file["cuboids/flow"].attrs["scale"])
-        flows = [_crop(file, int(at), "flow") * scale for at in frames]
+        flows = [_crop(file, at, "flow") * scale for at in frames]
         largest = max(_LEAST, *(float(np.percentile(np.hypot(f[..., 0], f[..., 1]), 99.5)) for f in flows))
         panels += [flow_colours(f, largest) for f in flows]
         text += f"   flow: full colour {largest:.1f} px"
     if not panels:
         width, height = file.attrs["crop"]
-        panels = [_joints(file, int(at), np.full((height, width, 3), 60, np.uint8)) for at in frames]
+        panels = [_joints(file, at, np.full((height, width, 3), 60, np.uint8)) for at in frames]
     picture = np.hstack(panels)
     yield caption(picture.shape[1], text)
     yield picture

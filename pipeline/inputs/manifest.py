@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -168,8 +169,8 @@ class Manifest(_Part):
     untrimmed: bool = False
     pose_weights: Path | None = None
     classes: tuple[str, ...] = Field((*STROKES, NEGATIVE), max_length=MOST_CLASSES)
-    taxonomy: str = "strokes"
     taxonomies: tuple[Taxonomy, ...] = ()
+    taxonomy: str = "strokes"  # checked against those in front of it
     annotation_options: AnnotationOptions = AnnotationOptions()
     cleaning: CleaningParams = CleaningParams()
     splits: Splits = Splits()
@@ -211,12 +212,15 @@ class Manifest(_Part):
             raise ValueError("must name at least one, and none twice")
         return names
 
-    @model_validator(mode="after")
-    def _taxonomy_exists(self) -> Manifest:
-        known = {"strokes", *TAXONOMIES, *(t.name for t in self.taxonomies)}
-        if self.taxonomy not in known:
-            raise ValueError(f"taxonomy {self.taxonomy!r} is unknown; known: {', '.join(sorted(known))}")
-        return self
+    @field_validator("taxonomy")
+    @classmethod
+    def _taxonomy_exists(cls, name: str, others: ValidationInfo) -> str:
+        if "taxonomies" not in others.data:  # they are wrong themselves, and said to be
+            return name
+        known = {"strokes", *TAXONOMIES, *(t.name for t in others.data["taxonomies"])}
+        if name not in known:
+            raise ValueError(f"there is no such taxonomy; known: {', '.join(sorted(known))}")
+        return name
 
     @property
     def view(self) -> Taxonomy:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+from pipeline.annotations import AnnotationOptions
 from pipeline.inputs.manifest import Manifest
 from stages.base import Params
 from stages.registry import registry
@@ -42,7 +44,9 @@ annotations: []
 #   csv: {columns: {begin: start, end: stop, label: stroke}, unit: seconds}
 #   videos: {"match1_*.csv": match1.mp4}
 #   labels: {"fh loop": Offensive Forehand Loop}
-annotation_options: {}
+# Every option and its default (docs/annotations.md says more):
+{options}
+annotation_options: {{}}
 
 # What cuboids hold. Without pose, PoseNet is not needed.
 modalities: [rgb, flow, pose]
@@ -80,7 +84,8 @@ cleaning:
 def template() -> str:
     """The manifest as text: every setting with its default and what it means."""
     default = Manifest()
-    lines = [_HEAD.rstrip("\n")]
+    head, tail = _HEAD.split("{options}")
+    lines = [head.rstrip("\n"), *_options(AnnotationOptions), tail.strip("\n").replace("{{}}", "{}")]
     lines += [f"  - {name}" for name in default.classes]
     lines.append(_MIDDLE.rstrip("\n"))
     cleaning = default.cleaning.model_dump(mode="json")
@@ -106,14 +111,45 @@ def template() -> str:
     return "\n".join([*lines, "stages:", *stages]) + "\n"
 
 
+#: options whose default is too long for a line, or that stand for a group with names of its own
+_SHORT = {"strokes": "{serve: …}", "events": "[bounce, …]"}
+
+
+def _options(model: type[Params], depth: int = 1) -> Iterator[str]:
+    """Yield the options of reading annotations as comments, nested as in the manifest."""
+    documented = _documented(model)
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        groups = [t for t in get_args(field.annotation) if isinstance(t, type) and issubclass(t, Params)]
+        text = documented.get(name, "")
+        text = text[:1].lower() + text[1:]
+        if get_origin(field.annotation) is Literal:
+            text = f"{text}: {' | '.join(get_args(field.annotation))}"
+        start = f"#{'  ' * depth} {name}:"
+        if isinstance(default, Params):
+            yield start
+            yield from _options(type(default), depth + 1)
+        elif name == "csv":  # a list of groups, or one
+            yield f"{start}  # {text}"
+            yield from _options(groups[0], depth + 1)
+        else:
+            value = "label" if groups else _SHORT.get(name) or _scalar(default)
+            yield f"{start} {value}" + (f"  # {text}" if text else "")
+
+
 def _documented(params: type[Params]) -> dict[str, str]:
     """First sentences of the attributes in numpydoc docstrings, of the class and its bases."""
     found: dict[str, str] = {}
     for cls in params.__mro__:
         text = inspect.getdoc(cls) if issubclass(cls, Params) else None
-        for name, body in re.findall(r"^(\w+) : .*\n((?:    .+\n?)+)", text or "", re.M):
-            sentence = re.split(r"(?<=[.;]) ", " ".join(body.split()))[0]
-            found.setdefault(name, sentence.rstrip(".;"))
+        for names, body in re.findall(r"^([\w, ]+) : .*\n((?:    .+\n?)+)", text or "", re.M):
+            whole = " ".join(body.split())
+            sentence = re.split(r"(?<=[.;]) ", whole)[0]
+            if sentence.count("``") % 2:  # it ended within a quotation
+                sentence = re.split(r"(?<=\.) ", whole)[0]
+            sentence = sentence.replace("``", "")
+            for name in names.split(", "):
+                found.setdefault(name, sentence.rstrip(".;"))
     return found
 
 

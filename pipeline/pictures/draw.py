@@ -17,7 +17,7 @@ from stages.pose import EDGES, KEYPOINTS
 from store.text import valid_text
 
 Picture = NDArray[np.uint8]
-_ORANGE, _GREEN, _GREY, _RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
+ORANGE, GREEN, GREY, RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)
 _OPENCV_DRAWS_ANY_SCRIPT = int(cv2.__version__.partition(".")[0]) >= 5
 _DRAWN = 0.15  # joints with a lower score are guesses and only clutter the picture
 
@@ -59,7 +59,7 @@ def overlay_mask(rgb: Picture, mask: Array) -> Picture:
     """Dim the background and outline the foreground in orange; (H, W, 3) uint8, RGB."""
     out = np.where(mask[..., None] > 0, rgb, rgb // 4).astype(np.uint8)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(out, outlines, -1, _ORANGE, 1)
+    cv2.drawContours(out, outlines, -1, ORANGE, 1)
     return out
 
 
@@ -68,8 +68,8 @@ def draw_box(picture: Picture, centre: Array, size: tuple[int, int], zoom: int) 
     x, y = (float(c) * zoom for c in centre)
     w, h = (s * zoom / 2 for s in size)
     corners = (round(x - w), round(y - h)), (round(x + w), round(y + h))
-    cv2.rectangle(picture, *corners, _ORANGE, zoom, cv2.LINE_AA)
-    cv2.drawMarker(picture, (round(x), round(y)), _ORANGE, cv2.MARKER_CROSS, 6 * zoom, zoom)
+    cv2.rectangle(picture, *corners, ORANGE, zoom, cv2.LINE_AA)
+    cv2.drawMarker(picture, (round(x), round(y)), ORANGE, cv2.MARKER_CROSS, 6 * zoom, zoom)
 
 
 def draw_others(picture: Picture, keypoints: Array, scores: Array, zoom: int) -> None:
@@ -79,7 +79,7 @@ def draw_others(picture: Picture, keypoints: Array, scores: Array, zoom: int) ->
         for a, b in EDGES:
             if min(score[index[a]], score[index[b]]) > _DRAWN:
                 cv2.line(
-                    picture, _at(points[index[a]], zoom), _at(points[index[b]], zoom), _GREY, 1, cv2.LINE_AA
+                    picture, _at(points[index[a]], zoom), _at(points[index[b]], zoom), GREY, 1, cv2.LINE_AA
                 )
 
 
@@ -100,10 +100,10 @@ def draw_player(picture: Picture, joints: Array, zoom: int) -> None:
     for a, b in EDGES:
         if a in index and b in index and min(joints[index[a], 2], joints[index[b], 2]) > _DRAWN:
             start, end = _at(joints[index[a]], zoom), _at(joints[index[b]], zoom)
-            cv2.line(picture, start, end, _GREEN, zoom, cv2.LINE_AA)
+            cv2.line(picture, start, end, GREEN, zoom, cv2.LINE_AA)
     for joint in joints[1:]:
         if joint[2] > _DRAWN:
-            cv2.circle(picture, _at(joint, zoom), zoom, _RED, -1, cv2.LINE_AA)
+            cv2.circle(picture, _at(joint, zoom), zoom, RED, -1, cv2.LINE_AA)
 
 
 def _at(point: Array, zoom: int) -> tuple[int, int]:
@@ -117,7 +117,7 @@ def enlarge(picture: Picture, zoom: int) -> Picture:
 
 @lru_cache(maxsize=64)  # a film repeats most captions in every frame
 def caption(width: int, text: str, height: int = 22) -> Picture:
-    """Draw white text on a dark strip.
+    """Draw white text on a dark strip; the letters are half as high as the strip.
 
     OpenCV 5 draws any script. Earlier versions draw ASCII and put ``?`` for the rest, so there matplotlib
     draws such text; it is imported only then, because it would cost every export 0.3 s.
@@ -130,8 +130,8 @@ def caption(width: int, text: str, height: int = 22) -> Picture:
     strip = np.full((height, width, 3), 30, np.uint8)
     text = valid_text(text)
     if text.isascii() or _OPENCV_DRAWS_ANY_SCRIPT:
-        white, where = (255, 255, 255), (6, height - 7)
-        cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.45, white, 1, cv2.LINE_AA)
+        white, where = (255, 255, 255), (6, height - round(height * 7 / 22))
+        cv2.putText(strip, text, where, cv2.FONT_HERSHEY_SIMPLEX, height * 0.45 / 22, white, 1, cv2.LINE_AA)
     else:
         strip = np.maximum(strip, _lettering(width, text, height)[..., None])
     strip.flags.writeable = False  # it is handed out again
@@ -151,8 +151,8 @@ def _lettering(width: int, text: str, height: int) -> NDArray[np.uint8]:
     dpi = 100
     size = (width + 0.5) / dpi, (height + 0.5) / dpi  # is cut to whole pixels
     figure = Figure(figsize=size, dpi=dpi, facecolor="black")
-    place = 6 / width, 7 / height
-    figure.text(*place, text, color="white", fontsize=11 * 72 / dpi, family="DejaVu Sans", parse_math=False)
+    place, size_pt = (6 / width, 7 / 22), height / 2 * 72 / dpi
+    figure.text(*place, text, color="white", fontsize=size_pt, family="DejaVu Sans", parse_math=False)
     pixels = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -160,14 +160,14 @@ def _lettering(width: int, text: str, height: int) -> NDArray[np.uint8]:
     return np.frombuffer(pixels.getvalue(), np.uint8).reshape(height, width, 4)[..., 0]
 
 
-def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int) -> Picture:
-    """Draw one frame's panels side by side: frame, foreground, flow, ROI and joints.
+def panels(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int) -> list[Picture]:
+    """Draw one frame's panels: the frame, foreground, flow, ROI and joints.
 
     Parameters
     ----------
     frame : dict
-        ``rgb``, ``title`` and, as far as they are there, ``mask``, ``flow`` (px), ``centre``, ``joints``,
-        and ``keypoints`` with ``keypoint_scores`` of the people not chosen.
+        ``rgb`` and, as far as they are there, ``mask``, ``flow`` (px), ``centre``, ``joints``, and
+        ``keypoints`` with ``keypoint_scores`` of the people not chosen.
     crop : (int, int)
         Width and height of the ROI's crop, px.
     largest : float
@@ -177,24 +177,18 @@ def row(frame: dict[str, Any], crop: tuple[int, int], largest: float, zoom: int)
 
     Returns
     -------
-    (22 + H · zoom, 4 · W · zoom, 3) uint8
+    four of (H · zoom, W · zoom, 3) uint8
         RGB; a panel whose result is missing is grey.
     """
     rgb = frame["rgb"]
     missing = np.full_like(rgb, 60)
     mask = overlay_mask(rgb, frame["mask"]) if "mask" in frame else missing
     flow = flow_colours(frame["flow"], largest) if "flow" in frame else missing
-    panels = [enlarge(p, zoom) for p in (rgb, mask, flow, rgb)]
-    if "flow" in frame:
-        size = 36 * zoom
-        panels[2][-size:, -size:] = wheel(size)
+    drawn = [enlarge(p, zoom) for p in (rgb, mask, flow, rgb)]
     if "keypoints" in frame:
-        draw_others(panels[3], frame["keypoints"], frame["keypoint_scores"], zoom)
+        draw_others(drawn[3], frame["keypoints"], frame["keypoint_scores"], zoom)
     if "centre" in frame:
-        draw_box(panels[3], frame["centre"], crop, zoom)
+        draw_box(drawn[3], frame["centre"], crop, zoom)
     if "joints" in frame:
-        draw_player(panels[3], frame["joints"], zoom)
-    names = ["frame", "foreground", f"flow (full colour {largest:.1f} px)", "ROI and joints"]
-    width = panels[0].shape[1]
-    heads = [caption(width, f"{frame['title']}  {names[0]}"), *(caption(width, n) for n in names[1:])]
-    return np.hstack([np.vstack([h, p]) for h, p in zip(heads, panels, strict=True)])
+        draw_player(drawn[3], frame["joints"], zoom)
+    return drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,8 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.execution.feature_files import video_info
-from pipeline.pictures.draw import Picture, row
+from pipeline.pictures.draw import Picture
+from pipeline.pictures.sheet import Sheet
 from pipeline.planning.staleness import Planned
 from stages.flow.quantise import QUANTUM
 from stages.roi import RoiParams
@@ -24,6 +25,8 @@ from store.atomic import replacing, write_bytes
 
 #: rows of a still preview
 STILLS = 4
+#: of a preview, px: as wide as common screens
+WIDTH = 1920
 
 
 class Results:
@@ -44,6 +47,10 @@ class Results:
     old : list of str
         Stages of which only results of older parameters are there.
     info : VideoInfo
+    name : str
+        Of the video.
+    place : (int, int, int, int)
+        Where the picture lies in the stored frame, without padding: x, y, width, height, px.
 
     Raises
     ------
@@ -70,11 +77,16 @@ class Results:
             raise UserError(
                 f"{plan[0].node.source.name}: nothing is computed for it yet; run `ttprep run` on it first"
             )
-        self.info = video_info(receipts["frames"])
+        frames = receipts["frames"]
+        self.info = video_info(frames)
+        self.name = plan[0].node.source.name
+        # what is not padding; receipts of 0.1.0 lack it where nothing was padded
+        x, y, w, h = frames.attrs.get("picture_x_y_w_h", (0, 0, self.info.width, self.info.height))
+        self.place = int(x), int(y), int(w), int(h)
 
-    def frame(self, t: int, title: str) -> dict[str, Any]:
-        """Read all that is known of frame ``t``, as :func:`pipeline.pictures.draw.row` takes it."""
-        out: dict[str, Any] = {"title": title, "rgb": self._row("frames", "rgb", t)}
+    def frame(self, t: int) -> dict[str, Any]:
+        """Read all that is known of frame ``t``, as :func:`pipeline.pictures.draw.panels` takes it."""
+        out: dict[str, Any] = {"rgb": self._row("frames", "rgb", t)}
         for key, stage, array in (
             ("mask", "foreground", "mask"),
             ("flow", "flow", "flow"),
@@ -93,6 +105,15 @@ class Results:
             out["keypoint_scores"] = self._row("pose", "keypoint_scores", t)[others]
         return out
 
+    def frames(self, numbers: Sequence[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield a title and all that is known of each of some frames."""
+        for t in numbers:
+            yield f"frame {t}, {self.time(t):.3f} s", self.frame(t)
+
+    def time(self, t: int) -> float:
+        """Read the time of a frame in the video, s."""
+        return float(self._row("frames", "time", t))
+
     def _row(self, stage: str, array: str, t: int) -> Any:
         reader = self.readers.get(stage)
         if reader is None or t >= len(reader.dataset(array)):
@@ -109,7 +130,10 @@ class Results:
         return float(max(np.percentile(moving, 75), 1.0)) if len(moving) else 1.0
 
     def lively(self, count: int) -> list[int]:
-        """Choose frames spread over the video, each the one with most motion in its part of it."""
+        """Choose frames spread over the video, each the one with most motion in its part of it.
+
+        Parts have a third of their length between them, so that two frames never show the same moment.
+        """
         n = self.info.n_frames
         edges = np.linspace(0, n, min(count, n) + 1).astype(int)
         reader = self.readers.get("statistics")
@@ -117,11 +141,20 @@ class Results:
         if reader is not None:
             maxima = reader.read("flow_max").max(axis=1, initial=0.0)
             activity[: len(maxima)] = maxima
-        return [int(a + np.argmax(activity[a:b])) for a, b in itertools.pairwise(edges)]
+        chosen = []
+        for a, b in itertools.pairwise(edges):
+            gap = (b - a) // 6
+            chosen.append(int(a + gap + np.argmax(activity[a + gap : b - gap])))
+        return chosen
 
 
 def preview(
-    store: Store, plan: list[Planned], roi: RoiParams, out: Path, frames: tuple[int, ...] = ()
+    store: Store,
+    plan: list[Planned],
+    roi: RoiParams,
+    out: Path,
+    frames: tuple[int, ...] = (),
+    width: int = WIDTH,
 ) -> list[str]:
     """Write a preview, a picture or a film.
 
@@ -136,6 +169,8 @@ def preview(
         A few frames if it ends in ``.png`` or ``.jpg``, all of them if in ``.mp4``.
     frames : tuple of int
         The frames that a picture shows; by default four with much motion.
+    width : int
+        The result is at most this wide, px, but no narrower than four frames of 64 px.
 
     Returns
     -------
@@ -151,18 +186,16 @@ def preview(
     crop = (roi.crop_width, roi.crop_height)
     with ExitStack() as stack:
         results = Results(store, plan, stack)
-        n, fps = results.info.n_frames, results.info.fps
+        n = results.info.n_frames
         wrong = [t for t in frames if not 0 <= t < n]
         if wrong:
             raise UserError(f"frame {wrong[0]} does not exist; the video has frames 0 to {n - 1}")
         try:
             if out.suffix.lower() in (".png", ".jpg", ".jpeg"):
-                largest = results.largest_flow()
                 shown = frames or results.lively(STILLS)
-                rows = [row(results.frame(t, _title(t, fps)), crop, largest, 2) for t in shown]
-                _write_picture(out, np.vstack(rows))
+                _write_picture(out, _sheet(results, crop, width).picture(results.frames(shown)))
             elif out.suffix.lower() == ".mp4":
-                _write_film(out, _film(results, crop), fps)
+                _write_film(out, _film(results, crop, width), results.info.fps)
             else:
                 raise UserError(f"{out}: a preview is a .png, .jpg or .mp4; choose one of these suffixes")
         except OSError as e:
@@ -170,14 +203,16 @@ def preview(
     return results.old
 
 
-def _title(t: int, fps: Fraction) -> str:
-    return f"#{t}  {float(t / fps):.3f} s"
+def _sheet(results: Results, crop: tuple[int, int], width: int) -> Sheet:
+    info = results.info
+    length = f"{info.n_frames} frames, {float(info.fps):.5g}/s, {float(info.n_frames / info.fps):.1f} s"
+    return Sheet(results.name, length, crop, results.largest_flow(), results.place, width)
 
 
-def _film(results: Results, crop: tuple[int, int]) -> Iterator[Picture]:
-    largest = results.largest_flow()
+def _film(results: Results, crop: tuple[int, int], width: int) -> Iterator[Picture]:
+    sheet = _sheet(results, crop, width)
     for t in range(results.info.n_frames):
-        yield row(results.frame(t, _title(t, results.info.fps)), crop, largest, 1)
+        yield sheet.picture(results.frames([t]))
 
 
 def _write_picture(out: Path, picture: Picture) -> None:

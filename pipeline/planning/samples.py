@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from pipeline.annotations import (
     lost_files,
     read_annotations,
 )
+from pipeline.annotations.records import REFUSALS, Issue
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.inputs.trials import whole_samples
@@ -49,6 +50,8 @@ class SampleTable:
         sha256 of a video → its start frame.
     store : Store or None
         Where the times of frames are.
+    elsewhere : tuple of str or None
+        Places of the manifest's other videos, where not all of them are asked for; None: all are.
     """
 
     manifest: Manifest
@@ -56,6 +59,7 @@ class SampleTable:
     uncounted: tuple[Source, ...] = ()
     starts: Mapping[str, int] = field(default_factory=dict)
     store: Store | None = None
+    elsewhere: tuple[str, ...] | None = None
 
     def for_videos(
         self,
@@ -110,8 +114,14 @@ class SampleTable:
     def notes(self) -> tuple[str, ...]:
         """One line for each finding in the annotations."""
         issues = (*self.annotations.issues, *self.cleaned.issues)
-        found = dict.fromkeys(f"annotations: {issue}" for issue in issues)
-        waiting = self.annotations.waiting
+        shown = self._concerning(issues)
+        found = dict.fromkeys(f"annotations: {issue}" for issue in shown)
+        if len(shown) < len(issues):
+            found[
+                f"annotations: {len(issues) - len(shown)} findings on other videos are left out;"
+                " `ttprep annotations` lists them"
+            ] = None
+        waiting = {v: n for v, n in self.annotations.waiting.items() if v not in (self.elsewhere or ())}
         if waiting:
             some = ", ".join([*waiting][:3]) + (", …" if len(waiting) > 3 else "")
             found[
@@ -119,6 +129,21 @@ class SampleTable:
                 f" not counted yet: {some}"
             ] = None
         return tuple(found)
+
+    def _concerning(self, issues: Sequence[Issue]) -> list[Issue]:
+        """Leave out findings that do not concern the videos asked for, where these are not all."""
+        if self.elsewhere is None:
+            return list(issues)
+        known = {p.as_posix() for s, _ in self.videos for p in (s.path, *s.also)}
+        annotations = self.annotations.annotations
+        files = {a.file for a in annotations if a.video in known}
+        foreign = {(a.file, a.line) for a in annotations if a.video not in known}
+        return [
+            i
+            for i in issues
+            if i.kind in REFUSALS
+            or (i.file in files and i.kind != "unknown-video" and (i.file, i.line) not in foreign)
+        ]
 
     @cached_property
     def lost(self) -> tuple[str, ...]:
@@ -133,6 +158,7 @@ class SampleTable:
         videos = {place: facts for place, (_, facts) in places.items()}
         paths = [manifest.resolve(p) for p in manifest.annotations]
         later = [p.as_posix() for s in self.uncounted for p in (s.path, *s.also)]
+        later += self.elsewhere or ()
         annotations = read_annotations(
             paths, videos=videos, options=manifest.annotation_options, uncounted=later
         )

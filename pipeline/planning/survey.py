@@ -120,7 +120,7 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     overview = Overview(
         usable,
         found.problems + [f"{s.name}: {s.problem}" for s in sources if s.problem],
-        SampleTable(manifest, store=store),
+        SampleTable(manifest, store=store, elsewhere=_elsewhere(request, usable)),
         names=names,
         remarks=found.notes + notes,
     )
@@ -138,6 +138,18 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
         )
     _plan_samples(request, store, overview)
     return overview
+
+
+def _elsewhere(request: Request, sources: list[Source]) -> tuple[str, ...] | None:
+    """Return the places of the manifest's videos that are not asked for; None where all are."""
+    if not request.paths:
+        return None
+    try:
+        every = find(request.manifest, (), request.store_root).paths
+    except UserError:  # it names none
+        return ()
+    here = {p.resolve() for s in sources for p in (s.path, *s.also)}
+    return tuple(p.as_posix() for p in every if p.resolve() not in here)
 
 
 def _same_file(path: Path, other: Path) -> bool:

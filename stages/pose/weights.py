@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,13 +177,104 @@ def resolve_weights(
     return read_checkpoint(folder, model)
 
 
+@dataclass(frozen=True)
+class PinnedFile:
+    """One file of a published checkpoint, and whether the cache has it.
+
+    Attributes
+    ----------
+    name : str
+    sha256 : str
+        The pinned digest.
+    state : {"there", "missing", "other"}
+        ``other``: a file of this name with another content.
+    """
+
+    name: str
+    sha256: str
+    state: Literal["there", "missing", "other"]
+
+
+def pinned_files(model: Model, folder: Path | None = None) -> list[PinnedFile]:
+    """Return the files of a published checkpoint, and what a folder has of them.
+
+    Parameters
+    ----------
+    model : {"0.50", "0.75", "1.0"}
+    folder : Path, optional
+        Default: the cache.
+
+    Raises
+    ------
+    StageError
+        No checksums are pinned for this model.
+    """
+    folder = folder or cache_folder() / FOLDERS[model]
+    pins = PINS.get(model)
+    if pins is None:
+        raise _unavailable(model, "no checksums are pinned for it, so it is never downloaded")
+    found = []
+    for name, pin in sorted(pins.items()):
+        digest = _sha256(folder / name)
+        state: Literal["there", "missing", "other"] = "missing" if digest is None else "other"
+        found.append(PinnedFile(name, pin, "there" if digest == pin else state))
+    return found
+
+
+def fill_cache(model: Model, source: Path | None = None, *, storage: str = STORAGE) -> Weights:
+    """Bring a published checkpoint into the cache.
+
+    Parameters
+    ----------
+    model : {"0.50", "0.75", "1.0"}
+    source : Path, optional
+        Folder to copy the files from (or its parent); default: they are downloaded.
+    storage : str
+        Address of the folder that holds the published checkpoints.
+
+    Returns
+    -------
+    Weights
+
+    Raises
+    ------
+    StageError
+        A file is missing or is not the pinned one, the download failed, or the cache cannot be written.
+    """
+    files = pinned_files(model)
+    folder = cache_folder() / FOLDERS[model]
+    if source is None:
+        if any(f.state != "there" for f in files):
+            _download(model, PINS[model], folder, storage)
+        return read_checkpoint(folder, model)
+    if (source / FOLDERS[model]).is_dir() and not (source / "manifest.json").is_file():
+        source = source / FOLDERS[model]
+    bad = [f for f in pinned_files(model, source) if f.state != "there"]
+    if bad:
+        raise StageError(
+            f"{source}: {len(bad)} of {len(files)} files are missing or not the pinned ones, such as"
+            f" {bad[0].name}",
+            "`ttprep weights --check -v` lists their names and checksums",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            temp = folder / f".{file.name}.{os.getpid()}"
+            temp.write_bytes((source / file.name).read_bytes())
+            temp.replace(folder / file.name)
+    except OSError as error:
+        raise _unavailable(model, f"cannot write {folder} ({error.strerror})") from error
+    return read_checkpoint(folder, model)
+
+
 def _unavailable(model: Model, why: str) -> StageError:
+    fetched = "`ttprep weights` fetches them, `ttprep weights --from FOLDER` takes them from a folder"
     remedies = [
-        "name their folder in the manifest or with --pose-weights",
-        f"set {ENVIRONMENT} to it",
-        "run once where the download works" if model in PINS else "use model '0.75'",
+        f"{fetched} (`ttprep weights --check -v` lists the files)" if model in PINS else "use model '0.75'",
+        f"name their folder with --pose-weights, in the manifest or in {ENVIRONMENT}",
+        "leave pose out: modalities: [rgb, flow]",
     ]
-    return StageError(f"no PoseNet weights for MobileNet {model}: {why}", "either " + ", or ".join(remedies))
+    return StageError(f"no PoseNet weights for MobileNet {model}: {why}", ", or ".join(remedies))
 
 
 def _sha256(path: Path) -> str | None:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from rich.table import Table
 
-from pipeline.terminal import HANDLER, cell, echo, echo_json, prepare_streams, readable, say
+from pipeline.cli.output.table import Column, Grid
+from pipeline.terminal import HANDLER, echo, echo_json, prepare_streams, readable, say
 from store.text import valid_text
 
 NAMES = [
@@ -32,9 +32,9 @@ def test_no_name_is_markup_or_emoji(name: str) -> None:
     out = io.StringIO()
     console = Console(file=out, width=200)  # rich's own defaults: markup and emoji are on
     say(console, f"{name}: empty", "failed", "red")
-    table = Table("video")
-    table.add_row(cell(name))
-    console.print(table)
+    table = Grid(Column("video", "path"))
+    table.add(name)
+    table.print(console)
     assert out.getvalue().startswith(f"failed {name}: empty\n")
     assert f" {name} " in out.getvalue()
 

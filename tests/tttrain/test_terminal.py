@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
 from tests.support.dataset_writer import write_dataset
 from tests.support.trainings import call
+from tttrain.cli.table import print_table
 
 COMMAND = str(Path(sys.executable).with_name("tttrain"))
 NAMES = ("[dQw4w9WgXcQ] – é", "w[:car:\n2")
@@ -72,3 +75,15 @@ def test_a_line_feed_in_a_name_is_an_escape(folder: Path) -> None:
     done = tttrain("evaluate", NAMES[1], cwd=folder, env=LOCALES["UTF-8"])
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "w[:car:\\n2/evaluate-test"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_tables_fit(width: int) -> None:
+    out = io.StringIO()
+    rows = [("[a] :car:", "97.5%", "0.91 / 0.90 / 0.90", "long words of a description"), ("b", "–", "", "x")]
+    titles = ("run", "accuracy without negative", "macro P / R / F", "what")
+    print_table(titles, rows, Console(file=out, width=width))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("[a] :car:", "97.5%", "0.91 / 0.90 / 0.90", "accuracy", "macro"):
+        assert word in " ".join(text.split())

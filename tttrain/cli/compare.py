@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import cell, echo, echo_json, percent, stderr, stdout
+from tttrain.cli.output import echo, echo_json, percent, stderr
 from tttrain.cli.progress import Bar, reading, summary
+from tttrain.cli.table import print_table
 from tttrain.errors import USAGE, TrainError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Overall:
 @shared.settings
 @shared.WORKERS
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def compare(
     dataset: Path, folder: Path, names: str, methods: str, repeats: int, split: str, initial: Path | None,
@@ -119,12 +120,11 @@ def compare(
     if as_json:
         echo_json(table)
         return errors.OK
-    shown = Table("model", *(name.replace("method-", "sampling ") for name in columns))
-    for row in rows:
-        shown.add_row(
-            cell(row.name), *(percent(p["accuracy"]) for p in table["places"] if p["model"] == row.name)
-        )
-    stdout().print(shown)
+    shares = [
+        (row.name, *(percent(p["accuracy"]) for p in table["places"] if p["model"] == row.name))
+        for row in rows
+    ]
+    print_table(("model", *(name.replace("method-", "sampling ") for name in columns)), shares)
     echo(
         f"accuracy on {table['samples']} samples of {split}; the most frequent class alone: "
         f"{table['majority']:.1%}",

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
 from tttrain.cli.compare import Overall
-from tttrain.cli.output import echo, echo_json, number, percent, stderr, stdout
+from tttrain.cli.output import echo, echo_json, number, percent, stderr
 from tttrain.cli.progress import Bar
+from tttrain.cli.table import print_table
 from tttrain.errors import USAGE, TrainError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @shared.SAMPLING
 @shared.WORKERS
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def crossvalidate(
     dataset: Path, folder: Path, names: str, by: str, count: int, tested: tuple[str, ...],
@@ -98,14 +99,13 @@ def crossvalidate(
     if as_json:
         echo_json(report)
         return errors.OK
-    table = Table("model", "mean", "deviation", "over all samples", "macro F", "by fold")
+    heads = ("model", "mean", "deviation", "over all samples", "macro F", "by fold")
+    lines = []
     for row in (*report["models"], *report["baselines"]):
         each = " ".join(percent(a) for a in row["accuracies"])
-        table.add_row(
-            row["name"], percent(row["mean"]), percent(row["deviation"]), percent(row["pooled"]),
-            number(row["macro_f"]), each,
-        )  # fmt: skip
-    stdout().print(table)
+        figures = (percent(row["mean"]), percent(row["deviation"]), percent(row["pooled"]))
+        lines.append((row["name"], *figures, number(row["macro_f"]), each))
+    print_table(heads, lines)
     echo(f"{report['samples']} samples in {len(folds)} folds\n{folder / 'table.md'}")
     return errors.OK
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, stderr, stdout
+from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, stderr
 from tttrain.cli.progress import Bar
+from tttrain.cli.table import print_table
 
 
 @click.command()
@@ -41,6 +41,7 @@ from tttrain.cli.progress import Bar
 @shared.BATCH
 @shared.OUTPUT
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def detect(
     run: Path, dataset: Path | None, videos: tuple[str, ...], split: str, step: int, window: int,
@@ -62,15 +63,16 @@ def detect(
     if as_json:
         echo_json(report)
         return errors.OK
-    table = Table("rule", "accuracy", "without negative", "negative P / R / F", "strokes", "IoU", "mAP")
+    heads = ("rule", "accuracy", "without negative", "negative P / R / F", "strokes", "IoU", "mAP")
+    rows = []
     for rule, found in report["rules"].items():
         spans = found["intervals"]
-        table.add_row(
+        rows.append((
             rule, percent(found["accuracy"]), percent(found["accuracy_without_negative"]),
             precision_recall_f(found["negative"]), f"{spans['found']} of {spans['true']}",
             number(spans["iou"]), number(spans["map"]),
-        )  # fmt: skip
-    stdout().print(table)
+        ))  # fmt: skip
+    print_table(heads, rows)
     seen = [v["video"] for v in report["videos"] if v["trained_on"]]
     if seen:
         echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import cell, echo, echo_json, number, percent, precision_recall_f, stderr, stdout
+from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, stderr
 from tttrain.cli.progress import Bar
+from tttrain.cli.table import print_table
 
 
 @click.command()
@@ -27,6 +27,7 @@ from tttrain.cli.progress import Bar
 @shared.OUTPUT
 @shared.WORKERS
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def evaluate(
     runs: tuple[Path, ...], dataset: Path | None, split: str, step: int, batch: int, output: Path | None,
@@ -50,19 +51,18 @@ def evaluate(
     if as_json:
         echo_json(report)
         return errors.OK
-    table = Table("decision", "accuracy", "macro P / R / F", "without negative", "negative P / R / F")
+    heads = ("decision", "accuracy", "macro P / R / F", "without negative", "negative P / R / F")
+    rows = []
     for name, found in report["decisions"].items():
-        table.add_row(
+        rows.append((
             name, percent(found["accuracy"]), precision_recall_f(found["macro"]),
             percent(found["accuracy_without_negative"]), precision_recall_f(found["negative"]),
-        )  # fmt: skip
-    stdout().print(table)
+        ))  # fmt: skip
+    print_table(heads, rows)
     agreed = report["temporal_consistency"]
     if agreed["clips"]:
-        table = Table("class", "temporal consistency")
-        for name, index in {**agreed["classes"], "all": agreed["overall"]}.items():
-            table.add_row(cell(name), number(index))
-        stdout().print(table)
+        found = {**agreed["classes"], "all": agreed["overall"]}
+        print_table(("class", "temporal consistency"), [(n, number(index)) for n, index in found.items()])
     echo(
         f"{report['samples']} samples, {report['windows']} windows; the most frequent class alone: "
         f"{report['majority']:.1%}",

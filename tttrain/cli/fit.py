@@ -99,6 +99,7 @@ class _Silent:
 @shared.CACHE
 @shared.CACHE_LIMIT
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def fit(
     dataset: Path, run: Path, options: tuple[str, ...], initial: Path | None, allow_absent: bool, force: bool,

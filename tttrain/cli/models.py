@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo_json, stdout
+from tttrain.cli.output import echo_json
+from tttrain.cli.table import print_table
 
 
 @click.command()
@@ -65,12 +65,13 @@ def models(size: tuple[int, int], length: int, classes: int, as_json: bool) -> i
     if as_json:
         echo_json(rows)
         return errors.OK
-    table = Table("model", "what", "source", "inputs", "options", "parameters", "without FC")
+    heads = ("model", "what", "source", "inputs", "options", "parameters", "without FC")
+    lines = []
     for row in rows:
         stated = ", ".join(f"{k}={v}" for k, v in row["options"].items())
-        table.add_row(
-            row["model"], row["title"], row["source"].replace("[", r"\["), " ".join(row["inputs"]), stated,
+        lines.append((
+            row["model"], row["title"], row["source"], " ".join(row["inputs"]), stated,
             f"{row['parameters']:,}".replace(",", " "), f"{row['parameters_without_fc']:,}".replace(",", " "),
-        )  # fmt: skip
-    stdout().print(table)
+        ))  # fmt: skip
+    print_table(heads, lines)
     return errors.OK

@@ -54,6 +54,19 @@ class Size(click.ParamType[tuple[int, int]]):
 DEVICE = click.option(
     "--device", metavar="NAME", help="Compute on cpu, cuda, cuda:1 …; default: a GPU where there is one."
 )
+
+
+def _set_threads(ctx: click.Context, param: click.Parameter, threads: int | None) -> None:
+    from tttrain.training.device import set_threads
+
+    set_threads(threads)
+
+
+THREADS = click.option(
+    "--threads", type=click.IntRange(1, MOST_WORKERS), callback=_set_threads, expose_value=False, metavar="N",
+    help="Compute with this many threads on the CPU; default: one per core that this process may use. "
+    "Take fewer on a machine that others use. The number may show in the last bits of the result.",
+)  # fmt: skip
 WORKERS = click.option(
     "--workers", type=click.IntRange(0, MOST_WORKERS), default=0, show_default=True,
     help="Read data in this many processes; 0: in the main one.",

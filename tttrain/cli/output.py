@@ -12,9 +12,12 @@ import sys
 import unicodedata
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.text import Text
 
+#: key of a command's context
+_QUIET = "tttrain.quiet"
 HANDLER = "tttrain-stand-in"
 _STAND_INS = {
     "–": "-",
@@ -67,11 +70,6 @@ def readable(text: object) -> str:
     return str(text).translate(_CONTROLS)
 
 
-def cell(text: object) -> Text:
-    """Return a name for a cell of a table."""
-    return Text(readable(text))
-
-
 def echo(*lines: object, err: bool = False) -> None:
     """Print lines on stdout or stderr; a line feed within one is an escape.
 
@@ -91,16 +89,25 @@ def echo_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=not unicode), flush=True)
 
 
-def stdout() -> Console:
-    """Return the console that tables are printed on."""
-    # a table in a file or a pipe should not be folded to 80 columns
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+def _note_quiet(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+    ctx.meta[_QUIET] = given
+
+
+def with_quiet(command: click.Command) -> click.Command:
+    """Give a command the option ``--quiet``."""
+    text = "No progress and no notes; only the result, and what failed."
+    option = click.Option(
+        ["--quiet", "-q"], is_flag=True, expose_value=False, callback=_note_quiet, help=text
+    )
+    command.params.append(option)
+    return command
 
 
 def stderr() -> Console:
-    """Return the console for progress and messages."""
-    return Console(stderr=True, highlight=False)
+    """Return the console for progress and messages; silent with ``--quiet``."""
+    context = click.get_current_context(silent=True)
+    quiet = bool(context and context.meta.get(_QUIET))
+    return Console(stderr=True, highlight=False, quiet=quiet)
 
 
 def percent(value: float | None) -> str:

@@ -83,6 +83,17 @@ def reading(done: int, needed: int, place: str) -> str:
     return f"reading into {where}: {done / 2**30:.1f} of {needed / 2**30:.1f} GiB"
 
 
+def duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 class TrainingBar(Bar):
     """Follows a training; see :class:`tttrain.training.train.Listener`.
 
@@ -95,12 +106,14 @@ class TrainingBar(Bar):
         super().__init__(console, "epochs")
         self._epochs = 0
         self._note = ""
+        self._begun = (0.0, 0.0)  # when training began, and how many epochs were done then
 
     def begin(self, done: int, epochs: int) -> None:
         """Note that the run starts or continues."""
         self._epochs = epochs
         if done:
             self.line(f"going on after epoch {done} of {epochs}", always=True)
+        self._begun = (0.0, done)
         self.update(done, epochs)
 
     def keep(self, done: int, needed: int, place: str) -> None:
@@ -108,8 +121,24 @@ class TrainingBar(Bar):
         self.update(0, self._epochs, reading(done, needed, place))
 
     def step(self, epoch: int, done: int, steps: int) -> None:
-        """Note that a step of an epoch is done."""
-        self.update(epoch + done / steps, self._epochs, self._note)
+        """Note that a step of an epoch is done; without a terminal, say so after some seconds of silence."""
+        reached = epoch + done / steps
+        now = time.monotonic()
+        if not self._begun[0]:  # what came before is reading, not training
+            self._begun = (now, reached)
+        place = f"epoch {epoch + 1}: step {done}/{steps}"
+        self.update(reached, self._epochs, f"{place}, {self._note}" if self._note else place)
+        if not self.console.is_terminal:
+            self.line(
+                f"epoch {epoch + 1} of {self._epochs}: step {done} of {steps}{self._left(now, reached)}"
+            )
+
+    def _left(self, now: float, reached: float) -> str:
+        """Say how long the rest will take, once a part of this run tells."""
+        since, first = self._begun
+        if reached <= first:
+            return ""
+        return f", about {duration((now - since) * (self._epochs - reached) / (reached - first))} left"
 
     def end_of_epoch(self, history: list[dict[str, Any]]) -> None:
         """Note that an epoch is done."""

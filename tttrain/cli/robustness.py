@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import cell, echo, echo_json, say, stderr, stdout
+from tttrain.cli.output import echo, echo_json, say, stderr
 from tttrain.cli.progress import Bar
+from tttrain.cli.table import print_table
 from tttrain.evaluation.disturbances import DISTURBANCES
 
 
@@ -39,6 +39,7 @@ from tttrain.evaluation.disturbances import DISTURBANCES
 @shared.BATCH
 @shared.OUTPUT
 @shared.DEVICE
+@shared.THREADS
 @shared.JSON
 def robustness(
     runs: tuple[Path, ...], dataset: Path | None, split: str, only: tuple[str, ...], repeat: int, seed: int,
@@ -55,7 +56,7 @@ def robustness(
     from tttrain.evaluation.trials import TrialScorer
     from tttrain.training.device import choose_device
 
-    where, err, out = output or runs[0] / f"robustness-{split}", stderr(), stdout()
+    where, err = output or runs[0] / f"robustness-{split}", stderr()
     names = [name for name in DISTURBANCES if name in only or not only]
     chosen = choose_device(device)
     compared = [
@@ -74,8 +75,8 @@ def robustness(
         echo_json(report)
     else:
         for name in names:
-            out.print(f"\n{DISTURBANCES[name].title}: {DISTURBANCES[name].axis}")
-            out.print(_table(report, name))
+            echo("", f"{DISTURBANCES[name].title}: {DISTURBANCES[name].axis}")
+            print_table(("run", "none", *map(str, DISTURBANCES[name].strengths)), _rows(report, name))
         echo(
             f"{report['trials']} trials, mean of {report['repeat']}; the most frequent class alone: "
             f"{report['majority']:.1%}",
@@ -87,9 +88,9 @@ def robustness(
     return errors.OK
 
 
-def _table(report: dict[str, Any], name: str) -> Table:
-    table = Table("run", "none", *map(str, DISTURBANCES[name].strengths))
+def _rows(report: dict[str, Any], name: str) -> list[tuple[str, ...]]:
+    rows = []
     for run, found in report["runs"].items():
         shares = [found["accuracy"], *(p["accuracy"] for p in found["disturbances"][name])]
-        table.add_row(cell(run), *(f"{share:.1%}" for share in shares))
-    return table
+        rows.append((run, *(f"{share:.1%}" for share in shares)))
+    return rows

@@ -118,10 +118,11 @@ def make_view(
     view = View(size or usual, frames, every, region, inset, chosen)
     if frames < 1 or view.span > info.length:
         what = f"sampling {method}" if chosen else f"length {frames}"
+        key = f"`stages: {{cuboids: {{length: {max(view.span, info.length + 1)}}}}}`"
         raise TrainError(
             f"{what} with every {every} spans {view.span} frames, but {info.path} has only "
-            f"T = {info.length} for each sample; take {'another one' if chosen else 'a smaller length'}, "
-            "or export with a longer one"
+            f"T = {info.length} for each sample; take {'another one' if chosen else 'a smaller length'}, or "
+            f"set {key} in the manifest and run again"
         )
     if min(view.size) < 1 or any(s > c for s, c in zip(view.size, region, strict=True)):
         raise TrainError(

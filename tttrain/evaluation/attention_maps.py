@@ -63,7 +63,7 @@ def draw_attention_maps(
     """Draw the soft masks for the centre window of a sample.
 
     Each block of each image branch is a row: the input, then the channels of the mask that vary
-    most over the image, scaled from their minimum to their maximum and enlarged to the input's size.
+    most over the image, enlarged to the input's size, each with its own scale and colour bar.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def draw_attention_maps(
     shown = {name: mask[0] for name, mask in masks.items() if mask.dim() == 5}
     if not shown:
         raise TrainError("this model's attention is along time only; there is no picture of it", USAGE)
-    figure = Figure(figsize=(2.3 * (CHANNELS + 1), 2.45 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(2.3 + 2.75 * CHANNELS, 2.45 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), CHANNELS + 1, squeeze=False)
     for axes, (name, mask) in zip(grid, shown.items(), strict=True):
         picture.show(axes[0], name, at)
@@ -103,9 +103,11 @@ def draw_attention_maps(
         chosen = here.flatten(1).std(dim=1).topk(CHANNELS).indices.sort().values
         for ax, channel in zip(axes[1:], chosen.tolist(), strict=True):
             values = here[channel].numpy()
-            ax.imshow(
+            drawn = ax.imshow(
                 values, cmap="inferno", extent=(0, view.size[0], view.size[1], 0), interpolation="bilinear"
             )
+            bar = figure.colorbar(drawn, ax=ax, shrink=0.85)
+            bar.ax.tick_params(labelsize=6)
             ax.set_title(f"{name.split('.')[0]} block {_block_number(name)}, channel {channel}", fontsize=8)
     picture.save(figure, path)
     return {name: (float(mask.min()), float(mask.max())) for name, mask in masks.items()}

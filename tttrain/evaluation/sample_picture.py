@@ -76,7 +76,8 @@ class SamplePicture:
     def save(self, figure: Figure, path: Path) -> None:
         """Write a figure of maps as PNG, without axes and under the sample's title."""
         for axes in figure.axes:
-            axes.set_axis_off()
+            if axes.get_label() != "<colorbar>":
+                axes.set_axis_off()
         figure.suptitle(self.title, fontsize=9)
         plots.save(figure, path)
 

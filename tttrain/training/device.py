@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -84,6 +85,31 @@ def choose_device(name: str | None) -> torch.device:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
     return device
+
+
+def set_threads(threads: int | None) -> None:
+    """Set how many threads torch computes with on the CPU.
+
+    Parameters
+    ----------
+    threads : int or None
+        None: as torch would, but no more than a container's share of the machine, which torch does not know.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+        return
+    share = cpu_quota()
+    if share is not None and share < torch.get_num_threads():
+        torch.set_num_threads(share)
+
+
+def cpu_quota(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """Return the cores that this control group may use, rounded up; None where nothing limits them."""
+    try:
+        limit, period = path.read_text().split()
+        return max(1, -(-int(limit) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
 
 
 def choose_precision(device: torch.device, wanted: str) -> str:

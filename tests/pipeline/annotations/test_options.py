@@ -55,6 +55,16 @@ def test_the_documentation_lists_every_option_with_its_default() -> None:
     assert listed == list(options(AnnotationOptions))
 
 
+def test_init_lists_every_option_too() -> None:
+    text = (ROOT / "data_manifest.yaml").read_text(encoding="utf-8")
+    lines = text.split("# Every option", 1)[1].split("\nannotation_options:", 1)[0].splitlines()[1:]
+    told = [line.lstrip("# ").split(":")[0] for line in lines]
+    names = [n for n, _ in options(AnnotationOptions) if not n.endswith((".label.column", ".label.values"))]
+    assert [n for n in told if n not in ("columns", "openttgames", "cvat", "label_studio")] == [
+        n.rpartition(".")[2] for n in names
+    ]
+
+
 def test_the_strokes_and_events_that_the_documentation_tells() -> None:
     text = PAGE.read_text(encoding="utf-8")
     chapter = text[text.index("**OpenTTGames.**") : text.index("**CVAT.**")]

@@ -84,7 +84,7 @@ def test_nothing_odd_names_and_crowds(recwarn: pytest.WarningsRecorder) -> None:
 
 def test_matplotlib_is_imported_for_a_picture_only() -> None:
     code = (
-        "import sys, pipeline.cli.main, pipeline.annotations, pipeline.cli.annotation_report;"
+        "import sys, pipeline.cli.main, pipeline.annotations, pipeline.cli.output.annotation_report;"
         "import pipeline.planning.samples, pipeline.planning.staleness, pipeline.run;"
         "assert 'matplotlib' not in sys.modules, 'matplotlib is imported'"
     )

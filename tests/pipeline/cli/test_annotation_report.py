@@ -13,7 +13,13 @@ import cv2
 import pytest
 from rich.console import Console
 
-from pipeline.cli.annotation_report import AnnotationReport, print_report, read_list, report, write_report
+from pipeline.cli.output.annotation_report import (
+    AnnotationReport,
+    print_report,
+    read_list,
+    report,
+    write_report,
+)
 from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest, VideoEntry
 from pipeline.inputs.sources import identify

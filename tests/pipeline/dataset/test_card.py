@@ -14,10 +14,13 @@ import cv2
 import h5py
 import hdf5plugin  # noqa: F401
 import mlcroissant as mlc  # type: ignore[import-untyped]
+import numpy as np
 import pytest
 
 from pipeline.dataset.card import mark_of
+from pipeline.dataset.sample_picture import heading
 from pipeline.dataset.sample_table import COLUMNS
+from pipeline.dataset.summary import read_summary
 from pipeline.inputs.manifest import Manifest
 from pipeline.pictures import draw
 from tests.support import ROOT
@@ -84,6 +87,18 @@ def test_the_picture_shows_samples_of_every_class(dataset: Path) -> None:
     # frames on the left are never blank, flow on the right is where the square moves
     assert picture[22:46, :120].std() > 10
     assert (picture[:, 120:] < 200).any()
+
+
+def test_its_headings_name_the_frames_shown(dataset: Path) -> None:
+    summary = read_summary(dataset)
+    with h5py.File(dataset) as file:
+        for index in range(len(summary.splits)):
+            text = heading(file, summary, index)
+            told = [int(word) for word in text.split("shown ")[1].split(", ")]
+            at = summary.samples["first"][index] + np.array([0, summary.samples["rows"][index] - 1])
+            assert [told[0], told[-1]] == file["cuboids/frame"][()][at].tolist()
+            assert len(told) == 5
+            assert told == sorted(told)
 
 
 def test_the_table_is_the_samples(dataset: Path) -> None:

@@ -53,7 +53,8 @@ def test_defaults_are_the_three_stream_papers() -> None:
         ("modalities: [rgb, rgb]\n", 1, ["none twice"]),
         ("splits:\n  train: 0.9\n", 1, ["must be 1"]),
         ("version: 2\n", 1, ["version"]),
-        ("taxonomy: colours\n", 1, ["colours", "known:"]),
+        ("version: 1\n\ntaxonomy: colours\n", 3, [": taxonomy: there is no such", "not 'colours'", "known:"]),
+        ("taxonomies: [{name: mine, classes: {A: 1}}]\ntaxonomy: mine\n", 1, ["taxonomies.0"]),
         ("videos:\n  - path: a.mp4\n    fsp: 3\n", 3, ["fsp", "did you mean"]),
         ("a: 1\na: 2\n", 2, ["given twice"]),
         ("store: !!python/object/apply:os.system ['true']\n", 1, ["tag"]),
@@ -71,6 +72,11 @@ def test_errors_name_file_line_and_remedy(tmp_path: Path, text: str, line: int, 
     assert f"data_manifest.yaml:{line}:" in message
     for word in words:
         assert word in message
+
+
+def test_a_taxonomy_of_ones_own_may_stand_behind_its_name(tmp_path: Path) -> None:
+    text = "taxonomy: sides\ntaxonomies: [{name: sides, classes: {Left: ['*left*']}}]\n"
+    assert read(tmp_path, text).view.name == "sides"
 
 
 def test_all_errors_come_at_once(tmp_path: Path) -> None:

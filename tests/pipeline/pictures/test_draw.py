@@ -19,7 +19,7 @@ from pipeline.pictures.draw import (
     enlarge,
     flow_colours,
     overlay_mask,
-    row,
+    panels,
     wheel,
 )
 from stages.descriptor import JOINTS
@@ -146,18 +146,16 @@ def test_a_caption_is_shared_and_cannot_be_painted_over() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 48), (36, 64)])
-def test_a_row_puts_the_panels_side_by_side(size: tuple[int, int]) -> None:
+def test_a_panel_for_each_result(size: tuple[int, int]) -> None:
     width, height = size
     rng = np.random.default_rng(0)
     frame: dict[str, Any] = {
-        "title": "#7  0.058 s",
         "rgb": rng.integers(0, 100, (height, width, 3), dtype=np.uint8),
         "mask": np.full((height, width), 255, np.uint8),
         "joints": player(nose=(10, 20, 0.9)),
     }
-    picture = row(frame, (20, 20), 5.0, 2)
-    assert picture.shape == (22 + 2 * height, 4 * 2 * width, 3)
-    panels = np.split(picture[22:], 4, axis=1)
-    assert (panels[0][::2, ::2] == frame["rgb"]).all()
-    assert (panels[2] == 60).all(), "no flow was computed"
-    np.testing.assert_allclose(where(panels[3], RED).mean(axis=0), [20, 40], atol=0.01)
+    drawn = panels(frame, (20, 20), 5.0, 2)
+    assert {p.shape for p in drawn} == {(2 * height, 2 * width, 3)}
+    assert (drawn[0][::2, ::2] == frame["rgb"]).all()
+    assert (drawn[2] == 60).all(), "no flow was computed"
+    np.testing.assert_allclose(where(drawn[3], RED).mean(axis=0), [20, 40], atol=0.01)

@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.pictures.draw import Picture
 from pipeline.pictures.preview import preview
+from pipeline.pictures.sheet import GAP, Sheet
 from pipeline.planning.request import Request
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import survey
@@ -48,30 +49,59 @@ def read(path: Path) -> Picture:
     return np.asarray(decoded, np.uint8)[..., ::-1]
 
 
+#: small frames are enlarged so that text has room
+ZOOM = 4
+
+
+def found(picture: Picture, frame: Picture, zoom: int = ZOOM) -> bool:
+    """Whether a frame, enlarged, is the left panel of some row."""
+    height, width = frame.shape[0] * zoom, frame.shape[1] * zoom
+    return any(
+        (picture[y : y + height : zoom, :width:zoom] == frame).all()
+        for y in range(len(picture) - height + 1)
+        if (picture[y, 0] == frame[0, 0]).all()
+    )
+
+
 def test_a_picture_shows_the_stored_frames(made: Manifest, tmp_path: Path) -> None:
     store, plan = planned(made)
     out = tmp_path / "é.png"
     assert preview(store, plan, ROI, out, (3, 21)) == []
     picture = read(out)
-    width, height = SIZE
-    assert picture.shape == (2 * (22 + 2 * height), 4 * 2 * width, 3)
+    assert picture.shape[1] == 4 * ZOOM * SIZE[0] + 3 * GAP
     frames = stored(store, plan, "frames", "rgb")
-    for number, part in zip((3, 21), np.split(picture, 2), strict=True):
-        assert (part[22::2, : 2 * width : 2] == frames[number]).all()
+    assert [t for t in range(N) if found(picture, frames[t])] == [3, 21]
     preview(store, plan, ROI, tmp_path / "again.png", (3, 21))
     assert (tmp_path / "again.png").read_bytes() == out.read_bytes()
 
 
-def test_without_frames_named_four_are_chosen_from_all_over_the_video(made: Manifest, tmp_path: Path) -> None:
+def test_without_frames_named_four_are_chosen_apart_in_time(made: Manifest, tmp_path: Path) -> None:
     store, plan = planned(made)
-    preview(store, plan, ROI, tmp_path / "a.jpg")
-    picture = read(tmp_path / "a.jpg")
-    assert picture.shape == (4 * (22 + 2 * SIZE[1]), 8 * SIZE[0], 3)
-    frames = stored(store, plan, "frames", "rgb").astype(int)
-    for quarter, part in enumerate(np.split(picture, 4)):
-        shown = part[22::2, : 2 * SIZE[0] : 2].astype(int)
-        closest = int(np.abs(frames - shown).mean(axis=(1, 2, 3)).argmin())
-        assert quarter * N // 4 <= closest < (quarter + 1) * N // 4
+    preview(store, plan, ROI, tmp_path / "a.png")
+    picture = read(tmp_path / "a.png")
+    frames = stored(store, plan, "frames", "rgb")
+    chosen = [t for t in range(N) if found(picture, frames[t])]
+    assert [t * 4 // N for t in chosen] == [0, 1, 2, 3]
+    assert min(np.diff(chosen)) > 1
+
+
+@pytest.mark.parametrize("width", [300, 700, 1920])
+def test_a_picture_is_no_wider_than_asked(made: Manifest, tmp_path: Path, width: int) -> None:
+    store, plan = planned(made)
+    preview(store, plan, ROI, tmp_path / "a.png", width=width)
+    assert read(tmp_path / "a.png").shape[1] <= width
+
+
+def test_padding_is_left_out(tmp_path: Path) -> None:
+    """A portrait in a landscape frame: the panels show the portrait."""
+    place = (26, 0, 12, SIZE[1])
+    frame = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    frame[:, 26:38] = 200
+    sheet = Sheet("p.mp4", "", (24, 24), 1.0, place, 1920)
+    picture = sheet.picture([("frame 0", {"rgb": frame})])
+    panel = picture[-1, : ZOOM * 24]  # of the last row: 6 px of padding on each side stay
+    assert picture.shape[1] == 4 * ZOOM * 24 + 3 * GAP
+    assert (panel.mean(axis=1) > 190).sum() == ZOOM * 12
 
 
 def test_a_film_shows_every_frame_at_the_videos_rate(made: Manifest, tmp_path: Path) -> None:
@@ -80,12 +110,13 @@ def test_a_film_shows_every_frame_at_the_videos_rate(made: Manifest, tmp_path: P
     with av.open(str(tmp_path / "a.mp4")) as film:
         stream = film.streams.video[0]
         assert stream.average_rate == Fraction(120)
-        assert (stream.width, stream.height) == (4 * SIZE[0], 22 + SIZE[1])
         shown = [f.to_ndarray(format="rgb24") for f in film.decode(stream)]
     frames = stored(store, plan, "frames", "rgb").astype(int)
     assert len(shown) == N
+    height = ZOOM * SIZE[1]
     for picture, frame in zip(shown, frames, strict=True):
-        assert np.abs(picture[22:, : SIZE[0]] - frame).mean() < 12
+        small = cv2.resize(picture[-height:, : ZOOM * SIZE[0]], SIZE, interpolation=cv2.INTER_AREA)
+        assert np.abs(small - frame).mean() < 12
 
 
 def test_results_of_older_parameters_are_shown_and_named(made: Manifest, tmp_path: Path) -> None:

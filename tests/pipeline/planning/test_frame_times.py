@@ -10,8 +10,8 @@ import h5py
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli.annotation_report import AnnotationReport, report
 from pipeline.cli.main import main
+from pipeline.cli.output.annotation_report import AnnotationReport, report
 from pipeline.inputs.manifest import Manifest
 from pipeline.planning.request import Request
 from pipeline.planning.survey import survey
@@ -101,7 +101,7 @@ def test_a_variable_rate_is_named(project: Manifest, tmp_path: Path) -> None:
     place = ["--manifest", str(project.folder / "data_manifest.yaml")]
     shown = CliRunner().invoke(main, ["status", *place])
     assert shown.exit_code == 0, shown.output
-    assert "30 variable" in re.sub(r"\x1b\[[\d;]*m", "", shown.output)
+    assert "30/s variable" in re.sub(r"\x1b\[[\d;]*m", "", shown.output)
     assert "variable frame rate: " in shown.output
     value = json.loads(CliRunner().invoke(main, ["status", "--json", *place]).stdout)
     rates = {Path(name).name: video["rate"] for name, video in value["rates"].items()}

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import h5py
 import numpy as np
 import pytest
+from matplotlib.image import imread as read_png
 
 pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
@@ -257,6 +258,8 @@ def test_attention_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     name = load_network(reduced, None, CPU).info.samples.id[3]
     by_id = call("attention", reduced, name, "-o", picture).stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
+    right = read_png(picture)[:, -90:-15].reshape(-1, 4)  # the last colour bar
+    assert len(np.unique(right, axis=0)) > 100
     assert by_id == call("attention", reduced, "3", "-o", picture).stdout
     blocks = by_id.splitlines()[:-1]
     assert [line.split(":")[0] for line in blocks] == ["rgb.features.3", "flow.features.3"]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.annotations import (
     AnnotationSet,
@@ -27,18 +26,19 @@ from pipeline.annotations import (
     read_annotations,
 )
 from pipeline.annotations.parsing.text import table_delimiter
+from pipeline.cli.output.table import Column, Grid, columns_of
 from pipeline.discovery import find_videos, on_disk
 from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
 from pipeline.planning.frame_times import CONSTANT, VARIABLE, facts_from_receipt, facts_from_times
-from pipeline.terminal import cell, say
+from pipeline.terminal import say
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
 from store import Receipt, Store, StoreError
 from store.atomic import write_bytes, write_json
 
-#: number of findings printed; the JSON file has all of them
+#: number of findings printed; --verbose and the JSON file have all of them
 PRINTED = 30
 
 
@@ -249,21 +249,21 @@ def write_report(result: AnnotationReport, stem: Path) -> tuple[Path, Path]:
     return files
 
 
-def print_report(result: AnnotationReport, stdout: Console) -> None:
-    """Print the waterfall, its classes and annotators, and the findings."""
+def print_report(result: AnnotationReport, stdout: Console, *, verbose: bool = False) -> None:
+    """Print the waterfall, its classes and annotators, and the findings: all of them where ``verbose``."""
     steps = result.cleaned.waterfall.steps
-    table = Table("rule", "left", "of", "dropped")
+    table = Grid(Column("rule"), Column("left", "number"), Column("of"), Column("dropped", "prose"))
     for step in steps:
         dropped = ", ".join(f"{n} {reason}" for reason, n in step.dropped.items())
-        table.add_row(step.name, str(step.count), step.unit, cell(dropped))
-    stdout.print(table)
+        table.add(step.name, step.count, step.unit, dropped)
+    table.print(stdout)
     _breakdown(f"class ({result.cleaned.waterfall.taxonomy})", "by_class", steps, stdout)
     _breakdown("annotator", "by_annotator", [s for s in steps if s.unit != "negatives"], stdout)
     issues = (*result.annotations.issues, *result.cleaned.issues)
-    for issue in issues[:PRINTED]:
+    for issue in issues if verbose else issues[:PRINTED]:
         say(stdout, issue)
-    if len(issues) > PRINTED:
-        say(stdout, f"… and {len(issues) - PRINTED} more findings")
+    if len(issues) > PRINTED and not verbose:
+        say(stdout, f"… and {len(issues) - PRINTED} more findings; --verbose prints all")
     counts = ", ".join(f"{n} {kind}" for kind, n in count_kinds(issues).items())
     say(stdout, f"findings: {counts or 'none'}")
     for problem in (*result.problems, *result.lost.values()):
@@ -279,8 +279,7 @@ def _breakdown(title: str, what: str, steps: Iterable[Step], stdout: Console) ->
     steps = list(steps)
     counts: list[dict[str, int]] = [getattr(step, what) for step in steps]
     names = list(dict.fromkeys(name for by in counts for name in by))
-    table = Table(title, *(step.name for step in steps))
+    table = Grid(Column(title), *columns_of((step.name for step in steps), "number"))
     for name in names:
-        table.add_row(cell(name), *(str(by.get(name, 0)) for by in counts))
-    if names:
-        stdout.print(table)
+        table.add(name, *(by.get(name, 0) for by in counts))
+    table.print(stdout)

@@ -1,0 +1,1 @@
+"""Commands that hand out single results: their paths, their tracks as tables."""

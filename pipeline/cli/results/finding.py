@@ -1,0 +1,97 @@
+"""Find a video by what a user calls it: a path, the end of one, a name, an id."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.errors import FAILED, USAGE, UserError
+from pipeline.inputs.sources import Source
+from pipeline.planning.request import Request
+from pipeline.planning.staleness import Planned
+from pipeline.planning.survey import Overview, survey
+from store import Store
+
+#: digits of an id that tell videos apart
+_ID = 8
+
+
+def survey_of(request: Request, words: Sequence[str], store: Store, console: Console) -> Overview:
+    """Survey the videos that ``words`` name; all of the manifest where there is none.
+
+    Parameters
+    ----------
+    request : Request
+    words : sequence of str
+        Paths that exist; or names, ends of paths and ids of videos of the manifest.
+    store : Store
+    console : Console
+        stderr.
+
+    Raises
+    ------
+    UserError
+        A word names no video, or several; the message lists the near ones.
+    """
+    if words and all(Path(w).exists() for w in words):
+        overview = survey(replace(request, paths=tuple(map(Path, words))), store, console)
+    else:
+        overview = survey(request, store, console)
+        chosen = [_named(word, overview.sources) for word in words]
+        if words:
+            overview.sources = list({s.sha256: s for s in chosen}.values())
+    if overview.problems and not overview.sources:
+        raise UserError(overview.problems[0], FAILED)
+    return overview
+
+
+def _named(word: str, sources: Sequence[Source]) -> Source:
+    """Return the video that a word names.
+
+    Raises
+    ------
+    UserError
+        None does, or several do.
+    """
+    found = [
+        s
+        for s in sources
+        if word in (s.name, s.path.name, s.path.stem)
+        or s.path.as_posix().endswith(f"/{word}")
+        or s.path.resolve() == Path(word).resolve()
+        or (len(word) >= _ID and s.sha256.startswith(word.lower()))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(s.name for s in found[:5])
+        raise UserError(f"{word}: {len(found)} videos are called so ({names}); give the path", USAGE)
+    near = difflib.get_close_matches(word, [s.path.name for s in sources], 3, 0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`ttprep status` lists the videos"
+    raise UserError(f"{word}: no such file, and no video of the manifest is called so; {hint}", USAGE)
+
+
+def made(overview: Overview, source: Source, stage: str) -> Planned:
+    """Return the finished result of a stage of a video.
+
+    Raises
+    ------
+    UserError
+        There is none; says why, and which command makes it.
+    """
+    plan = overview.plans[source.sha256]
+    planned = next((p for p in plan if p.node.stage.name == stage), None)
+    if planned is None:
+        names = ", ".join(p.node.stage.name for p in plan)
+        raise UserError(f"{source.name}: {stage} is no stage of this video; it has {names}", FAILED)
+    if planned.state != "done":
+        why = "; ".join(map(str, planned.reasons))
+        raise UserError(
+            f"{source.name}: {stage} is {planned.state} ({why}); `ttprep run --stage {stage}` makes it",
+            FAILED,
+        )
+    return planned
