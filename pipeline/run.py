@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -45,7 +46,12 @@ class Result:
     dataset: str = ""
 
 
-def run(request: Request, console: Console, executor: Executor | None = None) -> Result:
+def run(
+    request: Request,
+    console: Console,
+    executor: Executor | None = None,
+    progress: Callable[[Console, Mapping[str, float]], RunProgress] = RunProgress,
+) -> Result:
     """Make everything that is asked for and not there yet.
 
     Parameters
@@ -56,6 +62,8 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
     executor : Executor, optional
         What carries out the jobs, not started yet. Default: as the request says where to compute, and
         this process where there is little to do.
+    progress : callable
+        Makes what is told of the run's course, from the console and the stages' core-seconds per row.
 
     Raises
     ------
@@ -73,13 +81,13 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
             overview.derived = derive(request.manifest, overview.names, request.pose_weights, download=True)
         for problem in overview.problems:
             say(console, problem, "failed", "red")
-        jobs = _execute(request, store, overview, console, executor) if overview.to_do() else []
+        jobs = _execute(request, store, overview, console, executor, progress) if overview.to_do() else []
         _sweep(store)  # what workers left that died on the way
         try:
             dataset = _dataset(request, store, overview, jobs)
         except DamagedError:  # marked, so it is made anew
             plan_again(request, store, overview)
-            jobs += _execute(request, store, overview, console, None)
+            jobs += _execute(request, store, overview, console, None, progress)
             _sweep(store)
             dataset = _dataset(request, store, overview, jobs, last=True)
     failed = bool(overview.problems or overview.lost) or any(j.state != "done" for j in jobs)
@@ -91,7 +99,12 @@ def run(request: Request, console: Console, executor: Executor | None = None) ->
 
 
 def _execute(
-    request: Request, store: Store, overview: Overview, console: Console, executor: Executor | None
+    request: Request,
+    store: Store,
+    overview: Overview,
+    console: Console,
+    executor: Executor | None,
+    make_progress: Callable[[Console, Mapping[str, float]], RunProgress],
 ) -> list[JobResult]:
     """Carry out the plan, and bring it up to date."""
     if executor is None:
@@ -104,7 +117,7 @@ def _execute(
 
     barred = {name: d.unavailable for name, d in overview.derived.items() if d.unavailable}
     costs = {name: seconds for name, (seconds, _) in row_costs(overview, store, set(overview.names)).items()}
-    with RunProgress(console, costs) as progress, executor:
+    with make_progress(console, costs) as progress, executor:
         executor.start(overview.environment, progress.advance)
         jobs = execute(overview.plans, again, store, executor, progress, barred)
     again()

@@ -320,24 +320,48 @@ class FeatureReader:
             raise IndexError(f"{self.path.name}/{name}: rows {start}-{stop} of {len(dataset)}")
         if start == stop:
             return np.zeros((0, *dataset.shape[1:]), dataset.dtype)
-        size = dataset.chunks[0] if dataset.chunks else len(dataset)
+        size = self.chunk_rows(name)
         first, last = start // size, (stop - 1) // size
         parts = []
         for index in range(first, last + 1):
-            rows = self._chunk(dataset, name, index, size)
+            rows = self._chunk(name, index)
             low = index * size
             parts.append(rows[max(start - low, 0) : stop - low])
         self._cache = {k: v for k, v in self._cache.items() if k[0] != name or k[1] >= last}
         return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
 
-    def _chunk(self, dataset: h5py.Dataset, name: str, index: int, size: int) -> NDArray[Any]:
+    def chunk_rows(self, name: str) -> int:
+        """Return the rows of a dataset that lie in one chunk and are decoded together."""
+        dataset = self.dataset(name)
+        return int(dataset.chunks[0]) if dataset.chunks else max(1, len(dataset))
+
+    def chunk(self, name: str, index: int, band: slice = slice(None)) -> NDArray[Any]:
+        """Return the rows of one chunk, decoded; they are the caller's.
+
+        Parameters
+        ----------
+        name : str
+        index : int
+            Rows ``index * chunk_rows`` and following.
+        band : slice
+            Part of the second axis, where there is one.
+
+        Raises
+        ------
+        DamagedError
+            The chunk is missing or its checksum is wrong.
+        """
+        dataset, size = self.dataset(name), self.chunk_rows(name)
+        place = slice(index * size, (index + 1) * size)
+        try:
+            rows = dataset[place] if dataset.ndim < 2 else dataset[place, band]
+        except _HDF5_ERRORS as e:
+            raise self._judged(f"{name}, rows from {place.start}", e) from e
+        return decode(rows, str(dataset.attrs.get("encoding", "none")))
+
+    def _chunk(self, name: str, index: int) -> NDArray[Any]:
         # blocks with a halo ask for the same chunk twice in a row
         rows = self._cache.get((name, index))
         if rows is None:
-            try:
-                rows = dataset[index * size : (index + 1) * size]
-            except _HDF5_ERRORS as e:
-                raise self._judged(f"{name}, rows from {index * size}", e) from e
-            rows = decode(rows, str(dataset.attrs.get("encoding", "none")))
-            self._cache[name, index] = rows
+            rows = self._cache[name, index] = self.chunk(name, index)
         return rows

@@ -275,9 +275,10 @@ class Store:
         What decides how the file is read is compared with the receipt then; a file found damaged is
         marked so.
         """
-        return FeatureReader(self.path(slot), partial(self._voucher, slot), partial(self.mark_damaged, slot))
+        return FeatureReader(self.path(slot), partial(self.voucher, slot), partial(self.mark_damaged, slot))
 
-    def _voucher(self, slot: Slot) -> Receipt:
+    def voucher(self, slot: Slot) -> Receipt:
+        """Return what vouches for a result's file; DamagedError where nothing does."""
         path = self.beside(slot, ".json")
         receipt = Receipt.read(path, unsigned=self.unsigned)
         if receipt is None or receipt.key != slot.key:

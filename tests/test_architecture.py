@@ -18,12 +18,13 @@ PACKAGES: dict[str, set[str]] = {
     "tttrain": set(),
     "ttdemo": set(),
     "pipeline": {"stages", "store", "ttdemo"},
+    "ttprep": {"pipeline", "stages", "store"},
 }
 #: package → its rooms from the lowest up: a room imports from those before it alone
 ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "errors", "terminal", "provenance", "discovery", "annotations", "inputs", "planning", "execution",
-        "pictures", "dataset", "run", "demos", "cli",
+        "pictures", "dataset", "reading", "run", "demos", "cli",
     ),
     "tttrain": ("errors", "atomic", "owned", "data", "feeding", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),

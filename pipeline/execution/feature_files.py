@@ -25,6 +25,7 @@ from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
 from stages.base import VIDEO, Array, Block, SourceFile, StageError, VideoInfo
 from store import DamagedError, FeatureReader, FeatureWriter, Receipt, Slot, Store, StoreError, sha256_file
+from store.text import valid_text
 
 #: told the stage and the number of rows just made
 Progress = Callable[[str, int], None]
@@ -175,6 +176,8 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
     if VIDEO in node.arrays:  # not the frames alone: pose may look at the video once more
         _check_unchanged(node)
     run = run_facts(rows, time.process_time() - core, time.perf_counter() - wall)
+    if node.stage.is_root:  # its name for those who look into the store: a fresh file has no note yet
+        run["source"] = valid_text(str(node.source.path))
     store.seal(node.slot, node.stage.version, node.parts(), shapes, attrs, run)
     return rows, attrs
 
