@@ -24,7 +24,7 @@ PACKAGES: dict[str, set[str]] = {
 ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "errors", "terminal", "provenance", "discovery", "annotations", "inputs", "planning", "execution",
-        "pictures", "dataset", "reading", "run", "demos", "cli",
+        "pictures", "dataset", "reading", "report", "run", "demos", "cli",
     ),
     "tttrain": ("errors", "atomic", "owned", "data", "feeding", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),

@@ -35,8 +35,21 @@ if TYPE_CHECKING:
 @click.option(
     "--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report to this file."
 )
+@click.option(
+    "--report-folder",
+    type=PATH,
+    metavar="FOLDER",
+    help="Afterwards write what `ttprep report` does to this folder.",
+)
 @JSON
-def run(workers: int | None, scheduler: str | None, report: Path | None, as_json: bool, **common: Any) -> int:
+def run(
+    workers: int | None,
+    scheduler: str | None,
+    report: Path | None,
+    report_folder: Path | None,
+    as_json: bool,
+    **common: Any,
+) -> int:
     """Compute what is missing or stale.
 
     PATH names videos and folders of videos; by default those of the manifest are used. All stages run
@@ -53,6 +66,10 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
         raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
     request = make_request(**common, where=Where(workers, scheduler), report=report)
     console = stderr()
+    if report_folder is not None:
+        from pipeline.report.folder import Folder
+
+        Folder(report_folder)  # refused now, not when all is computed
     result = execute_run(request, console)
     if window := window_note(request.manifest, result.overview):
         say(console, f"note: {window}")
@@ -66,6 +83,11 @@ def run(workers: int | None, scheduler: str | None, report: Path | None, as_json
             say(stdout(), f"dataset: {result.dataset}")
         say(stdout(), f"store: {request.store_root}")
         next_step(_next(result, request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))))
+    if report_folder is not None:
+        from pipeline.report.request import write_report
+
+        built = write_report(request, console, report_folder, overview=result.overview)
+        say(console, f"report: {built.index}")
     return int(result.code)
 
 

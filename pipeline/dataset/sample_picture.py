@@ -77,16 +77,16 @@ def _row(file: h5py.File, summary: Summary, index: int) -> Iterator[Picture]:
     frames, text = shown_rows(summary, index), heading(file, summary, index)
     panels: list[Picture] = []
     if "rgb" in file["cuboids"]:
-        panels += [_joints(file, at, _crop(file, at, "rgb")) for at in frames]
+        panels += [with_joints(file, at, crop_of_row(file, at, "rgb")) for at in frames]
     if "flow" in file["cuboids"]:
         scale = float(file["cuboids/flow"].attrs["scale"])
-        flows = [_crop(file, at, "flow") * scale for at in frames]
+        flows = [crop_of_row(file, at, "flow") * scale for at in frames]
         largest = max(_LEAST, *(float(np.percentile(np.hypot(f[..., 0], f[..., 1]), 99.5)) for f in flows))
         panels += [flow_colours(f, largest) for f in flows]
         text += f"   flow: full colour {largest:.1f} px"
     if not panels:
         width, height = file.attrs["crop"]
-        panels = [_joints(file, at, np.full((height, width, 3), 60, np.uint8)) for at in frames]
+        panels = [with_joints(file, at, np.full((height, width, 3), 60, np.uint8)) for at in frames]
     picture = np.hstack(panels)
     yield caption(picture.shape[1], text)
     yield picture
@@ -101,13 +101,14 @@ def crop_corner(file: h5py.File, row: int) -> tuple[int, int]:
     return x, y
 
 
-def _crop(file: h5py.File, row: int, kind: str) -> Array:
+def crop_of_row(file: h5py.File, row: int, kind: str) -> Array:
     """Cut the network's crop out of one row of /cuboids."""
     (x, y), (width, height) = crop_corner(file, row), file.attrs["crop"]
     return np.ascontiguousarray(file[f"cuboids/{kind}"][row][y : y + height, x : x + width])
 
 
-def _joints(file: h5py.File, row: int, tile: Picture) -> Picture:
+def with_joints(file: h5py.File, row: int, tile: Picture) -> Picture:
+    """Draw the joints of one row of /cuboids onto its crop, in place, where the file has poses."""
     if "pose" in file["cuboids"]:
         joints = file["cuboids/pose"][row]
         joints[:, :2] -= file["cuboids/window"][row] + crop_corner(file, row)

@@ -1,0 +1,1 @@
+"""The commands that show results in a browser."""
