@@ -67,7 +67,7 @@ def run(
         What carries out the jobs, not started yet. Default: as the request says where to compute, and
         this process where there is little to do.
     progress : callable
-        Makes what is told of the run's course.
+        Makes what is told of the run's course, from the console and the stages' core-seconds per row.
 
     Raises
     ------

@@ -42,6 +42,7 @@ class CleaningParams(Params):
     same_action : float
         Two intervals are the same action if they share more than this part of the shorter one.
     negatives : NegativeParams
+        How gaps between strokes become negatives.
     """
 
     min_seconds: float = Field(default=0.6, ge=0)

@@ -92,6 +92,7 @@ class Taxonomy(Params):
     Attributes
     ----------
     name : str
+        What ``taxonomy`` of the manifest calls it.
     classes : dict of str to tuple of str
         Class → patterns (``*``, ``?``) of the labels in it, compared in the canonical spelling
         ignoring case. The order of the classes is that of their indices. If patterns of several

@@ -28,6 +28,7 @@ class NegativeParams(Params):
     Attributes
     ----------
     enabled : bool
+        Whether there are negatives at all.
     min_actions : int
         Videos with fewer actions give no negatives.
     overlap : int

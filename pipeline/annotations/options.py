@@ -48,14 +48,20 @@ class CsvColumns(Params):
 
     Attributes
     ----------
-    begin, end : str
+    begin : str
+        Column of the interval's first frame or second.
+    end : str
+        Column of the interval's end.
     instant : str or None
         Column of an instant, as of a contact, in place of ``begin`` and ``end``.
     label : tuple of LabelPart
         Parts of the label, joined with blanks. A part may be given as the name of its column alone.
     video : str
+        Column of the video.
     annotator : str
+        Column of the annotator.
     player : str
+        Column of the player.
     """
 
     begin: str = "begin"
@@ -93,6 +99,7 @@ class CsvMapping(Params):
     Attributes
     ----------
     columns : CsvColumns
+        What the columns are called.
     delimiter : str or None
         None: the first of ``, ; tab |`` with which the header has the mapped columns.
     encoding : str
@@ -248,8 +255,11 @@ class AnnotationOptions(Params):
         Column mappings, tried in order; the first whose columns a file has is used. The default mapping
         is tried last. One mapping may stand without a list.
     openttgames : OpenTTGamesOptions
+        How OpenTTGames events become intervals.
     cvat : CvatOptions
+        How CVAT tracks become intervals.
     label_studio : LabelStudioOptions
+        What positions in exports of Label Studio count.
     labels : dict of str to (str or None)
         Label → the label that it means, in every format, compared in the canonical spelling; None: a
         stroke without a label.

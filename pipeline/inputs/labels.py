@@ -54,6 +54,7 @@ class LabelColumns(Params):
     label : tuple of LabelPart
         Parts of the label, joined with blanks. A part may be given as the name of its column alone.
     player : str
+        Who plays: for splits by player.
     group : str
         What a trial or clip was taken from, as a match or a channel: for splits and folds by group.
     """

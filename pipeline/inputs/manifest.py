@@ -51,6 +51,7 @@ class SourceEntry(_Part):
     kind : {"frames", "clips"}
         Every folder below ``path`` that holds pictures is a trial; every video file below it is a clip.
     path : Path
+        Folder, relative to the manifest, searched to any depth.
     fps : float or None
         Frame rate, 1/s. Pictures need it; of clips only where the files' tags are wrong.
     joints : str
@@ -88,7 +89,18 @@ class SourceEntry(_Part):
 
 
 class Splits(_Part):
-    """How samples are divided."""
+    """How samples are divided.
+
+    Attributes
+    ----------
+    train, validation, test : float
+        Shares of the samples; together 1.
+    seed : int
+        Of the draw.
+    by : {"sample", "video", "player", "group"}
+        What is drawn: samples one by one, or all samples of a video, player or group together, so that a
+        network is tested on videos, players or groups that it has not seen.
+    """
 
     train: float = Field(0.7, ge=0, le=1)
     validation: float = Field(0.2, ge=0, le=1)
@@ -136,8 +148,11 @@ class Manifest(_Part):
     taxonomies : tuple of Taxonomy
         Further views.
     annotation_options : AnnotationOptions
+        How annotation files are read, where the defaults do not fit.
     cleaning : CleaningParams
+        Which annotations become samples.
     splits : Splits
+        How samples are divided into training, validation and test.
     stages : dict of str to Params
         Parameters by stage, each of that stage's own type; a stage that is not named has its defaults.
     folder : Path
