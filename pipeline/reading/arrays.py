@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from store import DamagedError, FeatureReader, Slot, Store
+from store import DamagedError, FeatureReader, Slot, Store, StoreError
 
 T = TypeVar("T")
 
@@ -28,6 +28,10 @@ MOST_BYTES = 1 << 26
 _CACHED = 1 << 19
 #: s to wait before a file that does not agree with its receipt is opened again: it may just be replaced
 REPLACED_S = 0.2
+
+
+class GoneError(StoreError):
+    """A result that was there has been removed from the store."""
 
 
 @dataclass
@@ -61,6 +65,8 @@ class Handles:
         ------
         DamagedError
             The file is not what its receipt says, or has none.
+        GoneError
+            It was removed.
         OSError
             It cannot be read now.
         """
@@ -73,6 +79,9 @@ class Handles:
             return read(self._open(slot))
         except DamagedError:
             self._drop(slot)
+            if not self.store.beside(slot, ".json").exists() and not self.store.path(slot).exists():
+                gone = f"{self.store.path(slot)}: is no longer in the store"
+                raise GoneError(f"{gone} (`ttprep gc`?); look for the result anew") from None
             raise
 
     def _files(self) -> dict[Slot, _Open]:
