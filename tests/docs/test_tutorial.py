@@ -1,4 +1,4 @@
-"""The tutorial, typed as it stands: four rendered phone videos, hand-made labels, to a trained network's report."""
+"""The tutorial, typed as it stands: from four rendered phone videos to a trained network's report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def typed(block: str, folder: Path) -> str:
 
 
 def record(folder: Path) -> tuple[list[str], str]:
-    """Put phone videos into ``videos``; return rows of labels and the table's header, as the page shows it."""
+    """Put phone videos into ``videos``; return rows of labels and the header of their table."""
     header = re.findall(r"<!-- the form of labels/strokes.csv -->\n```csv\n(.*)\n", PAGE)
     assert header == ["video,begin,end,label"]
     rows = []
