@@ -154,6 +154,9 @@ def test_keys_step_through_the_stored_frames(page: Any, driver: Any, name: str) 
     press(driver, HOME)
     wait_for(lambda: drawn(driver) == 0, "the first frame")
     assert number(driver) == 0
+    press(driver, RIGHT * 14)  # faster than the film seeks
+    wait_for(lambda: drawn(driver) == 14, "frame 14")
+    assert number(driver) == 14
     assert complaints(driver) == []
 
 
