@@ -9,8 +9,8 @@
   const time = (i) => (data.times ? data.times[i] : i / data.fps); // s from the first frame
   const inFilm = film ? film.frames : 0;
   let frame = 0; // where the playhead is
-  let drawn = -1; // whose picture is on the canvas
-  let wanted = -1; // sought while a seek is under way
+  let shown = 0; // whose picture the film has at hand: while it seeks, not yet the playhead's
+  let target = 0, wanted = -1; // sought just now, and meanwhile
 
   const nearest = (seconds) => {
     if (!data.times) return Math.min(last, Math.max(0, Math.round(seconds * data.fps)));
@@ -83,7 +83,7 @@
     pen.globalAlpha = 1;
     pen.fillStyle = "#000";
     pen.fillRect(0, 0, canvas.width, canvas.height);
-    const i = frame;
+    const i = frame < inFilm ? shown : frame;
     if (i < inFilm && video.readyState >= 2) {
       if (on("frame")) tile("frame", "source-over", on("flow") && !on("mask") ? 0.55 : 1);
       if (on("mask")) tile("mask", on("frame") ? "multiply" : "source-over", 1);
@@ -99,7 +99,6 @@
       if (on("roi") && over.centre) box(over, scale);
     }
     if (on("flow") && film) wheel();
-    drawn = i;
     canvas.dataset.drawn = i;
   };
   const box = (over, scale) => {
@@ -181,7 +180,11 @@
     moved();
     if (frame >= inFilm || !video) return draw();
     if (video.seeking) wanted = frame; // the decoder is busy; the newest wish counts when it is done
-    else video.currentTime = middle(frame);
+    else aim(frame);
+  };
+  const aim = (i) => {
+    target = i;
+    video.currentTime = middle(i);
   };
   const step = (by) => {
     if (video) video.pause();
@@ -190,17 +193,18 @@
   const toggle = () => {
     if (!video || !inFilm) return;
     if (video.paused) {
-      if (frame >= inFilm - 1) video.currentTime = 0;
+      if (frame >= inFilm - 1) aim(0);
       video.play();
     } else video.pause();
   };
   if (video) {
     video.addEventListener("seeked", () => {
+      shown = target;
+      draw();
       if (wanted >= 0) {
-        const next = wanted;
+        aim(wanted);
         wanted = -1;
-        video.currentTime = middle(next);
-      } else draw();
+      }
     });
     video.addEventListener("loadeddata", draw);
     const unplayable = () => (at("unplayable").hidden = !video.error);
@@ -208,17 +212,17 @@
     unplayable(); // it may have failed before this script ran
     const follow = (seconds) => {
       if (!video.paused || video.ended) {
-        frame = Math.min(nearest(seconds), inFilm - 1);
+        frame = shown = Math.min(nearest(seconds), inFilm - 1);
         moved();
       }
       if (!video.seeking) draw();
     };
     if ("requestVideoFrameCallback" in video) {
-      const shown = (_, about) => {
+      const presented = (_, about) => {
         follow(about.mediaTime);
-        video.requestVideoFrameCallback(shown);
+        video.requestVideoFrameCallback(presented);
       };
-      video.requestVideoFrameCallback(shown);
+      video.requestVideoFrameCallback(presented);
     } else {
       const tick = () => {
         if (!video.paused) follow(Math.max(0, video.currentTime - 0.5 / data.fps));
