@@ -11,8 +11,8 @@ import click
 HEAD = """\
 # Commands
 
-This page is made from the programs: it says what `--help` says. [What holds for all of them](../command-line.md)
-stands apart.
+This page is made from the programs: it says what `--help` says.
+[What holds for all of them](../command-line.md) stands apart.
 """
 
 

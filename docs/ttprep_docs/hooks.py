@@ -25,11 +25,13 @@ LINK = re.compile(r"(?<=\]\()(?![a-z+]+:|#)([^)\s#]+)((?:#[^)\s]*)?)(?=\))")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code and from files outside of ``docs``."""
     sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # here, since mkdocs takes back what a hook's module adds
-    from ttprep_docs import commands, manifest
+    from ttprep_docs import commands, manifest, notebooks
 
     made = {"reference/commands.md": commands.page(), "reference/manifest.md": manifest.page()}
     for name, source in ROOT_PAGES.items():
         made[name] = (DOCS.parent / source).read_text(encoding="utf-8")
+    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
+        made[f"notebooks/{path.stem}.md"] = notebooks.page(path)
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     return files
@@ -44,7 +46,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = posixpath.normpath(posixpath.join(folder, match[1]))
         shown = next((name for name, source in ROOT_PAGES.items() if source == target), None)
         if shown is None and target.startswith("docs/"):
-            shown = target.removeprefix("docs/")
+            shown = target.removeprefix("docs/").replace(".ipynb", ".md")
         if shown is not None and files.get_file_from_path(shown) is not None:
             return posixpath.relpath(shown, posixpath.dirname(here) or ".") + match[2]
         if not (DOCS.parent / target).exists():
