@@ -17,28 +17,23 @@ from mkdocs.structure.pages import Page
 
 DOCS = Path(__file__).resolve().parent.parent
 
-#: page of the site → the file of the repository's root that it shows
-ROOT_PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 LINK = re.compile(r"(?<=\]\()(?![a-z+]+:|#)([^)\s#]+)((?:#[^)\s]*)?)(?=\))")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code and from files outside of ``docs``."""
     sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # here, since mkdocs takes back what a hook's module adds
-    from ttprep_docs import commands, manifest, notebooks
+    from ttprep_docs.pages import made
 
-    made = {"reference/commands.md": commands.page(), "reference/manifest.md": manifest.page()}
-    for name, source in ROOT_PAGES.items():
-        made[name] = (DOCS.parent / source).read_text(encoding="utf-8")
-    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
-        made[f"notebooks/{path.stem}.md"] = notebooks.page(path)
-    for name, text in made.items():
+    for name, text in made().items():
         files.append(File.generated(config, name, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links to what is a page of the site there, and to other files of the repository to its address."""
+    from ttprep_docs.pages import ROOT_PAGES
+
     here = page.file.src_uri
     folder = "" if here in ROOT_PAGES else posixpath.dirname(f"docs/{here}")
 
