@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
 from pipeline.annotations.label_mapping import MOST_CLASSES
@@ -219,7 +220,10 @@ class Manifest(_Part):
             return name
         known = {"strokes", *TAXONOMIES, *(t.name for t in others.data["taxonomies"])}
         if name not in known:
-            raise ValueError(f"there is no such taxonomy; known: {', '.join(sorted(known))}")
+            raise PydanticCustomError(  # its own type: the message says the value already
+                "taxonomy", "{name} is unknown; known: {known}",
+                {"name": repr(name), "known": ", ".join(sorted(known))},
+            )  # fmt: skip
         return name
 
     @property
@@ -314,7 +318,8 @@ def _explain(error: Any, at: tuple[str | int, ...], lines: Lines, model: type[Ba
     if error["type"] == "extra_forbidden":
         hint = _nearest(str(where[-1]), _fields(model, error["loc"])) if error["loc"] else "remove it"
         return lines.get(known, 1), f"unknown key {name!r}; {hint}"
-    got = f", not {error['input']!r}" if isinstance(error["input"], str | int | float | bool) else ""
+    given = isinstance(error["input"], str | int | float | bool) and error["type"] != "taxonomy"
+    got = f", not {error['input']!r}" if given else ""
     text = str(error["msg"]).removeprefix("Value error, ")
     return lines.get(known, 1), f"{name}: {text[:1].lower()}{text[1:]}{got}"
 

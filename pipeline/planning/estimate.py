@@ -13,6 +13,7 @@ from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview
+from stages.frames.folder import DECODERS
 from stages.registry import registry
 from store import Receipt, Store
 
@@ -86,9 +87,9 @@ def _container(path: Path) -> tuple[int | None, float | None]:
     import av
 
     if path.is_dir():
-        return sum(1 for p in path.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp")), None
+        return sum(p.suffix.lower() in DECODERS for p in path.iterdir()), None
     try:
-        with av.open(str(path)) as file:
+        with av.open(f"file:{path}") as file:  # a colon in a name is no protocol
             stream = max(file.streams.video, key=lambda s: s.width * s.height)
             rate = stream.average_rate or stream.guessed_rate
             frames = stream.frames

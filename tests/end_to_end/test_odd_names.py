@@ -238,6 +238,6 @@ def test_a_run_that_loses_an_annotation_file_has_not_succeeded(project: Path, tm
 
 def test_a_plan_names_what_is_to_do(tmp_path: Path) -> None:
     write_clip(tmp_path / "v" / "a[b].mp4", 6)
-    done = ttprep("plan", "--stage", "frames", "--store", "s", "v", cwd=tmp_path)
+    done = ttprep("plan", "--verbose", "--stage", "frames", "--store", "s", "v", cwd=tmp_path)
     assert done.returncode == WORK_TO_DO
     assert done.stdout.startswith("v/a[b].mp4  frames  missing")

@@ -45,7 +45,7 @@ def test_an_uncounted_video_is_estimated_by_its_container(
 ) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(made.folder, folder)
-    write_video(folder / "videos" / "new.mp4", 80, 9)
+    write_video(folder / "videos" / "new.mp4", 80, 9).rename(folder / "videos" / "new:1.mp4")
     found = json.loads(ttprep("plan", "--json", folder=folder).stdout)["estimate"]
     frames = next(s for s in found["stages"] if s["stage"] == "frames")
     before = json.loads(ttprep("status", "--json", folder=folder).stdout)["videos"]

@@ -53,7 +53,7 @@ def test_defaults_are_the_three_stream_papers() -> None:
         ("modalities: [rgb, rgb]\n", 1, ["none twice"]),
         ("splits:\n  train: 0.9\n", 1, ["must be 1"]),
         ("version: 2\n", 1, ["version"]),
-        ("version: 1\n\ntaxonomy: colours\n", 3, [": taxonomy: there is no such", "not 'colours'", "known:"]),
+        ("version: 1\n\ntaxonomy: colours\n", 3, [": taxonomy: 'colours' is unknown; known: detection,"]),
         ("taxonomies: [{name: mine, classes: {A: 1}}]\ntaxonomy: mine\n", 1, ["taxonomies.0"]),
         ("videos:\n  - path: a.mp4\n    fsp: 3\n", 3, ["fsp", "did you mean"]),
         ("a: 1\na: 2\n", 2, ["given twice"]),

@@ -582,7 +582,8 @@ def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> Non
     again = as_json(ttprep("run", "--json", cwd=folder))
     assert [n for n in again["notes"] if "no start frame found" in n] == [notes[0].removeprefix("note: ")]
     assert exported(folder)["name"] == ["trials/p0 t0", "trials/p1 t1", "trials/p1 t3"]
-    (row,) = [x for x in done.stdout.splitlines() if "p0 t2" in x]
+    status = ttprep("status", cwd=folder).stdout
+    (row,) = [x for x in status.splitlines() if "│" in x and "p0 t2" in x]
     assert "–" in row, "no cuboids are made of it, and none are kept"
     for words in (("plan",), ("export", "e.h5")):
         assert notes[0] in ttprep(*words, cwd=folder).stderr
