@@ -208,9 +208,10 @@ class FeatureReader:
         self._raw: SealedFile | None = None
         self._file: h5py.File | None = None
         self._cache: dict[tuple[str, int], NDArray[Any]] = {}
+        self._encodings: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_raw": None, "_file": None, "_cache": {}}
+        return {**self.__dict__, "_raw": None, "_file": None, "_cache": {}, "_encodings": {}}
 
     def __enter__(self) -> Self:
         return self
@@ -226,7 +227,7 @@ class FeatureReader:
             self._file.close()
         if self._raw is not None:
             self._raw.close()
-        self._raw, self._file, self._cache = None, None, {}
+        self._raw, self._file, self._cache, self._encodings = None, None, {}, {}
 
     @property
     def file(self) -> h5py.File:
@@ -335,33 +336,51 @@ class FeatureReader:
         dataset = self.dataset(name)
         return int(dataset.chunks[0]) if dataset.chunks else max(1, len(dataset))
 
-    def chunk(self, name: str, index: int, band: slice = slice(None)) -> NDArray[Any]:
-        """Return the rows of one chunk, decoded; they are the caller's.
+    def span(
+        self, name: str, start: int, stop: int, band: slice = slice(None), out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Return rows [start, stop) that lie in one chunk, decoded; they are the caller's, and not kept.
 
         Parameters
         ----------
         name : str
-        index : int
-            Rows ``index * chunk_rows`` and following.
+        start, stop : int
         band : slice
             Part of the second axis, where there is one.
+        out : array, optional
+            Contiguous, of the rows' shape and dtype; may hold them afterwards, which saves a copy. What is
+            returned counts.
 
         Raises
         ------
         DamagedError
             The chunk is missing or its checksum is wrong.
         """
-        dataset, size = self.dataset(name), self.chunk_rows(name)
-        place = slice(index * size, (index + 1) * size)
+        dataset = self.dataset(name)
+        encoding = self._encoding(dataset, name)
+        # differences begin with the chunk
+        first = start if encoding == "none" else start - start % self.chunk_rows(name)
+        place = slice(first, stop)
         try:
-            rows = dataset[place] if dataset.ndim < 2 else dataset[place, band]
+            if out is not None and out.size and first == start:
+                dataset.read_direct(out, place)
+                rows = out
+            else:
+                rows = dataset[place] if dataset.ndim < 2 else dataset[place, band]
         except _HDF5_ERRORS as e:
-            raise self._judged(f"{name}, rows from {place.start}", e) from e
-        return decode(rows, str(dataset.attrs.get("encoding", "none")))
+            raise self._judged(f"{name}, rows from {first}", e) from e
+        rows = decode(rows, encoding)
+        return rows[start - first :] if first < start else rows
+
+    def _encoding(self, dataset: h5py.Dataset, name: str) -> str:
+        if name not in self._encodings:  # asked for each chunk
+            self._encodings[name] = str(dataset.attrs.get("encoding", "none"))
+        return self._encodings[name]
 
     def _chunk(self, name: str, index: int) -> NDArray[Any]:
         # blocks with a halo ask for the same chunk twice in a row
         rows = self._cache.get((name, index))
         if rows is None:
-            rows = self._cache[name, index] = self.chunk(name, index)
+            size = self.chunk_rows(name)
+            rows = self._cache[name, index] = self.span(name, index * size, (index + 1) * size)
         return rows

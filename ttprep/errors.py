@@ -45,7 +45,7 @@ class UnknownVideo(Error, KeyError):
 
 
 class MissingResult(Error, LookupError):
-    """A stage is not computed for this video, or failed; the text has the command that makes it."""
+    """A stage is not computed for this video, failed, or was removed; the text says what makes it."""
 
 
 class Damaged(Error):
@@ -92,6 +92,7 @@ def _anew(text: str, path: Path | None) -> str:
 @contextmanager
 def translating() -> Iterator[None]:
     """Turn the errors of the packages behind this one into its own."""
+    from pipeline.reading.arrays import GoneError
     from store import DamagedError, LockedError, NoStoreError, StoreError
 
     try:
@@ -102,6 +103,8 @@ def translating() -> Iterator[None]:
         raise NoSuchFile(str(e)) from None
     except LockedError as e:
         raise InUse(str(e)) from None
+    except GoneError as e:
+        raise MissingResult(str(e)) from None
     except DamagedError as e:
         raise Damaged(f"{e}{_anew(str(e), e.path)}") from None
     except StoreError as e:

@@ -146,6 +146,8 @@ class Store:
     def __getitem__(self, video: str | os.PathLike[str]) -> Video:
         """Return a video by its name, path, the end of its path, or its id (or how that begins).
 
+        A path that no video had when it was processed is read, and the video known by its content.
+
         Raises
         ------
         UnknownVideo
@@ -159,7 +161,7 @@ class Store:
     def _find(self, video: str | os.PathLike[str]) -> Entry:
         entries = self._catalogue.entries()
         wanted = os.fspath(video)
-        found = _matching(entries, wanted)
+        found = _matching(entries, wanted) or _of_content(entries, wanted)
         if len(found) == 1:
             return found[0]
         if found:
@@ -215,6 +217,16 @@ def _matching(entries: Iterable[Entry], wanted: str) -> list[Entry]:
         if found:
             return found
     return []
+
+
+def _of_content(entries: Iterable[Entry], wanted: str) -> list[Entry]:
+    """Return the video whose bytes lie at a path: it was renamed or moved since it was processed."""
+    if not os.path.exists(wanted):
+        return []
+    from pipeline.inputs.sources import content_digest
+
+    digest = content_digest(Path(wanted))
+    return [e for e in entries if e.id == digest[:DIGITS]]
 
 
 def _same(path: Path, wanted: str) -> bool:

@@ -52,6 +52,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(lead, markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take the roles off names in docstrings: ``:class:`Store``` is meant as ``Store``."""
+    return re.sub(r":(?:attr|class|data|func|meth|mod):<code>~?\.?", "<code>", html)
+
+
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> Any:
     """Fail on a page that would fetch something from elsewhere."""
     fetched = re.findall(r"<(?:script|img|iframe|source)[^>]+src=[\"']?(https?:)?//", output)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from store import DamagedError, FeatureReader, Slot, Store
+from store import DamagedError, FeatureReader, Slot, Store, StoreError
 
 T = TypeVar("T")
 
@@ -24,8 +24,14 @@ T = TypeVar("T")
 MOST_OPEN = 32
 #: bytes of decoded rows from which on a chunk is read in bands: frames may be 4096 px wide
 MOST_BYTES = 1 << 26
+#: bytes that are scaled at a time
+_CACHED = 1 << 19
 #: s to wait before a file that does not agree with its receipt is opened again: it may just be replaced
 REPLACED_S = 0.2
+
+
+class GoneError(StoreError):
+    """A result that was there has been removed from the store."""
 
 
 @dataclass
@@ -59,6 +65,8 @@ class Handles:
         ------
         DamagedError
             The file is not what its receipt says, or has none.
+        GoneError
+            It was removed.
         OSError
             It cannot be read now.
         """
@@ -71,6 +79,9 @@ class Handles:
             return read(self._open(slot))
         except DamagedError:
             self._drop(slot)
+            if not self.store.beside(slot, ".json").exists() and not self.store.path(slot).exists():
+                gone = f"{self.store.path(slot)}: is no longer in the store"
+                raise GoneError(f"{gone} (`ttprep gc`?); look for the result anew") from None
             raise
 
     def _files(self) -> dict[Slot, _Open]:
@@ -208,18 +219,30 @@ def _take(file: _Open, name: str, rows: range | NDArray[np.intp], rest: tuple[An
     out = np.empty((len(rows), *one[every].shape[1:]), about.dtype)
     block_bytes = about.chunk * int(np.prod(inner)) * about.stored.itemsize
     banded = len(inner) > 0 and block_bytes > MOST_BYTES
-    for index, to, of in _pieces(rows, about.chunk):
+    pieces = list(_pieces(rows, about.chunk))
+    for n, (index, to, of) in enumerate(pieces):
+        start = index * about.chunk
+        low, high = (of.start, of.stop) if isinstance(of, slice) else (int(of[0]), int(of[-1]) + 1)
+        near = slice(0, high - low, of.step) if isinstance(of, slice) else of - low
+        kept = file.last.get(name)
         if banded:
-            count = len(range(len(rows))[to]) if isinstance(to, slice) else len(to)
+            count = len(range(high - low)[near]) if isinstance(near, slice) else len(near)
             whole = np.empty((count, *inner), about.dtype)
             for band in _bands(inner[0], block_bytes):
-                _decode(file.reader.chunk(name, index, band)[of], about, whole[:, band])
+                _decode(file.reader.span(name, start + low, start + high, band)[near], about, whole[:, band])
             out[to] = whole[every]
-            continue
-        kept = file.last.get(name)
-        if kept is None or kept[0] != index:
-            kept = file.last[name] = (index, file.reader.chunk(name, index))
-        _decode(kept[1][of][every], about, out, to)
+        elif kept is not None and kept[0] == index:
+            _decode(kept[1][of][every], about, out, to)
+        elif n < len(pieces) - 1 or 2 * (high - low) >= about.chunk:
+            as_stored = about.scale == 1 and not rest and isinstance(to, slice) and to.step is None
+            there = out[to] if as_stored and isinstance(near, slice) and near.step == 1 else None
+            span = file.reader.span(name, start + low, start + high, out=there)
+            if span is not there:
+                _decode(span[near][every], about, out, to)
+        else:  # a few rows: the next read may be of their neighbours
+            size = min(about.chunk, about.shape[0] - start)
+            file.last[name] = (index, file.reader.span(name, start, start + size))
+            _decode(file.last[name][1][of][every], about, out, to)
     return out
 
 
@@ -234,12 +257,19 @@ def _decode(
     if about.scale == 1:
         out[to] = stored
     elif isinstance(to, slice):
-        np.multiply(stored, np.float32(about.scale), out=out[to], dtype=np.float32)
+        part, scale = out[to], np.float32(about.scale)
+        # in place: a product of mixed types goes through a buffer, at half the speed; a few rows at a time,
+        # that they are still in the processor's cache
+        some = max(1, _CACHED * len(part) // max(1, part.nbytes))
+        for at in range(0, len(part), some):
+            few = part[at : at + some]
+            few[...] = stored[at : at + some]
+            few *= scale
     else:
         out[to] = stored * np.float32(about.scale)
 
 
-#: number of a chunk, which rows of the result it gives, which of its own rows these are
+#: number of a chunk, which rows of the result it gives, which of its own rows these are, ascending
 Piece = tuple[int, "slice | NDArray[np.intp]", "slice | NDArray[np.intp]"]
 
 
@@ -268,15 +298,9 @@ def _pieces_of_range(rows: range, size: int) -> Iterator[Piece]:
         index = up[at] // size
         count = min(n - at, ((index + 1) * size - 1 - up[at]) // up.step + 1)
         of = slice(up[at] - index * size, up[at + count - 1] - index * size + 1, up.step)
-        if backwards:  # the result's rows at … at + count - 1, from its end
-            low = n - at - count
-            to, of = slice(low, low + count), of
-            yield index, to, _reversed(of)
+        if backwards:
+            last = n - 1 - at
+            yield index, slice(last, last - count if last >= count else None, -1), of
         else:
             yield index, slice(at, at + count), of
         at += count
-
-
-def _reversed(of: slice) -> slice:
-    last = of.start + (of.stop - 1 - of.start) // of.step * of.step
-    return slice(last, of.start - 1 if of.start else None, -of.step)

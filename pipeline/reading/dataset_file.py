@@ -22,8 +22,9 @@ import hdf5plugin  # noqa: F401  (registers the codecs of the file)
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.seal import BLOCK, Seal, SealError, check_head, open_regular, read_seal
+from pipeline.dataset.seal import BLOCK, Seal, SealError, open_regular, read_seal
 from store import DamagedError
+from store.sealed_file import Header, SealedFile
 
 FORMAT, VERSION = "ttprep-dataset", 1
 #: s that another process may take over the tables of a file without a seal
@@ -167,10 +168,8 @@ class DatasetFile:
             raise NoDatasetError(f"{self._shown}: is no HDF5 file; `ttprep export FILE.h5` writes a dataset")
         try:
             seal = read_seal(self.path)
-            if seal is not None:
-                check_head(self.path, seal)
-                if len(seal.crc32) != 4 * -(-seal.size // BLOCK):
-                    raise SealError("its seal is damaged")
+            if seal is not None and len(seal.crc32) != 4 * -(-seal.size // BLOCK):
+                raise SealError("its seal is damaged")
         except SealError as e:
             raise self._damaged(str(e)) from None
         if seal is None:
@@ -202,14 +201,27 @@ class DatasetFile:
                 raise DamagedError(
                     f"{self._shown}: was replaced since it was opened; open it again", self.path
                 )
-            found = _open(self.path)
+            raw = self._raw()
             try:
-                self._require_format(found)
+                found = h5py.File(raw, "r")
+                try:
+                    self._require_format(found)
+                except BaseException:
+                    found.close()
+                    raise
             except BaseException:
-                found.close()
+                raw.close()
                 raise
-            self._local.file = found
+            self._local.file, self._local.raw = found, raw
         return found
+
+    def _raw(self) -> SealedFile:
+        """Open the file past HDF5, which would not share it with a user's own h5py; compare its head."""
+        head = Header(self._seal.head_sha256, tuple(self._seal.head)) if self._seal is not None else None
+        try:
+            return SealedFile(self.path, head)
+        except DamagedError:
+            raise self._damaged("its tables or structures are not those that were written") from None
 
     def _require_format(self, file: h5py.File) -> None:
         kind, version = file.attrs.get("format"), file.attrs.get("format_version")
@@ -271,36 +283,27 @@ class DatasetFile:
         todo = [i for i in range(begin // BLOCK, -(-end // BLOCK)) if not self._checked[i]]
         if not todo:
             return
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            for i in todo:
-                size = min(BLOCK, self._seal.size - i * BLOCK)
-                data = os.pread(handle, size, i * BLOCK)
-                if len(data) != size or zlib.crc32(data) != self._sums[i]:
-                    raise SealError(f"bytes {i * BLOCK} to {i * BLOCK + size} have changed")
-                self._checked[i] = True
-        finally:
-            os.close(handle)
+        raw: SealedFile = self._local.raw
+        block = memoryview(bytearray(BLOCK))
+        for i in todo:
+            part = block[: min(BLOCK, self._seal.size - i * BLOCK)]
+            raw.seek(i * BLOCK)
+            raw.readinto(part)
+            if zlib.crc32(part) != self._sums[i]:
+                raise SealError(f"bytes {i * BLOCK} to {i * BLOCK + len(part)} have changed")
+            self._checked[i] = True
 
     def close(self) -> None:
         """Close the handle of this thread; it opens again when next used."""
         file: h5py.File | None = getattr(self._local, "file", None)
         if file is not None and self._pid == os.getpid():
             file.close()
+            self._local.raw.close()
         self._local = threading.local()
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _open(path: Path) -> h5py.File:
-    try:  # without locks, which some network file systems refuse
-        return h5py.File(path, "r", locking=False)
-    except OSError as e:
-        if "locking flag" not in str(e):
-            raise
-    return h5py.File(path, "r")  # open in this process already, with locks
 
 
 def _first_line(error: BaseException) -> str:
@@ -310,7 +313,7 @@ def _first_line(error: BaseException) -> str:
 def main(path: Path) -> int:
     """Read a file's tables and return 0; 1 where they are refused."""
     try:
-        with _open(path) as file:
+        with SealedFile(path) as raw, h5py.File(raw, "r") as file:
             read_tables(file)
     except _ERRORS:
         return 1

@@ -52,17 +52,22 @@ def write_project(root: Path, **changes: Any) -> Manifest:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with ``videos/``, ``labels/``, ``data_manifest.yaml``, ``ttprep-store/`` and ``d.h5``."""
     root = tmp_path_factory.mktemp("demo")
     manifest = write_project(root)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-    result = run(Request(manifest, root / "ttprep-store", where=Where(workers=0)), QUIET)
-    assert result.code == 0, [j.reason for j in result.jobs]
-    export_here(manifest, root / "d.h5")
-    yield root
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+        result = run(Request(manifest, root / "ttprep-store", where=Where(workers=0)), QUIET)
+        assert result.code == 0, [j.reason for j in result.jobs]
+        export_here(manifest, root / "d.h5")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep PoseNet's converted weights out of the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture

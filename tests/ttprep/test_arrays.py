@@ -148,31 +148,29 @@ def test_memory_goes_with_the_slice(demo: Path) -> None:
     assert peak < 2.5 * chunk + 2**19 < flow.nbytes / 3
 
 
-def test_a_chunk_is_decoded_once(
-    wholes: dict[str, tuple[ttprep.VideoArray, Array]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chunk_is_decoded_once(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from store import FeatureReader
 
-    read: list[int] = []
-    real = FeatureReader.chunk
+    read: list[tuple[int, int]] = []
+    real = FeatureReader.span
 
-    def chunk(self: FeatureReader, name: str, index: int, band: slice = slice(None)) -> Array:
-        read.append(index)
-        return real(self, name, index, band)
+    def span(self: FeatureReader, name: str, start: int, stop: int, **more: Any) -> Array:
+        read.append((start, stop))
+        return real(self, name, start, stop, **more)
 
-    monkeypatch.setattr(FeatureReader, "chunk", chunk)
-    array = wholes["flow"][0]
+    monkeypatch.setattr(FeatureReader, "span", span)
+    array = ttprep.open(demo / "ttprep-store")["match1.mp4"].flow
     array[:]
-    assert read == [0, 1, 2, 3, 4, 5]
+    assert read == [(0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, 144)]
     read.clear()
     array[[58, 0, 30, 1, 57, 31]]
-    assert read == [0, 1, 2]
+    assert read == [(0, 2), (30, 32), (50, 75)]
     read.clear()
     for t in range(50, 75):
         array[t]
     assert read == []
     array[140:70:-1]
-    assert read == [3, 4, 5]
+    assert read == [(75, 100), (100, 125), (125, 141)]
 
 
 # -- times -------------------------------------------------------------------------------------

@@ -114,9 +114,13 @@ def test_the_page_names_everything() -> None:
 
 
 def test_importing_is_quick_and_needs_no_torch(tmp_path: Path) -> None:
-    heavy = {"torch", "pandas", "xarray", "dask", "tttrain"}
+    heavy = {"torch", "pandas", "xarray", "dask", "tttrain", "cv2", "pydantic", "rich", "onnxruntime"}
     code = f"import sys, ttprep; print(sorted({heavy} & {{*sys.modules}}))"
     assert python("-c", code, cwd=tmp_path).stdout == "[]\n"
+    code = "import ttprep; print(sorted(set(ttprep.__all__) - set(dir(ttprep)))); ttprep.nothing"
+    done = python("-c", code, cwd=tmp_path)
+    assert done.stdout == "[]\n"
+    assert "AttributeError: module 'ttprep' has no attribute 'nothing'" in done.stderr
 
 
 def test_arrays_are_numpys(project: Path) -> None:

@@ -111,6 +111,22 @@ def test_a_file_without_a_receipt_counts_for_nothing(copy: ttprep.Store) -> None
     assert "flow" not in v.stages
 
 
+def test_removed_behind_ones_back(copy: ttprep.Store) -> None:
+    """As `ttprep gc` does: what is open is read on, what is not is missing."""
+    v = copy["match2.mp4"]
+    flow, later = v.flow, ttprep.open(copy.path)["match2.mp4"].flow
+    later._handles.close()
+    expected = flow[:]
+    for path in (place(v, "roi"), place(v, "flow")):
+        path.with_suffix(".json").unlink()
+        path.unlink()
+    np.testing.assert_array_equal(flow[:], expected)
+    with pytest.raises(ttprep.MissingResult, match="no longer in the store"):
+        later[:]
+    with pytest.raises(ttprep.MissingResult, match="roi is not computed"):
+        _ = v.roi
+
+
 def test_a_damaged_receipt(copy: ttprep.Store) -> None:
     v = copy["match2.mp4"]
     note = place(v, "flow").with_suffix(".json")
