@@ -43,15 +43,12 @@ class Options:
         Longest film; 0 makes none and keeps those that are there.
     whole_film : str
         sha256 of the video whose film is made in full length; empty: of none.
-    whole : bool
-        Whether these are all videos of the store: pages of others are removed.
     """
 
     dataset: Path | None = None
     detections: Detections | None = None
     film_frames: int = FILM_FRAMES
     whole_film: str = ""
-    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,15 +166,17 @@ def build(
         if context["data"] is not None:
             context["data"] = embedded(context["data"])
         changed += folder.write(video.page, render("video.html", context))
+    others = len({*store.videos()} - names.keys())
     index = _index(overview, videos, shown) | {
+        "others": others,
         "nonce": folder.nonce,
-        "title": readable(store.root.absolute().name),
+        "title": readable("/".join(store.root.parts[-2:])),
         "annotations": told,
         "dataset": dataset_section(options.dataset, {v.sha256: v.page for v in videos}),
         "detections": _told(detections, assigned, lost),
     }
     changed += folder.write("index.html", render("index.html", index))
-    removed = folder.prune(set(names)) if options.whole else 0
+    removed = folder.prune({*names, *store.videos()})
     problems, seconds = index["problems"], time.perf_counter() - start
     whole = next((v for v in videos if v.sha256 == options.whole_film), None)
     return Built(path, videos, odd, problems, changed, removed, seconds, lost, whole)

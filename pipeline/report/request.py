@@ -27,7 +27,13 @@ def of_store(request: Request, store: Store) -> Request:
     if request.paths or request.manifest.videos or request.manifest.sources:
         return request
     noted = {Path(note["path"]) for note in store.source_notes()}
-    return replace(request, paths=tuple(sorted(p for p in noted if p.is_file())))
+    return replace(request, paths=tuple(sorted(map(_short, filter(Path.is_file, noted)))))
+
+
+def _short(path: Path) -> Path:
+    """Return a path as its user would write it: from here, where it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _planned(request: Request, store: Store, video: Path | None, console: Console) -> Overview:
@@ -90,8 +96,9 @@ def write_report(
         There is no video, the folder is not the report's own, or a file cannot be used.
     """
     found = read_detections(detections) if detections is not None else None
+    if dataset is not None and not dataset.is_file():
+        raise UserError(f"{dataset}: no such file; `ttprep export {dataset}` writes one", USAGE)
     store = Store.open(request.store_root)
-    all_of_it = not request.paths and not request.stages
     if overview is None:
         overview = _planned(request, store, whole_film, console)
     sha256 = _sha256_of(whole_film, overview) if whole_film is not None else ""
@@ -102,6 +109,5 @@ def write_report(
         detections=found,
         film_frames=film_frames,
         whole_film=sha256,
-        whole=all_of_it,
     )
     return build(overview, store, manifest, folder or default_folder(request.store_root), options, console)

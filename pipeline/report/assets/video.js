@@ -9,8 +9,8 @@
   const time = (i) => (data.times ? data.times[i] : i / data.fps); // s from the first frame
   const inFilm = film ? film.frames : 0;
   let frame = 0; // where the playhead is
-  let drawn = -1; // whose picture is on the canvas
-  let wanted = -1; // sought while a seek is under way
+  let shown = 0; // whose picture the film has at hand: while it seeks, not yet the playhead's
+  let target = 0, wanted = -1; // sought just now, and meanwhile
 
   const nearest = (seconds) => {
     if (!data.times) return Math.min(last, Math.max(0, Math.round(seconds * data.fps)));
@@ -83,7 +83,7 @@
     pen.globalAlpha = 1;
     pen.fillStyle = "#000";
     pen.fillRect(0, 0, canvas.width, canvas.height);
-    const i = frame;
+    const i = frame < inFilm ? shown : frame;
     if (i < inFilm && video.readyState >= 2) {
       if (on("frame")) tile("frame", "source-over", on("flow") && !on("mask") ? 0.55 : 1);
       if (on("mask")) tile("mask", on("frame") ? "multiply" : "source-over", 1);
@@ -98,8 +98,7 @@
       if (on("pose") && over.joints) skeleton(over, scale);
       if (on("roi") && over.centre) box(over, scale);
     }
-    if (on("flow") && film) wheel(scale);
-    drawn = i;
+    if (on("flow") && film) wheel();
     canvas.dataset.drawn = i;
   };
   const box = (over, scale) => {
@@ -136,7 +135,8 @@
       pen.fill();
     }
   };
-  const wheel = (scale) => {
+  const wheel = () => {
+    if (!pen.createConicGradient) return; // Safari before 16.1
     const radius = 34 * (window.devicePixelRatio || 1), x = canvas.width - radius - 8, y = canvas.height - radius - 8;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     const hue = pen.createConicGradient(0, x, y);
@@ -180,7 +180,11 @@
     moved();
     if (frame >= inFilm || !video) return draw();
     if (video.seeking) wanted = frame; // the decoder is busy; the newest wish counts when it is done
-    else video.currentTime = middle(frame);
+    else aim(frame);
+  };
+  const aim = (i) => {
+    target = i;
+    video.currentTime = middle(i);
   };
   const step = (by) => {
     if (video) video.pause();
@@ -189,33 +193,36 @@
   const toggle = () => {
     if (!video || !inFilm) return;
     if (video.paused) {
-      if (frame >= inFilm - 1) video.currentTime = 0;
+      if (frame >= inFilm - 1) aim(0);
       video.play();
     } else video.pause();
   };
   if (video) {
     video.addEventListener("seeked", () => {
+      shown = target;
+      draw();
       if (wanted >= 0) {
-        const next = wanted;
+        aim(wanted);
         wanted = -1;
-        video.currentTime = middle(next);
-      } else draw();
+      }
     });
     video.addEventListener("loadeddata", draw);
-    video.addEventListener("error", () => (at("unplayable").hidden = false));
+    const unplayable = () => (at("unplayable").hidden = !video.error);
+    video.addEventListener("error", unplayable);
+    unplayable(); // it may have failed before this script ran
     const follow = (seconds) => {
       if (!video.paused || video.ended) {
-        frame = Math.min(nearest(seconds), inFilm - 1);
+        frame = shown = Math.min(nearest(seconds), inFilm - 1);
         moved();
       }
       if (!video.seeking) draw();
     };
     if ("requestVideoFrameCallback" in video) {
-      const shown = (_, about) => {
+      const presented = (_, about) => {
         follow(about.mediaTime);
-        video.requestVideoFrameCallback(shown);
+        video.requestVideoFrameCallback(presented);
       };
-      video.requestVideoFrameCallback(shown);
+      video.requestVideoFrameCallback(presented);
     } else {
       const tick = () => {
         if (!video.paused) follow(Math.max(0, video.currentTime - 0.5 / data.fps));
@@ -314,8 +321,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (target.closest("select, input[type=search]")) return;
-    if (event.key === " " && target.closest("button, input, summary, a")) return; // theirs
+    if (target.closest("select") || (event.key.startsWith("Arrow") && target.closest(".scroll"))) return; // theirs
+    if (event.key === " " && target.closest("button, input, summary, a")) return;
     const box = Object.values(layers)[Number(event.key) - 1];
     if (/^[1-9]$/.test(event.key) && box && !box.disabled) {
       box.checked = !box.checked;

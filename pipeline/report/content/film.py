@@ -81,7 +81,7 @@ def write_film(
 
     Raises
     ------
-    StoreError, OSError
+    UnreadableError
         A result cannot be read.
     UserError
         The film cannot be written.
@@ -93,7 +93,7 @@ def write_film(
     largest = largest_flow(results)
     info = results.info
     assert info is not None
-    times = np.asarray(results.readers["frames"].read("time", 0, frames), np.float64)
+    times = np.asarray(results.must_read("frames", "time", 0, frames), np.float64)
     with folder.replacing(name) as temp, av.open(str(temp), "w", format="mp4",
                                                  options={"movflags": "+faststart"}) as out:  # fmt: skip
         out.metadata["comment"] = MARK
@@ -138,9 +138,7 @@ def _parts(results: Results, tiles: list[str], frames: int) -> Iterator[list[Arr
         stop = min(at + BLOCK, frames)
         columns = []
         for layer in tiles:
-            reader, array = results.readers[TILES[layer][0]], TILES[layer][1]
-            rows = reader.read(array, min(at, n := len(reader.dataset(array))), min(stop, n))
-            columns.append(rows)
+            columns.append(results.must_read(*TILES[layer], at, stop))
         for t in range(stop - at):
             yield [c[t] if t < len(c) else np.zeros(c.shape[1:], c.dtype) for c in columns]
 

@@ -15,9 +15,9 @@ from pipeline.planning.staleness import Planned
 from pipeline.report.content.film import film_digest, write_film
 from pipeline.report.content.measures import measure
 from pipeline.report.content.overlay import overlay_digest, write_overlay
-from pipeline.report.content.results import Results, open_results, problem_of
+from pipeline.report.content.results import Results, UnreadableError, open_results
 from pipeline.report.folder import VIDEOS, Folder
-from store import Receipt, Store, StoreError
+from store import Receipt, Store
 
 #: raised when notes hold other things
 VERSION = 1
@@ -211,9 +211,9 @@ def _film(
     tell(0, frames)
     try:
         film = write_film(folder, name, results, frames, lambda done: tell(done))
-    except (StoreError, OSError) as e:
+    except UnreadableError as e:
         note.pop("film", None)
-        video.problems["film"] = problem_of(e)
+        video.problems["film"] = str(e)
         return
     note["film"] = {**film, "digest": film_digest(results, frames), "seal": seal_of(folder.path / name)}
     video.made = True

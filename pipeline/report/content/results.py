@@ -11,10 +11,14 @@ from typing import TypeVar
 
 from pipeline.execution.feature_files import video_info
 from pipeline.planning.staleness import Planned
-from stages.base import VideoInfo
+from stages.base import Array, VideoInfo
 from store import DamagedError, FeatureReader, Receipt, Slot, Store, StoreError
 
 T = TypeVar("T")
+
+
+class UnreadableError(Exception):
+    """A result that was there could not be read on; the message says why, and what helps."""
 
 
 @dataclass
@@ -64,6 +68,21 @@ class Results:
         except (StoreError, OSError) as e:
             self.drop(stage, e)
             return None
+
+    def must_read(self, stage: str, array: str, start: int, stop: int) -> Array:
+        """Return rows of a stage's array; rows beyond its end are left out.
+
+        Raises
+        ------
+        UnreadableError
+            They cannot be read.
+        """
+        reader = self.readers[stage]
+        try:
+            n = len(reader.dataset(array))
+            return reader.read(array, min(start, n), min(stop, n))
+        except (StoreError, OSError) as e:
+            raise UnreadableError(problem_of(e)) from e
 
     def digest(self, *stages: str) -> str:
         """Return a digest of the keys of the results that are there: equal keys are equal bytes."""

@@ -37,7 +37,7 @@ class FlowStep:
 
 
 #: geometry of the flow diagram, in its own units
-LEFT, BROAD, BAR, PITCH = 12.0, 300.0, 22.0, 74.0
+LEFT, BROAD, BAR, PITCH = 2.0, 230.0, 22.0, 74.0
 
 
 def flow_diagram(steps: Sequence[Step]) -> tuple[list[FlowStep], float]:

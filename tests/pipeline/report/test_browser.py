@@ -154,6 +154,9 @@ def test_keys_step_through_the_stored_frames(page: Any, driver: Any, name: str) 
     press(driver, HOME)
     wait_for(lambda: drawn(driver) == 0, "the first frame")
     assert number(driver) == 0
+    press(driver, RIGHT * 14)  # faster than the film seeks
+    wait_for(lambda: drawn(driver) == 14, "frame 14")
+    assert number(driver) == 14
     assert complaints(driver) == []
 
 
@@ -172,10 +175,32 @@ def test_a_click_on_the_time_lines_seeks_and_they_follow(page: Any, driver: Any,
         assert float(text.split()[0]) == pytest.approx(note["curves"][key]["high"][23], abs=0.6 * 10**-digits)
 
 
-def test_the_playhead_follows_the_film_and_layers_belong_to_the_picture(page: Any, driver: Any) -> None:
+def test_annotations_and_zoom_are_found_by_keys_and_buttons(page: Any, driver: Any) -> None:
+    page("plain.mp4")
+    begins = driver.execute_script("return JSON.parse(document.getElementById('data').textContent).begins")
+    assert {3, 4, 17} <= set(begins)
+    for t in begins:
+        press(driver, "n")
+        wait_for(partial(is_drawn, driver, t), f"the annotation at frame {t}")
+    press(driver, "n", "p")  # there is no later one
+    wait_for(partial(is_drawn, driver, begins[-2]), "the one before")
+    driver.find_elements("css selector", "[data-seek='17']")[0].click()
+    wait_for(lambda: drawn(driver) == 17, "the annotation of the table")
+    width = "return document.getElementById('tracks').clientWidth"
+    before = driver.execute_script(width)
+    press(driver, "+", "+", "+", END)
+    assert driver.execute_script(width) == pytest.approx(8 * before, abs=8)
+    spot, view = (driver.find_element("id", name).rect for name in ("playhead", "window"))
+    assert view["x"] <= spot["x"] <= view["x"] + view["width"]
+    driver.find_element("id", "wider").click()
+    assert driver.execute_script(width) == pytest.approx(4 * before, abs=8)
+
+
+def test_the_playhead_and_the_layers_follow_the_film(page: Any, driver: Any) -> None:
+    """To the frame as far as the browser tells which one it shows; a busy one may be on the next already."""
     page("uneven.mp4")
     only_the_frame(driver)
-    driver.execute_script("document.getElementById('film').playbackRate = 0.25")
+    driver.execute_script("document.getElementById('film').playbackRate = 0.1")
     press(driver, SPACE)
     seen = set()
     for _ in range(5):
@@ -185,7 +210,9 @@ def test_the_playhead_follows_the_film_and_layers_belong_to_the_picture(page: An
             ".getImageData(c.width / 8, c.height / 8, 1, 1).data;"
             "return [Number(c.dataset.drawn), d[0], document.getElementById('tracks').ariaValueNow]"
         )
-        assert round((both[1] - level(0)) / (level(1) - level(0))) == both[0] == int(both[2])
+        picture = round((both[1] - level(0)) / (level(1) - level(0)))
+        assert both[0] == int(both[2])
+        assert abs(picture - both[0]) <= 1
         seen.add(both[0])
     press(driver, SPACE)
     assert driver.execute_script("return document.getElementById('film').paused")
