@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ttprep_docs.pages import REFERENCE, ROOT_PAGES
 
 from tests.support import ROOT, slow_list
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
 CODE = ("pipeline", "stages", "store", "tttrain", "ttdemo", "docs")
+#: pages that are there on the site alone
+MADE = {ROOT / "docs" / name for name in (*REFERENCE, *ROOT_PAGES)}
 #: a tag of a paper before a section, table, figure or equation
 TAG = re.compile(r"\[([A-Z0-9]{2,5})\]? (?:§|Table|Fig|Eq)")
 
@@ -35,6 +38,8 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         name, _, wanted = target.partition("#")
         path = page.parent / name if name else page
+        if path.resolve() in MADE:  # the strict build of the site looks at its headings
+            continue
         if not path.exists():
             lost.append(target)
         elif wanted:

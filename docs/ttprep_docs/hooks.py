@@ -17,26 +17,23 @@ from mkdocs.structure.pages import Page
 
 DOCS = Path(__file__).resolve().parent.parent
 
-#: page of the site → the file of the repository's root that it shows
-ROOT_PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 LINK = re.compile(r"(?<=\]\()(?![a-z+]+:|#)([^)\s#]+)((?:#[^)\s]*)?)(?=\))")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code and from files outside of ``docs``."""
     sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # here, since mkdocs takes back what a hook's module adds
-    from ttprep_docs import commands, manifest
+    from ttprep_docs.pages import made
 
-    made = {"reference/commands.md": commands.page(), "reference/manifest.md": manifest.page()}
-    for name, source in ROOT_PAGES.items():
-        made[name] = (DOCS.parent / source).read_text(encoding="utf-8")
-    for name, text in made.items():
+    for name, text in made().items():
         files.append(File.generated(config, name, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links to what is a page of the site there, and to other files of the repository to its address."""
+    from ttprep_docs.pages import ROOT_PAGES
+
     here = page.file.src_uri
     folder = "" if here in ROOT_PAGES else posixpath.dirname(f"docs/{here}")
 
@@ -44,7 +41,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = posixpath.normpath(posixpath.join(folder, match[1]))
         shown = next((name for name, source in ROOT_PAGES.items() if source == target), None)
         if shown is None and target.startswith("docs/"):
-            shown = target.removeprefix("docs/")
+            shown = target.removeprefix("docs/").replace(".ipynb", ".md")
         if shown is not None and files.get_file_from_path(shown) is not None:
             return posixpath.relpath(shown, posixpath.dirname(here) or ".") + match[2]
         if not (DOCS.parent / target).exists():
@@ -53,6 +50,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{config.repo_url}/{kind}/main/{target}{match[2]}"
 
     return LINK.sub(lead, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take the roles off names in docstrings: ``:class:`Store``` is meant as ``Store``."""
+    return re.sub(r":(?:attr|class|data|func|meth|mod):<code>~?\.?", "<code>", html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import ttprep
 from tests.support import ROOT
 
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`: pip install -e '.[docs]'")
@@ -56,6 +57,12 @@ def test_it_can_be_searched(site: Path) -> None:
     assert "api/stages.html" in pages("ArraySpec")
     assert "glossary.html" in pages("foreground")
     assert (site / "search" / "search_index.js").exists()  # for pages that are opened from the disk
+
+
+def test_every_public_name_is_described(site: Path) -> None:
+    text = (site / "api" / "ttprep.html").read_text(encoding="utf-8")
+    assert not [name for name in ttprep.__all__ if f'id="ttprep.{name}"' not in text]
+    assert ":class:" not in text
 
 
 def test_sources_are_not_part_of_it(site: Path) -> None:

@@ -51,7 +51,7 @@ def record(folder: Path) -> tuple[list[str], str]:
         demo = make_demo(
             folder.parent / f"camera-{number}",
             clips=1,
-            strokes_per_clip=4,
+            strokes_per_clip=3,
             classes=("Offensive Forehand Hit", "Offensive Backhand Hit"),
             seed=number,
             size=size,
@@ -77,7 +77,7 @@ def test_every_command_works_as_it_stands(tmp_path: Path) -> None:
     assert "club-4.mp4" in typed(read, project)
     (project / "labels" / "strokes.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
     said = typed(check, project)
-    assert re.search(r"kept +│ +16 │", said)
+    assert re.search(r"kept +│ +12 │", said)
     assert "findings: none" in said
     typed(compute, project)
     assert (project / "dataset.h5").exists()
