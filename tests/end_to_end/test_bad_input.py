@@ -133,14 +133,14 @@ def test_one_line_the_others_finish_and_the_next_run_heals(folder: Path, case: s
 
     bad.unlink()
     write_clip(bad, 12, seed=9)
-    healed = run(folder, **options)
+    healed = run(folder, "--workers", 0, **options)
     assert healed.returncode == 0, healed.stdout
     assert len(stage_files(folder / "store")) == 8
 
 
 def test_a_repeated_run_reports_the_failure_again(folder: Path) -> None:
     bad = spoil(folder / "videos", "cut short")
-    first, second = run(folder), run(folder)
+    first, second = run(folder), run(folder, "--workers", 0)
     assert (first.returncode, second.returncode) == (SOME_FAILED, SOME_FAILED)
     assert bad.name in second.stdout
     table = as_json(ttprep("status", "--store", "store", "--json", "videos", cwd=folder))["status"]
@@ -248,6 +248,6 @@ def test_a_full_disk(folder: Path, small_disk: Path) -> None:
     assert not debris(store)
     assert ttprep("verify", "--store", store, "--read-data", cwd=folder).returncode == 0
     subprocess.run(["mount", "-o", "remount,size=60m", str(small_disk)], check=True)
-    assert ttprep("run", "--store", store, "videos", cwd=folder).returncode == 0
-    assert ttprep("run", "--store", "elsewhere", "videos", cwd=folder).returncode == 0
+    assert ttprep("run", "--workers", "0", "--store", store, "videos", cwd=folder).returncode == 0
+    assert ttprep("run", "--workers", "0", "--store", "elsewhere", "videos", cwd=folder).returncode == 0
     assert stage_files(store) == stage_files(folder / "elsewhere")

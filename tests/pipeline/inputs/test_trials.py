@@ -210,7 +210,7 @@ def test_a_damaged_trial_fails_in_one_line_and_the_others_finish(tmp_path: Path,
         write_trial(tmp_path / "trials" / name, seed=seed)
     spoil(tmp_path / "trials" / "bad é", case)
     (tmp_path / "data_manifest.yaml").write_text(MANIFEST.format(more=""))
-    done = ttprep("run", "--stage", "frames", cwd=tmp_path)
+    done = ttprep("run", "--workers", "0", "--stage", "frames", cwd=tmp_path)
     assert done.returncode == SOME_FAILED, done.stdout + done.stderr
     (line,) = [x for x in done.stdout.splitlines() if x.startswith("failed: ")]
     assert "bad é" in line
@@ -221,7 +221,7 @@ def test_a_damaged_trial_fails_in_one_line_and_the_others_finish(tmp_path: Path,
 
     shutil.rmtree(tmp_path / "trials" / "bad é")
     write_trial(tmp_path / "trials" / "bad é", seed=2)
-    assert ttprep("run", "--stage", "frames", cwd=tmp_path).returncode == 0
+    assert ttprep("run", "--workers", "0", "--stage", "frames", cwd=tmp_path).returncode == 0
     assert len(stage_files(tmp_path / "store")) == 2
 
 
@@ -404,9 +404,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *more: str) -> Any:
+def run(folder: Path, *more: str, workers: int = 0) -> Any:
     done = ttprep(
-        "run", "--workers", "2", *more, cwd=folder, env={"TTPREP_POSENET_WEIGHTS": str(folder / "none")}
+        "run", "--workers", workers, *more, cwd=folder, env={"TTPREP_POSENET_WEIGHTS": str(folder / "none")}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -513,7 +513,7 @@ def test_paths_may_name_single_trials(folder: Path) -> None:
 def test_a_trial_without_its_joints_fails_alone(folder: Path) -> None:
     (folder / "trials" / "p0 t0" / "joints.csv").unlink()
     write_joints(folder / "trials" / "p1 t1" / "joints.csv", positions(20))
-    done = ttprep("run", "--stage", "descriptor", cwd=folder)
+    done = ttprep("run", "--workers", "0", "--stage", "descriptor", cwd=folder)
     assert done.returncode == SOME_FAILED
     lines = [x for x in done.stdout.splitlines() if x.startswith("failed: ")]
     assert len(lines) == 2
@@ -533,9 +533,8 @@ def test_joints_may_lie_elsewhere(folder: Path) -> None:
 
 
 def test_serial_equals_parallel(folder: Path) -> None:
-    run(folder)
-    serial = ttprep("run", "--workers", "1", "--store", "other", cwd=folder)
-    assert serial.returncode == 0
+    run(folder, workers=2)
+    run(folder, "--store", "other")
     assert stage_files(folder / "store") == stage_files(folder / "other")
 
 
@@ -579,7 +578,7 @@ def test_a_trial_without_start_is_reported_and_is_no_sample(folder: Path) -> Non
     assert len(notes) == 1
     assert "trials/p0 t2" in notes[0]
     assert "its picture never changes by 6" in notes[0]
-    again = as_json(ttprep("run", "--json", cwd=folder))
+    again = as_json(ttprep("run", "--workers", "0", "--json", cwd=folder))
     assert [n for n in again["notes"] if "no start frame found" in n] == [notes[0].removeprefix("note: ")]
     assert exported(folder)["name"] == ["trials/p0 t0", "trials/p1 t1", "trials/p1 t3"]
     status = ttprep("status", cwd=folder).stdout
@@ -759,15 +758,15 @@ def test_errors_of_sources_name_file_line_and_remedy(
 def test_sources_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "data_manifest.yaml").write_text(CLIPS.format(labels="folder"))
-    done = ttprep("run", cwd=tmp_path)
+    done = ttprep("run", "--workers", "0", cwd=tmp_path)
     assert done.returncode == SOME_FAILED
     assert "clips: no video file found there" in done.stdout
     shutil.rmtree(tmp_path / "clips")
-    done = ttprep("run", cwd=tmp_path)
+    done = ttprep("run", "--workers", "0", cwd=tmp_path)
     assert "clips: no such folder; check the sources in the manifest" in done.stdout
     write_clip(tmp_path / "clips" / "a.mp4", 20)
     (tmp_path / "data_manifest.yaml").write_text(CLIPS.format(labels="none.csv"))
-    done = ttprep("run", cwd=tmp_path)
+    done = ttprep("run", "--workers", "0", cwd=tmp_path)
     assert done.returncode == USAGE
     assert "none.csv: cannot be read" in done.stderr
 
