@@ -144,7 +144,7 @@ def _type(part: dict[str, Any], schema: dict[str, Any]) -> str:
         if "prefixItems" in part:
             return f"list of {len(part['prefixItems'])} numbers"
         items = _type(part["items"], schema)
-        return "list of choices" if items == "one of" else f"list of {items}"
+        return "list of choices" if items == "one of" else f"list of {items}s"
     if kind == "object":
         values = part.get("additionalProperties")
         return f"names → {_type(values, schema)}" if isinstance(values, dict) and values else "group"

@@ -122,15 +122,15 @@ class Manifest(_Part):
     Attributes
     ----------
     version : int
-        Of the manifest's form.
+        Version of the manifest's form.
     store : Path
-        Folder of the feature store.
+        Folder of the feature store, relative to the manifest.
     videos : tuple of VideoEntry
-        Used where the command line names no PATH.
+        Videos and folders of videos, used where the command line names none. An entry may be a path alone.
     sources : tuple of SourceEntry
-        Likewise.
+        Folders of trials or clips, each of them one sample; used where the command line names none.
     annotations : tuple of Path
-        Files and folders of annotations.
+        Files and folders of annotations. A single one needs no list.
     modalities : tuple of str
         What cuboids hold.
     dataset : Path or None
