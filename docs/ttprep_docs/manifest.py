@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pipeline.inputs.field_texts import described
 from pipeline.inputs.manifest import Manifest
 from stages.registry import registry
 
@@ -98,17 +98,6 @@ def _keys(model: type[BaseModel], prefix: str, hidden: Any = ()) -> Iterator[Key
         yield Key(path, kind, _default(field), _constraint(part, schema), text, inner is not None)
         if inner is not None:
             yield from _keys(inner, f"{path}[]." if many else f"{path}.")
-
-
-def described(model: type[BaseModel]) -> dict[str, str]:
-    """Return what each field means: its own description, else the text under *Attributes*."""
-    found = {name: field.description for name, field in model.model_fields.items() if field.description}
-    for cls in model.__mro__:
-        text = inspect.getdoc(cls) if issubclass(cls, BaseModel) and cls is not BaseModel else None
-        for names, body in re.findall(r"^(\w+(?:, \w+)*) : .*\n((?:    .+\n?)+)", text or "", re.M):
-            for name in names.split(", "):
-                found.setdefault(name, " ".join(body.split()))
-    return found
 
 
 def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
