@@ -69,7 +69,8 @@ def page() -> str:
         lines += [f"## {title}", ""] + ([f"{about[:1].upper()}{about[1:]}.", ""] if about else [])
         lines += ["| key | type | default | allowed | meaning |", "|---|---|---|---|---|"]
         lines += [
-            f"| `{k.path}` | {k.type} | {k.default} | {k.constraint} | {_cell(k.text)} |" for k in members
+            f"| `{k.path}` | {k.type} | {k.default} | {k.constraint} | {_cell(_sentence(k.text))} |"
+            for k in members
         ]
         lines.append("")
     return "\n".join(lines) + "\n"
@@ -151,8 +152,8 @@ _LIMITS = {
     "exclusiveMaximum": "< {:g}",
     "minItems": "at least {} entries",
     "maxItems": "at most {} entries",
-    "minLength": "at least {} letters",
-    "maxLength": "at most {} letters",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
 }
 
 
@@ -166,7 +167,11 @@ def _constraint(part: dict[str, Any], schema: dict[str, Any]) -> str:
         said += [", ".join(f"`{v}`" for v in values)] if values else []
         for name, form in _LIMITS.items():
             if name in option and "prefixItems" not in option:
-                said.append(form.format(option[name]))
+                said.append(
+                    form.format(option[name])
+                    .replace(" 1 entries", " 1 entry")
+                    .replace(" 1 characters", " 1 character")
+                )
     return ", ".join(said)
 
 
@@ -180,6 +185,12 @@ def _default(field: FieldInfo) -> str:
         value = [item.model_dump(mode="json", exclude_defaults=True) for item in value]
     text = json.dumps(value, ensure_ascii=False, default=str)
     return f"`{text}`" if len(text) <= 60 else "see `ttprep init`"
+
+
+def _sentence(text: str) -> str:
+    """A text as the page says it: a sentence, in the words of YAML."""
+    text = re.sub(r"\bNone\b", "``null``", text)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "…")) else ".")
 
 
 def _cell(text: str) -> str:

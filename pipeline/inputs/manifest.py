@@ -96,7 +96,7 @@ class Splits(_Part):
     train, validation, test : float
         Shares of the samples; together 1.
     seed : int
-        Of the draw.
+        Seed of the draw.
     by : {"sample", "video", "player", "group"}
         What is drawn: samples one by one, or all samples of a video, player or group together, so that a
         network is tested on videos, players or groups that it has not seen.
