@@ -23,12 +23,14 @@ ROWS = 10
 class CuboidParams(Params):
     """Parameters of the cuboids."""
 
-    crop_width: int = Field(120, ge=2, le=4096, description="what the network sees, px")
-    crop_height: int = Field(120, ge=2, le=4096, description="px")
+    crop_width: int = Field(120, ge=2, le=4096, description="width of what the network sees, px")
+    crop_height: int = Field(120, ge=2, le=4096, description="height of it, px")
     length: int = Field(100, ge=1, le=10_000, description="T, frames the network sees")
-    rotation: float = Field(10.0, ge=0, lt=45, description="augmentation the margin must allow, degrees")
-    translation: float = Field(0.1, ge=0, le=0.5, description="share of the crop")
-    zoom: float = Field(0.1, ge=0, lt=0.9, description="1 ± zoom")
+    rotation: float = Field(10.0, ge=0, lt=45, description="rotation that the margin must allow, degrees")
+    translation: float = Field(
+        0.1, ge=0, le=0.5, description="shift that it must allow, as a share of the crop"
+    )
+    zoom: float = Field(0.1, ge=0, lt=0.9, description="zoom that it must allow: 1 ± zoom")
 
     def window(self, info: VideoInfo) -> tuple[int, int]:
         """(width, height) of the stored window, px."""

@@ -17,8 +17,8 @@ ROWS = 25
 class UntrimmedParams(Params):
     """Parameters of the untrimmed crops."""
 
-    crop_width: int = Field(120, ge=2, le=4096, description="px")
-    crop_height: int = Field(120, ge=2, le=4096, description="px")
+    crop_width: int = Field(120, ge=2, le=4096, description="width of the crop, px")
+    crop_height: int = Field(120, ge=2, le=4096, description="height of the crop, px")
 
 
 def compute(blocks: Iterator[Block], params: UntrimmedParams, info: VideoInfo) -> Iterator[Result]:

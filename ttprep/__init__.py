@@ -1,11 +1,13 @@
 """Look into a feature store, run the pipeline and read dataset files, from Python.
 
+What is named here stays; everything else may change under it. docs/python.md shows how to use it.
+
+Examples
+--------
 >>> import ttprep
 >>> store = ttprep.open("ttprep-store")
 >>> store["match1.mp4"].flow[10:20].shape
 (10, 90, 160, 2)
-
-See docs/python.md. What is named here stays; everything else may change under it.
 """
 
 import importlib

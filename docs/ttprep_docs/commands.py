@@ -23,17 +23,20 @@ def page() -> str:
 
     lines = [HEAD]
     for name, program in (("ttprep", ttprep), ("tttrain", tttrain)):
-        for path, command in walk(name, program):
-            lines += _section(path, command)
+        for path, context in walk(name, program):
+            lines += _section(path, context)
     return "\n".join(lines) + "\n"
 
 
-def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """Yield a command and all below it, each with the words that call it."""
-    yield name, command
+def walk(
+    name: str, command: click.Command, parent: click.Context | None = None
+) -> Iterator[tuple[str, click.Context]]:
+    """Yield the context of a command and of all below it, each with the words that call it."""
+    context = click.Context(command, parent, name, **command.context_settings)
+    yield context.command_path, context
     if isinstance(command, click.Group):
         for below, inner in sorted(command.commands.items()):
-            yield from walk(f"{name} {below}", inner)
+            yield from walk(below, inner, context)
 
 
 def option_row(option: click.Option, context: click.Context) -> tuple[str, str]:
@@ -51,8 +54,8 @@ def option_row(option: click.Option, context: click.Context) -> tuple[str, str]:
     return record
 
 
-def _section(path: str, command: click.Command) -> list[str]:
-    context = click.Context(command, info_name=path)
+def _section(path: str, context: click.Context) -> list[str]:
+    command = context.command
     level = "##" if " " not in path else "###"
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f"{level} {path}", "", *_paragraphs(command.help or ""), f"```\n{path} {usage}\n```", ""]

@@ -47,7 +47,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if not (DOCS.parent / target).exists():
             return match[0]  # mkdocs says that it leads nowhere
         kind = "tree" if (DOCS.parent / target).is_dir() else "blob"
-        return f"{config.repo_url}/{kind}/main/{target}{match[2]}"
+        return f"{config.extra['repository']}/{kind}/main/{target}{match[2]}"
 
     return LINK.sub(lead, markdown)
 

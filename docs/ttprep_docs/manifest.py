@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pipeline.inputs.field_texts import described
 from pipeline.inputs.manifest import Manifest
 from stages.registry import registry
 
@@ -69,7 +69,8 @@ def page() -> str:
         lines += [f"## {title}", ""] + ([f"{about[:1].upper()}{about[1:]}.", ""] if about else [])
         lines += ["| key | type | default | allowed | meaning |", "|---|---|---|---|---|"]
         lines += [
-            f"| `{k.path}` | {k.type} | {k.default} | {k.constraint} | {_cell(k.text)} |" for k in members
+            f"| `{k.path}` | {k.type} | {k.default} | {k.constraint} | {_cell(_sentence(k.text))} |"
+            for k in members
         ]
         lines.append("")
     return "\n".join(lines) + "\n"
@@ -98,17 +99,6 @@ def _keys(model: type[BaseModel], prefix: str, hidden: Any = ()) -> Iterator[Key
         yield Key(path, kind, _default(field), _constraint(part, schema), text, inner is not None)
         if inner is not None:
             yield from _keys(inner, f"{path}[]." if many else f"{path}.")
-
-
-def described(model: type[BaseModel]) -> dict[str, str]:
-    """Return what each field means: its own description, else the text under *Attributes*."""
-    found = {name: field.description for name, field in model.model_fields.items() if field.description}
-    for cls in model.__mro__:
-        text = inspect.getdoc(cls) if issubclass(cls, BaseModel) and cls is not BaseModel else None
-        for names, body in re.findall(r"^(\w+(?:, \w+)*) : .*\n((?:    .+\n?)+)", text or "", re.M):
-            for name in names.split(", "):
-                found.setdefault(name, " ".join(body.split()))
-    return found
 
 
 def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
@@ -144,7 +134,7 @@ def _type(part: dict[str, Any], schema: dict[str, Any]) -> str:
         if "prefixItems" in part:
             return f"list of {len(part['prefixItems'])} numbers"
         items = _type(part["items"], schema)
-        return "list of choices" if items == "one of" else f"list of {items}"
+        return "list of choices" if items == "one of" else f"list of {items}s"
     if kind == "object":
         values = part.get("additionalProperties")
         return f"names → {_type(values, schema)}" if isinstance(values, dict) and values else "group"
@@ -162,8 +152,8 @@ _LIMITS = {
     "exclusiveMaximum": "< {:g}",
     "minItems": "at least {} entries",
     "maxItems": "at most {} entries",
-    "minLength": "at least {} letters",
-    "maxLength": "at most {} letters",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
 }
 
 
@@ -177,7 +167,11 @@ def _constraint(part: dict[str, Any], schema: dict[str, Any]) -> str:
         said += [", ".join(f"`{v}`" for v in values)] if values else []
         for name, form in _LIMITS.items():
             if name in option and "prefixItems" not in option:
-                said.append(form.format(option[name]))
+                said.append(
+                    form.format(option[name])
+                    .replace(" 1 entries", " 1 entry")
+                    .replace(" 1 characters", " 1 character")
+                )
     return ", ".join(said)
 
 
@@ -191,6 +185,12 @@ def _default(field: FieldInfo) -> str:
         value = [item.model_dump(mode="json", exclude_defaults=True) for item in value]
     text = json.dumps(value, ensure_ascii=False, default=str)
     return f"`{text}`" if len(text) <= 60 else "see `ttprep init`"
+
+
+def _sentence(text: str) -> str:
+    """A text as the page says it: a sentence, in the words of YAML."""
+    text = re.sub(r"\bNone\b", "``null``", text)
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "…")) else ".")
 
 
 def _cell(text: str) -> str:

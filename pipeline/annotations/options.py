@@ -112,8 +112,8 @@ class CsvMapping(Params):
         Whether ``end`` is the last frame of the interval rather than the first frame after it; for
         ``unit: frames`` only.
     before, after : float
-        Seconds of the interval before and after an ``instant``, each rounded to frames; the default is that
-        of :class:`OpenTTGamesOptions`.
+        Seconds of the interval before and after an ``instant``, each rounded to frames; the defaults are
+        those of OpenTTGames.
     """
 
     columns: CsvColumns = CsvColumns()

@@ -96,7 +96,7 @@ class Splits(_Part):
     train, validation, test : float
         Shares of the samples; together 1.
     seed : int
-        Of the draw.
+        Seed of the draw.
     by : {"sample", "video", "player", "group"}
         What is drawn: samples one by one, or all samples of a video, player or group together, so that a
         network is tested on videos, players or groups that it has not seen.
@@ -122,15 +122,15 @@ class Manifest(_Part):
     Attributes
     ----------
     version : int
-        Of the manifest's form.
+        Version of the manifest's form.
     store : Path
-        Folder of the feature store.
+        Folder of the feature store, relative to the manifest.
     videos : tuple of VideoEntry
-        Used where the command line names no PATH.
+        Videos and folders of videos, used where the command line names none. An entry may be a path alone.
     sources : tuple of SourceEntry
-        Likewise.
+        Folders of trials or clips, each of them one sample; used where the command line names none.
     annotations : tuple of Path
-        Files and folders of annotations.
+        Files and folders of annotations. A single one needs no list.
     modalities : tuple of str
         What cuboids hold.
     dataset : Path or None

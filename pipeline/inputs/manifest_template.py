@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from pipeline.annotations import AnnotationOptions
+from pipeline.inputs.field_texts import described
 from pipeline.inputs.manifest import Manifest
 from stages.base import Params
 from stages.registry import registry
@@ -138,18 +138,13 @@ def _options(model: type[Params], depth: int = 1) -> Iterator[str]:
 
 
 def _documented(params: type[Params]) -> dict[str, str]:
-    """First sentences of the attributes in numpydoc docstrings, of the class and its bases."""
+    """First sentences of what the fields mean, without marks of code."""
     found: dict[str, str] = {}
-    for cls in params.__mro__:
-        text = inspect.getdoc(cls) if issubclass(cls, Params) else None
-        for names, body in re.findall(r"^([\w, ]+) : .*\n((?:    .+\n?)+)", text or "", re.M):
-            whole = " ".join(body.split())
-            sentence = re.split(r"(?<=[.;]) ", whole)[0]
-            if sentence.count("``") % 2:  # it ended within a quotation
-                sentence = re.split(r"(?<=\.) ", whole)[0]
-            sentence = sentence.replace("``", "")
-            for name in names.split(", "):
-                found.setdefault(name, sentence.rstrip(".;"))
+    for name, whole in described(params).items():
+        sentence = re.split(r"(?<=[.;]) ", whole)[0]
+        if sentence.count("``") % 2:  # it ended within a quotation
+            sentence = re.split(r"(?<=\.) ", whole)[0]
+        found[name] = sentence.replace("``", "").rstrip(".;")
     return found
 
 

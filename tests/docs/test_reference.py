@@ -33,12 +33,13 @@ def test_every_command_and_option_is_on_the_page() -> None:
     found = sections(commands.page())
     options = 0
     for name, program in programs():
-        for path, command in commands.walk(name, program):
+        for path, context in commands.walk(name, program):
+            command = context.command
             assert command.help, f"{path} has no help text"
             text = found[path]
-            for option in command.get_params(click.Context(command, info_name=path)):
+            for option in command.get_params(context):
                 if isinstance(option, click.Argument):
-                    assert option.make_metavar(click.Context(command)) in text
+                    assert option.make_metavar(context) in text
                     continue
                 assert isinstance(option, click.Option)
                 row = next(

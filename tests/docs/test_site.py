@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import ttprep
+from tests.pipeline.report.browser import browser, complaints, wait_for
 from tests.support import ROOT
 
 pytest.importorskip("mkdocs", reason="the site needs the extra `docs`: pip install -e '.[docs]'")
@@ -61,10 +62,24 @@ def test_it_can_be_searched(site: Path) -> None:
 
 def test_every_public_name_is_described(site: Path) -> None:
     text = (site / "api" / "ttprep.html").read_text(encoding="utf-8")
-    assert not [name for name in ttprep.__all__ if f'id="ttprep.{name}"' not in text]
+    assert not [name for name in ttprep.__all__ if not re.search(rf'id="[a-z.]+\.{name}"', text)]
     assert ":class:" not in text
 
 
 def test_sources_are_not_part_of_it(site: Path) -> None:
     assert not [p for p in site.rglob("*") if p.suffix in (".py", ".md", ".ipynb", ".pyc")]
     assert "store/names.py" in (site / "store-format.html").read_text(encoding="utf-8")
+
+
+def test_the_search_works_where_pages_are_opened_from_the_disk(site: Path) -> None:
+    with browser() as driver:
+        driver.get((site / "index.html").as_uri())
+        field = driver.find_element("css selector", "input.md-search__input")
+        field.click()
+        field.send_keys("stages.flow.alpha")
+        found = wait_for(
+            lambda: [e.text for e in driver.find_elements("css selector", ".md-search-result__item")],
+            "a result of the search",
+        )
+        assert "Manifest" in found[0]
+        assert not complaints(driver)
