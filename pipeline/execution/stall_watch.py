@@ -21,10 +21,12 @@ class Watch:
     Parameters
     ----------
     client : distributed.Client
+    more_memory : str
+        What to do where the memory of the workers is full.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, more_memory: str) -> None:
+        self._client, self._more_memory = client, more_memory
         self._last = time.monotonic()
 
     def heard(self) -> None:
@@ -60,8 +62,21 @@ class Watch:
         if any(at_work.values()):
             self.heard()  # a long job; the next look is as far away
         elif not waiting.has_ready():
+            if self._all_paused():
+                raise UserError(
+                    f"no worker has had anything to do for {PATIENCE:.0f} s though {waiting.count()} jobs are"
+                    f" left: the memory of each is nearly full, so that Dask paused it; {self._more_memory}"
+                )
             raise UserError(
                 f"no worker has had anything to do for {PATIENCE:.0f} s though {waiting.count()} jobs are "
                 "left: the Dask scheduler lost sight of them, or has no workers any more; what was finished "
                 "is kept, run again to go on"
             )
+
+    def _all_paused(self) -> bool:
+        """Tell whether there are workers, and none of them takes work since its memory is nearly full."""
+        try:
+            told = self._client.sync(self._client.scheduler.identity, callback_timeout=ANSWER)
+        except (OSError, TimeoutError, RuntimeError):
+            return False
+        return bool(told["workers"]) and all(w["status"] == "paused" for w in told["workers"].values())

@@ -34,7 +34,7 @@ def client() -> Iterator[Client]:
 def test_futures_come_as_they_finish_also_those_added_meanwhile(client: Client) -> None:
     waiting = as_completed([client.submit(pow, 2, 2, pure=False)])
     seen = []
-    for future in Watch(client).finished(waiting):
+    for future in Watch(client, "more memory").finished(waiting):
         seen.append(future.result())
         if len(seen) < 4:
             waiting.add(client.submit(pow, 2, seen[-1], pure=False))
@@ -44,14 +44,14 @@ def test_futures_come_as_they_finish_also_those_added_meanwhile(client: Client) 
 def test_a_long_job_is_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.execution.stall_watch.PATIENCE", 0.2)
     waiting = as_completed([client.submit(time.sleep, 1.5)])
-    assert len(list(Watch(client).finished(waiting))) == 1
+    assert len(list(Watch(client, "more memory").finished(waiting))) == 1
 
 
 def test_jobs_without_a_worker_end_the_wait(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.execution.stall_watch.PATIENCE", 0.5)
     waiting = as_completed([client.submit(time.sleep, 0, resources={"there is no such worker": 1})])
     with pytest.raises(UserError, match=r"though 1 jobs are left.*run again"):
-        list(Watch(client).finished(waiting))
+        list(Watch(client, "more memory").finished(waiting))
 
 
 def test_a_run_whose_scheduler_hangs_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
