@@ -168,9 +168,10 @@ def test_beside_a_run(demo: Path, tmp_path: Path) -> None:
     finally:
         done.kill()
         done.wait()
-    assert len(seen) > 3
+    assert len(seen) > 1
     once = ttprep.open(demo / "ttprep-store")["match2.mp4"]
     ours = {r.key: r.path.read_bytes() for r in once.results()}
     theirs = store["match2.mp4"].results()
     assert len(theirs) == 5
-    assert not [r.stage for r in theirs if ours[r.key] != r.path.read_bytes()]
+    differing = [r.stage for r in theirs if ours[r.key] != r.path.read_bytes()]
+    assert not differing
