@@ -209,7 +209,7 @@ class Dataset:
         ]
         if len(found) != 1:
             shown = f"it holds {', '.join(held[:5])}{', …' if len(held) > 5 else ''}"
-            hint = shown if held else "export with `untrimmed: true` in the manifest"
+            hint = shown if held else "set `untrimmed: true` in the manifest, run and export again"
             what = f"{self.path}: holds {len(found) or 'no'} untrimmed videos {video!r}"
             raise UnknownVideo(f"{what}; {hint}", tuple(held))
         row = names.index(found[0])

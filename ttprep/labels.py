@@ -12,7 +12,7 @@ from ttprep.requests import ManifestLike, PathLike, paths_of, request_of, speaki
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.cli.output.annotation_report import AnnotationReport
+    from pipeline.planning.annotation_report import AnnotationReport
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def read_annotations(
     0      2    7      0.5  Offensive Forehand Hit
     1      9   14      0.5  Offensive Forehand Hit
     """
-    from pipeline.cli.output.annotation_report import report
+    from pipeline.planning.annotation_report import report
     from store import Store
 
     request = request_of((), (), store, manifest, None)

@@ -70,7 +70,8 @@ class Rows:
         except KeyError:
             held = ", ".join(self._file.tables.attrs["modalities"])
             hint = (
-                f"its modalities are {held}; export with `modalities: [{held}, {name}]` in the manifest"
+                f"its modalities are {held}; set `modalities: [{held}, {name}]` in the manifest, run "
+                "and export again"
                 if name in _MODALITIES
                 else "see docs/dataset-format.md"
             )

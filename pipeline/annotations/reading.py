@@ -254,10 +254,9 @@ class _Reader:
             raise Refused("reader-failed", _failure(known, "reading", error)) from error
 
     def _format_of(self, file: AnnotationFile, issues: list[Issue]) -> KnownFormat | None:
-        """Return the first format that recognises a file; None, and a finding, if it is empty."""
+        """Return the first format that recognises a file; None, and a finding, if it is an empty mapping."""
         if file.is_empty:
-            issues.append(Issue(file.name, 0, "empty", "the file is empty"))
-            return None
+            raise Refused("no-entries", "the file is empty; export it again, or remove it")
         refusal: Refused | None = None
         for known in self.formats.formats:
             if known.format.syntax not in (file.syntax, "text"):

@@ -20,9 +20,10 @@ from pipeline.annotations.timeline import Timeline
 NEGATIVE = "Negative"
 
 #: kinds of finding after which nothing of the file was used
-REFUSALS = frozenset(
-    {"unreadable", "too-large", "encoding", "hostile", "broken-file", "unknown-format", "reader-failed"}
-)
+REFUSALS = frozenset({
+    "unreadable", "too-large", "encoding", "hostile", "broken-file", "no-entries", "unknown-format",
+    "reader-failed",
+})  # fmt: skip
 
 #: every kind of :class:`Issue` and what it means
 KINDS: dict[str, str] = {
@@ -31,6 +32,7 @@ KINDS: dict[str, str] = {
     "encoding": "the file is not text in the expected encoding",
     "hostile": "the file has what no annotation needs: DOCTYPE, entities, NUL bytes, deep nesting",
     "broken-file": "the file is not well-formed",
+    "no-entries": "the file is empty, or a table with a header and no rows",
     "unknown-format": "the content is of no format that is read, or is no annotation",
     "reader-failed": "the reader of a format from another package failed; nothing of the file was used",
     "unusable-format": "a format from another package cannot be loaded",

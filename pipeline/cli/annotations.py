@@ -41,7 +41,8 @@ def annotations_report(
     Counts are given for each rule, by class and by annotator, and every fault is listed. PATH names files
     and folders of annotations; by default those of the manifest are read.
     """
-    from pipeline.cli.output.annotation_report import print_report, report, write_report
+    from pipeline.cli.output.annotation_report import print_report, write_report
+    from pipeline.planning.annotation_report import report
 
     request = make_request(store_root, manifest)
     store = existing_store(request.store_root)

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.support.dataset_writer import write_dataset
-from tests.support.projects import write_video
+from tests.support.projects import export_here, project, write_video
 from tests.support.trials_writer import write_trials
 
 
@@ -30,6 +30,25 @@ def here(two_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A copy of them that is the working folder."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(two_videos, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two videos of 40 frames, run, and its dataset ``d.h5``."""
+    folder = tmp_path_factory.mktemp("processed")
+    actions = [(n, n + 8, "Up") for n in range(2, 30, 9)]
+    made = project(folder, {"clip": 40, "other": 40}, {"clip": actions}, modalities=["rgb"])
+    export_here(made, folder / "d.h5")
+    return folder
+
+
+@pytest.fixture
+def copied(processed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it that is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(processed, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
     return tmp_path
 
 

@@ -101,6 +101,24 @@ def studio(
 XML = f'<video><action begin="10" end="70" move="{STROKE}"/></video>'
 SECONDS = {"csv": {"unit": "seconds"}}
 CASES = {
+    "a table without rows": Reading(
+        {"a.csv": HEAD},
+        Says("the table has a header and no rows; add them, or"),
+        labels("a.csv", CSV),
+    ),
+    "a table without rows, removed": Reading(
+        {"a.csv": CSV, "h.csv": HEAD},
+        Says("the table has a header and no rows; add them, or remove the file"),
+        lambda *_: Path("labels/h.csv").unlink(),
+    ),
+    "an empty file": Reading(
+        {"a.csv": ""}, Says("the file is empty; export it again, or"), labels("a.csv", CSV)
+    ),
+    "an empty file, removed": Reading(
+        {"a.csv": CSV, "e.xml": ""},
+        Says("the file is empty; export it again, or remove it"),
+        lambda *_: Path("labels/e.xml").unlink(),
+    ),
     "an unknown video, added": Reading(
         {"a.csv": CSV.replace("clip", "new")},
         Says("no video {} is known ({} entries); add it"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.remedies.following import HOLE, as_pattern
 from tests.support import ROOT
 
-ROOMS = ("pipeline", "stages", "store", "tttrain", "ttdemo")
+ROOMS = ("pipeline", "stages", "store", "tttrain", "ttdemo", "ttprep")
 #: words that a remedy begins with, in the imperative or as a list of what there is
 WORDS = (
     "how they are read stands in|add|annotate|begin|check|choose|confirm|convert|copy|correct|create|delete|"
@@ -35,6 +35,10 @@ _SHORTEST = 15
 _TELLING = 20
 #: what looks like a remedy and is none
 NO_REMEDIES = (
+    "`ttprep ",
+    "begin, end or class of a detection",
+    "free space",
+    "known once the frames are counted",
     "name of the video",
     "of the first convolution; the next have 2 and 4 times as many",
     "per component: leave out maxima below this",
@@ -44,9 +48,27 @@ NO_REMEDIES = (
     "start: frame {} ({} s)",
     "train, validation or test",
 )
+#: what can be done next, said where nothing is wrong
+HINTS = (
+    "look at the pictures; `tttrain fit {} RUN --model NAME` trains",
+    "name your videos (and annotations) in it, then `ttprep plan{}` and `ttprep run{}`",
+    "mend what failed and run again; what is done is kept",
+    "`tttrain fit {} RUN --model NAME` trains a network",
+    "`ttprep preview {} -o preview.png` shows how it went; annotations give samples to train on",
+    "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
+    "… and {} more; `ttprep annotations` lists them",
+    "they are published in {}; `ttprep weights` fetches them",
+)
 #: what no test here can follow → why
 BEYOND = {
     "; install a build of it that can": "another OpenCV",
+    "install PyAV from its wheel: `pip install --force-reinstall av`": "another PyAV",
+    "the build for the CPU is far smaller: choose CPU on pytorch.org": "an installation without torch",
+    "a replaced file shows its old content; put the store on another disk": "a disk of another kind",
+    "a lock keeps nobody out; put the store on another disk": "a disk of another kind",
+    "cannot be read ({}); look at the disk and its permissions": "a disk that fails",
+    "cannot be read ({}); `ttprep verify` says more": "a disk that fails",
+    "this one has {}; run `tttrain detect` on the dataset of this store": "a training, for a line of a page",
     "; run `pip install -e .` in the source tree": "an installation without the compiled engine",
     "install the same ttprep": "a worker of another version",
     "cannot run ttprep ({}); install this ttprep there too": "a machine without ttprep",
@@ -166,7 +188,7 @@ SAID = said(ROOT / "tests")
 
 
 def test_every_remedy_is_followed_by_a_test() -> None:
-    parts = (*NO_REMEDIES, *BEYOND, *SAID)
+    parts = (*NO_REMEDIES, *HINTS, *BEYOND, *SAID)
     lacking = [
         f"{place}: {text}" for text, place in TEXTS.items() if not any(is_followed(text, p) for p in parts)
     ]
@@ -174,6 +196,6 @@ def test_every_remedy_is_followed_by_a_test() -> None:
 
 
 def test_every_test_follows_what_is_said() -> None:
-    parts = {**dict.fromkeys((*NO_REMEDIES, *BEYOND), "here"), **SAID}
+    parts = {**dict.fromkeys((*NO_REMEDIES, *HINTS, *BEYOND), "here"), **SAID}
     gone = [f"{where}: {p}" for p, where in parts.items() if not any(is_said(t, p) for t in TEXTS)]
     assert not gone, "no message says this any more:\n" + "\n".join(gone)

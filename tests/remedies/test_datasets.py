@@ -51,6 +51,12 @@ def anew(**changes: Any) -> Callable[..., object]:
     )
 
 
+def longer(setting: dict[str, Any]) -> Callable[..., object]:
+    """Return a step that sets the length of the samples."""
+    cuboids = {**TINY["stages"]["cuboids"], **setting["stages"]["cuboids"]}
+    return anew(stages={**TINY["stages"], "cuboids": cuboids})
+
+
 def export(words: str = "export d.h5", *_: str) -> None:
     ok(*shlex.split(words))
 
@@ -174,10 +180,8 @@ CASES = {
     ),
     "too long a window": Case(
         fit("--length", T + 4),
-        Says("for each sample; take {}, or export with a longer one"),
-        follow=lambda _: anew(
-            stages={**TINY["stages"], "cuboids": {**TINY["stages"]["cuboids"], "length": T + 4}}
-        )(),
+        Says("take {}, or set {} in the manifest, run and export again"),
+        follow=lambda _, setting: longer(yaml.safe_load(setting.strip("`")))(),
     ),
     "another class of a frame": Case(
         fit("--sampling", "frames", "--taxonomy", "strokes"),

@@ -137,7 +137,7 @@ CASES = {
     ),
     "no whole videos": Case(
         ("detect", "pose", "--dataset", "cut.h5", *CPU),
-        Says("holds no untrimmed videos; export it with them"),
+        Says("holds no untrimmed videos; set `untrimmed: true` in the manifest, run and export again"),
         ("detect", "pose", "--dataset", "whole.h5", "--step", "20", *CPU),
     ),
     "no whole video of a split": Case(

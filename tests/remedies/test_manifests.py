@@ -43,7 +43,7 @@ INSTANT = "columns: {instant: begin"
 MANIFESTS = {
     "a taxonomy that is not known": read(
         "taxonomy: stroke\n",
-        Says("taxonomy {} is unknown; known: {}"),
+        Says("{} is unknown; known: {}"),
         lambda _, names: f"taxonomy: {next(n for n in names.split(', ') if n == 'strokes')}\n",
     ),
     "a key given twice": read(

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
@@ -27,7 +26,7 @@ from stages.pose.stage import PoseParams, compute
 from stages.pose.weights import ENVIRONMENT, read_checkpoint, resolve_weights
 from stages.registry import registry
 from stages.roi import RoiParams
-from tests.remedies.following import Says, both, write
+from tests.remedies.following import Says, both, nobody, write
 from tests.support.flipped_store import write_trial
 from tests.support.pose import write_checkpoint
 
@@ -148,19 +147,6 @@ SOURCES = {
 }
 
 
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Become a user whom permissions bind."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 def pictures(path: str) -> int:
     with nobody():
         start = Block(0, 50, 0, {}, SourceFile(Path(path)))
@@ -210,9 +196,8 @@ def refused(call: Callable[[], object]) -> str:
 def test_weights_are_found(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = partial(resolve_weights, model="0.50", download=False)
     text = refused(find)
-    Says("name their folder in the manifest or with --pose-weights").of(text)
+    Says("name their folder with --pose-weights, in the manifest or in TTPREP_POSENET_WEIGHTS").of(text)
     assert find(weights).model == "0.50"
-    Says("set TTPREP_POSENET_WEIGHTS to it").of(text)
     monkeypatch.setenv("TTPREP_POSENET_WEIGHTS", str(weights))
     assert find().model == "0.50"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ REFUSED = {
     ),
     "too long a window": Case(
         fit("--length", "17"),
-        Says("has only T = {} for each sample; take {}, or export"),
+        Says("has only T = {} for each sample; take {}, or set"),
         lambda most, _: fit("--length", most),
     ),
     "too large a picture": Case(
@@ -234,21 +235,22 @@ def test_a_remedy_works_as_it_is_written(trainings: Path, name: str) -> None:
 
 
 def test_the_batch_that_fits(trainings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = train.Trainer._forward_backward
+    real = train.Trainer._gradients
     limit = 2
 
-    def little_memory(self: train.Trainer, clip: dict[str, Tensor], size: int) -> Tensor:
-        if len(clip["label"]) > limit:
+    def little_memory(self: train.Trainer, inputs: Any, labels: Tensor, size: int) -> Tensor:
+        if len(labels) > limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, clip, size)
+        return real(self, inputs, labels, size)
 
-    monkeypatch.setattr(train.Trainer, "_forward_backward", little_memory)
+    monkeypatch.setattr(train.Trainer, "_gradients", little_memory)
     code, text = call(main, *fit())
     assert code == 1
     remedy = Says("out of memory with batch {}; batch {} fits: --batch {} --accumulate {} makes steps of {}")
     _, _, batch, times, _ = remedy.of(text)
     (option,) = Says("begin in another folder, or anew with {}").of(text)
-    assert call(main, *fit("--batch", batch, "--accumulate", times, option))[0] == 0
+    code, text = call(main, *fit("--batch", batch, "--accumulate", times, option))
+    assert code == 0, text
     limit = 0
     code, text = call(main, *fit("--force"))
     assert code == 1

@@ -122,7 +122,7 @@ def make_view(
         raise TrainError(
             f"{what} with every {every} spans {view.span} frames, but {info.path} has only "
             f"T = {info.length} for each sample; take {'another one' if chosen else 'a smaller length'}, or "
-            f"set {key} in the manifest and run again"
+            f"set {key} in the manifest, run and export again"
         )
     if min(view.size) < 1 or any(s > c for s, c in zip(view.size, region, strict=True)):
         raise TrainError(

@@ -55,7 +55,8 @@ def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "al
     there = [v for v in range(len(info.videos.name)) if info.videos.first[v] >= 0]
     if not there:
         raise TrainError(
-            f"{info.path}: holds no untrimmed videos; set `untrimmed: true` in the manifest and run again"
+            f"{info.path}: holds no untrimmed videos; set `untrimmed: true` in the manifest, run and "
+            "export again"
         )
     if split != "all":
         inside = set(info.samples.video[info.rows_of(split)].tolist())

@@ -110,7 +110,8 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Recorder) ->
     Raises
     ------
     Refused
-        The file is not text in the mapping's encoding, or two of its columns have the same name.
+        The file is not text in the mapping's encoding, two of its columns have the same name, or it has no
+        rows.
     """
     rows = _rows(decode(data, mapping.encoding), delimiter, out)
     first = next(rows, None)
@@ -126,7 +127,7 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Recorder) ->
             continue
         _row(line, dict(zip(header, (cell.strip() for cell in row), strict=True)), mapping, out)
     if not out.annotations and not out.issues:
-        out.issue(0, "empty", "the table has a header and no rows")
+        raise Refused("no-entries", "the table has a header and no rows; add them, or remove the file")
 
 
 def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -> None:

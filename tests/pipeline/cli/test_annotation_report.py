@@ -13,16 +13,11 @@ import cv2
 import pytest
 from rich.console import Console
 
-from pipeline.cli.output.annotation_report import (
-    AnnotationReport,
-    print_report,
-    read_list,
-    report,
-    write_report,
-)
+from pipeline.cli.output.annotation_report import print_report, write_report
 from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest, VideoEntry
 from pipeline.inputs.sources import identify
+from pipeline.planning.annotation_report import AnnotationReport, read_list, report
 from store import Store
 from tests.support.projects import manifest_in, project, write_actions, write_video
 

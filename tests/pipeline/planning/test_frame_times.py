@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import main
-from pipeline.cli.output.annotation_report import AnnotationReport, report
 from pipeline.inputs.manifest import Manifest
+from pipeline.planning.annotation_report import AnnotationReport, report
 from pipeline.planning.request import Request
 from pipeline.planning.survey import survey
 from store import Store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cli.main import main
 from stages.base import StageError
 from stages.pose import weights as weights_module
 from stages.pose.architecture import Model
 from stages.pose.pins import PINS, PUBLISHED
-from stages.pose.weights import ENVIRONMENT, cache_folder, read_checkpoint, resolve_weights
-from tests.remedies.following import Says
+from stages.pose.weights import ENVIRONMENT, cache_folder, fill_cache, read_checkpoint, resolve_weights
+from tests.remedies.following import Says, call
 from tests.support.pose import checkpoint, needs_shared, write_checkpoint
 
 
@@ -82,7 +84,7 @@ def one_line(error: pytest.ExceptionInfo[StageError]) -> str:
 def assert_remedies(text: str) -> None:
     assert "--pose-weights" in text
     assert ENVIRONMENT in text
-    assert "download" in text
+    assert "`ttprep weights`" in text
 
 
 def test_download_once_then_cache(storage: Storage, tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_an_answer_that_is_no_file(storage: Storage) -> None:
     assert_remedies(one_line(error))
 
 
-def test_refused_connection(storage: Storage) -> None:
+def test_refused_connection(storage: Storage, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -137,8 +139,14 @@ def test_refused_connection(storage: Storage) -> None:
     text = one_line(error)
     assert f"http://127.0.0.1:{port}/w cannot be reached" in text
     assert_remedies(text)
-    Says("run once where the download works").of(text)
-    assert resolve_weights(storage=storage.url) == resolve_weights(download=False)
+    says = Says("`ttprep weights` fetches them, `ttprep weights --from FOLDER` takes them from a folder")
+    says.of(text)
+    fetched = fill_cache("0.75", storage=storage.url)
+    assert fetched == resolve_weights(download=False)
+    shutil.rmtree(fetched.path)
+    code, said = call(main, "weights", "--from", tmp_path / "origin")
+    assert code == 0, said
+    assert fetched == resolve_weights(download=False)
 
 
 def test_a_cache_that_cannot_be_written(
