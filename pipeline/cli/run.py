@@ -73,8 +73,10 @@ def run(
     result = execute_run(request, console)
     if window := window_note(request.manifest, result.overview):
         say(console, f"note: {window}")
+    last = result.overview.warnings
     for note in result.overview.notes:
-        say(console, f"note: {note}")
+        if note not in last:
+            say(console, f"note: {note}")
     if as_json:
         echo_json(result_json(result))
     else:
@@ -87,6 +89,8 @@ def run(
 
         built = write_report(request, console, report_folder, overview=result.overview)
         say(console, f"report: {built.index}")
+    for note in last:
+        say(console, f"note: {note}")
     if not as_json:
         next_step(_next(result, request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))))
     return int(result.code)
