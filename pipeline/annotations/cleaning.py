@@ -182,10 +182,12 @@ def _untimely(
     """Report what is too short or too long; the limits are for strokes, a negative must only have a frame."""
     seconds = videos[a.video].duration(a.begin, a.end)
     low, high = exact(params.min_seconds), exact(params.max_seconds)
+    begin, end = (float(videos[a.video].time_of(frame)) for frame in (a.begin, a.end))
+    what = f"{a.begin}-{a.end} of {a.video} ({begin:.2f}-{end:.2f} s) lasts {float(seconds):.3f} s"
     if a.end <= a.begin or (a.label != NEGATIVE and seconds < low):
-        return "too-short", f"{a.begin}-{a.end} lasts {float(seconds):.3f} s, under {params.min_seconds:g} s"
+        return "too-short", f"{what}, under cleaning.min_seconds, {params.min_seconds:g}"
     if a.label != NEGATIVE and seconds > high:
-        return "too-long", f"{a.begin}-{a.end} lasts {float(seconds):.3f} s, over {params.max_seconds:g} s"
+        return "too-long", f"{what}, over cleaning.max_seconds, {params.max_seconds:g}"
     return None
 
 

@@ -20,7 +20,7 @@ WORDS = (
     "how they are read stands in|add|annotate|begin|check|choose|confirm|convert|copy|correct|create|delete|"
     "did you mean|every side must be|export|free|give|if that is wrong|if they were|the next|"
     "if the table holds|install|is a quotation mark|"
-    "is it|keep one|known|leave|list|look|make|map|mend|mount|move|name|nest|put|remove|rename|"
+    "is it|keep one|known|leave|list|look|make|map|mend|merge|mount|move|name|nest|put|remove|rename|"
     "restore|run|save|say|see|set|shorten|split|start|switch|take|the presets are|the stages are|"
     "there are|the video has|train|translate|try|uninstall|unset|update|use|wait|what is read|write|`ttprep|"
     "`tttrain"
