@@ -163,8 +163,10 @@ def _dataset(
         overview.remarks.append(f"no dataset is written of PATH alone; `ttprep export {words}` writes one")
         return ""
     from pipeline.dataset import export  # only now: most runs that find nothing to do write none
+    from pipeline.dataset.split_table import redraw_note
 
     path = request.manifest.resolve(target)
+    drawn_anew = redraw_note(store, request.manifest)
     try:
         done = export(
             request.manifest, store, overview.sources, overview.plans, path, samples=overview.samples
@@ -174,7 +176,7 @@ def _dataset(
             raise
         jobs.append(JobResult(f"dataset {path}", "dataset", "dataset", "failed", f"dataset {path}: {e}"))
         return ""
-    overview.warnings += done.empty_splits(request.manifest.splits)
+    overview.warnings += drawn_anew + done.empty_splits(request.manifest.splits)
     return str(done)
 
 

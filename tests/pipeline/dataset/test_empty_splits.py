@@ -8,7 +8,9 @@ import pytest
 
 from pipeline.annotations import Sample, SplitParams, assign_splits, split_counts
 from pipeline.dataset.exporting import Exported
-from pipeline.inputs.manifest import Splits
+from pipeline.dataset.split_table import redraw_note, split_params, stable_splits
+from pipeline.inputs.manifest import Manifest, Splits
+from store import Store
 from tests.remedies.following import Says
 
 #: those of the tutorial
@@ -34,6 +36,15 @@ def test_two_videos_leave_a_split_empty(follow: dict[str, object]) -> None:
     Says("label strokes of more of them, or set splits: {by: sample}").of(line)
     assert "test: each video" in line
     assert _lines(**asked | follow) == []  # type: ignore[arg-type]
+
+
+def test_another_rule_is_said_to_draw_anew(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    first, other = Manifest(), Manifest(splits=Splits(by="video"))
+    assert redraw_note(store, first) == []
+    stable_splits(store, split_params(first), [Sample("v:0-9", "v", 0, 9, "Up")])
+    assert redraw_note(store, first) == []
+    assert "drawn anew" in redraw_note(store, other)[0]
 
 
 def test_few_samples_leave_a_split_empty() -> None:
