@@ -58,6 +58,7 @@ HINTS = (
     "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
     "… and {} more; `ttprep annotations` lists them",
     "they are published in {}; `ttprep weights` fetches them",
+    "`ttprep run` makes what the other stages give",
 )
 #: what no test here can follow → why
 BEYOND = {
