@@ -35,7 +35,7 @@ def test_contact_frames_become_intervals_at_each_video_s_rate() -> None:
         ("b.mp4", 100 - 24, 100 + 18, "Fore Hand", 3),
     ]
     assert [(i.line, i.kind) for i in found.issues] == [(4, "malformed")]
-    assert [a.line for a in found.unplaced] == [5]
+    assert [a.line for a in found.unplaced] == [5, 6]
 
 
 def test_instants_in_seconds_from_one_and_by_the_times_of_frames() -> None:
