@@ -16,8 +16,10 @@ from pipeline.execution.in_process import InProcess, is_small
 from pipeline.execution.jobs import VANISHED, JobResult, is_lost
 from pipeline.execution.on_dask import OnDask
 from pipeline.execution.progress import RunProgress
+from pipeline.inputs.trials import no_video
 from pipeline.planning.derived_parameters import derive, lacking
 from pipeline.planning.estimate import row_costs
+from pipeline.planning.graph import wanted_stages
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
 from pipeline.terminal import say
@@ -76,6 +78,9 @@ def run(
     KeyboardInterrupt
         Passed on; finished files stay.
     """
+    wanted_stages(request.manifest, request.stages)
+    if not (request.paths or request.manifest.videos or request.manifest.sources):
+        raise no_video(request.manifest)  # before a store is made that nobody needs
     store = Store.create(request.store_root)
     try:
         return _run(request, store, console, executor, progress)
@@ -158,8 +163,10 @@ def _dataset(
         overview.remarks.append(f"no dataset is written of PATH alone; `ttprep export {words}` writes one")
         return ""
     from pipeline.dataset import export  # only now: most runs that find nothing to do write none
+    from pipeline.dataset.split_table import redraw_note
 
     path = request.manifest.resolve(target)
+    drawn_anew = redraw_note(store, request.manifest)
     try:
         done = export(
             request.manifest, store, overview.sources, overview.plans, path, samples=overview.samples
@@ -169,6 +176,7 @@ def _dataset(
             raise
         jobs.append(JobResult(f"dataset {path}", "dataset", "dataset", "failed", f"dataset {path}: {e}"))
         return ""
+    overview.warnings += drawn_anew + done.empty_splits(request.manifest.splits)
     return str(done)
 
 

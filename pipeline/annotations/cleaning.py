@@ -2,7 +2,8 @@
 
 [SSTC] §III-A and B: intervals that begin at frame 0, end after their video, or last less than 0.6 s or
 more than 2.3 s are dropped. The rest are grouped into actions, and an action is kept if all
-annotators who labelled it agree. Everything that a rule drops is a finding with file and line.
+annotators who labelled it agree. Everything that a rule drops is a finding with file and line; of unknown
+videos, the reading has reported the entries.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ def clean(
     videos: Mapping[str, VideoFacts],
     taxonomy: Taxonomy,
     params: CleaningParams | None = None,
+    unplaced: Iterable[Annotation] = (),
 ) -> Cleaned:
     """Clean intervals, group them into actions and turn those whose labels agree into samples.
 
@@ -97,15 +99,21 @@ def clean(
     taxonomy : Taxonomy
         Decides which labels have a class; only the last step depends on it.
     params : CleaningParams, optional
+    unplaced : iterable of Annotation
+        Further entries that were read and are of unknown videos; they are counted and dropped.
 
     Returns
     -------
     Cleaned
     """
     params = params or CleaningParams()
-    read = sorted(annotations, key=annotation_order)
+    read = sorted([*annotations, *unplaced], key=annotation_order)
     issues: list[Issue] = []
     steps = [annotation_step("read", read, taxonomy)]
+    known = [a for a in read if a.video in videos]
+    if len(known) < len(read):  # the reading has a finding about each video, with the lines
+        dropped = {"unknown-video": len(read) - len(known)}
+        steps.append(annotation_step("of a known video", known, taxonomy, dropped))
     rules: list[tuple[str, Rule]] = [
         ("not at frame 0", _at_0),
         ("inside the video", partial(_outside, videos=videos)),
@@ -114,7 +122,7 @@ def clean(
             partial(_untimely, videos=videos, params=params),
         ),
     ]
-    rest = read
+    rest = known
     for name, rule in rules:
         findings = [(a, rule(a)) for a in rest]
         out = [Issue(a.file, a.line, *found) for a, found in findings if found]
@@ -162,9 +170,7 @@ def _at_0(a: Annotation) -> tuple[str, str] | None:
 
 
 def _outside(a: Annotation, videos: Mapping[str, VideoFacts]) -> tuple[str, str] | None:
-    facts = videos.get(a.video)
-    if facts is None:
-        return "outside-video", f"{a.begin}-{a.end} of the unknown video {a.video!r}"
+    facts = videos[a.video]
     if min(a.begin, a.end) < 0 or max(a.begin, a.end) > facts.n_frames:
         return "outside-video", f"{a.begin}-{a.end} is not within the {facts.n_frames} frames of {a.video}"
     return None
@@ -176,10 +182,12 @@ def _untimely(
     """Report what is too short or too long; the limits are for strokes, a negative must only have a frame."""
     seconds = videos[a.video].duration(a.begin, a.end)
     low, high = exact(params.min_seconds), exact(params.max_seconds)
+    begin, end = (float(videos[a.video].time_of(frame)) for frame in (a.begin, a.end))
+    what = f"{a.begin}-{a.end} of {a.video} ({begin:.2f}-{end:.2f} s) lasts {float(seconds):.3f} s"
     if a.end <= a.begin or (a.label != NEGATIVE and seconds < low):
-        return "too-short", f"{a.begin}-{a.end} lasts {float(seconds):.3f} s, under {params.min_seconds:g} s"
+        return "too-short", f"{what}, under cleaning.min_seconds, {params.min_seconds:g}"
     if a.label != NEGATIVE and seconds > high:
-        return "too-long", f"{a.begin}-{a.end} lasts {float(seconds):.3f} s, over {params.max_seconds:g} s"
+        return "too-long", f"{what}, over cleaning.max_seconds, {params.max_seconds:g}"
     return None
 
 

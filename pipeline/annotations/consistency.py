@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from pipeline.annotations.parsing.text import shown
-from pipeline.annotations.parsing.video_names import remedy_for
+from pipeline.annotations.parsing.video_names import nearest, remedy_for
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
+
+#: unknown videos for which names like theirs are looked for: each is compared with all that are known
+_GUESSED = 20
+#: lines that a finding about several entries names
+_PLACES = 8
 
 
 def find_inconsistencies(
     annotations: Sequence[Annotation],
     events: Sequence[Event],
     videos: Mapping[str, VideoFacts],
+    unplaced: Sequence[Annotation] = (),
+    uncounted: Collection[str] = (),
 ) -> list[Issue]:
     """Return all findings about a set of annotations; nothing is changed or left out.
 
@@ -24,12 +31,17 @@ def find_inconsistencies(
         Those of each file in the order of the file.
     events : sequence of Event
     videos : mapping of str to VideoFacts
+    unplaced : sequence of Annotation
+        Entries of unknown videos whose frames nobody knows.
+    uncounted : collection of str
+        Names of further videos.
 
     Returns
     -------
     list of Issue
     """
-    issues = [*_unknown_videos(annotations, events, videos), *_ranges(annotations, videos)]
+    issues = list(_unknown_videos((*annotations, *events, *unplaced), videos, uncounted))
+    issues += _ranges(annotations, videos)
     twins = list(_duplicates(annotations))
     issues += [Issue(a.file, a.line, "duplicate", f"the same as {_at(first, a)}") for a, first in twins]
     skip = {id(a) for a, _ in twins}
@@ -51,20 +63,30 @@ def _at(other: Annotation, seen_from: Annotation) -> str:
 
 
 def _unknown_videos(
-    annotations: Sequence[Annotation], events: Sequence[Event], videos: Mapping[str, VideoFacts]
+    entries: Iterable[Annotation | Event], videos: Mapping[str, VideoFacts], uncounted: Collection[str]
 ) -> Iterable[Issue]:
     """Yield one finding per file and video, at its first entry: every line of the file would repeat it."""
-    entries: list[Annotation | Event] = [*annotations, *events]
     lines: dict[tuple[str, str], list[int]] = defaultdict(list)
     for entry in entries:
         if entry.video not in videos:
             lines[entry.file, entry.video].append(entry.line)
-    for (file, video), found in lines.items():
+    known = [*videos, *uncounted]
+    for n, ((file, video), found) in enumerate(lines.items()):
+        near = nearest(video, known) if n < _GUESSED else ()
+        alike = f"; much like it: {' and '.join(near)}" if near else ""
         message = (
-            f"no video {shown(video)} is known ({len(found)} entries); add it, or say which it is:"
+            f"no video {shown(video)} is known ({_entries(found)}{alike}); add it, or say which it is:"
             f" {remedy_for(video)}"
         )
         yield Issue(file, min(found), "unknown-video", message)
+
+
+def _entries(lines: Sequence[int]) -> str:
+    """Say how many entries there are, and where the first ones stand."""
+    places = sorted(set(lines))
+    some = ", ".join(map(str, places[:_PLACES])) + (", …" if len(places) > _PLACES else "")
+    what = f"{len(lines)} entries" if len(lines) > 1 else "1 entry"
+    return f"{what}, line{'s' * (len(places) > 1)} {some}" if places[-1] else what
 
 
 def _ranges(annotations: Sequence[Annotation], videos: Mapping[str, VideoFacts]) -> Iterable[Issue]:

@@ -41,6 +41,10 @@ def lost_files(
                 sound.add(annotation.file)
             else:
                 nameless[annotation.file].append(annotation)
+    for n, annotation in enumerate(found.unplaced):
+        entries[annotation.file].add(f"unplaced {n}")
+        if not (videos and unknown_counts):
+            sound.add(annotation.file)
     for n, event in enumerate(found.events):
         entries[event.file].add(f"event {n}")
         if event.video in videos or not (videos and unknown_counts):

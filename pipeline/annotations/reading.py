@@ -7,7 +7,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.annotations.consistency import find_inconsistencies
@@ -44,11 +44,14 @@ class FileContent:
     events : tuple of Event
         Likewise.
     issues : tuple of Issue
+    unplaced : tuple of Annotation
+        Entries of unknown videos that only a video's frame rate could place.
     """
 
     annotations: tuple[Annotation, ...] = ()
     events: tuple[Event, ...] = ()
     issues: tuple[Issue, ...] = ()
+    unplaced: tuple[Annotation, ...] = ()
 
 
 def read_annotations(
@@ -107,7 +110,7 @@ def read_annotations(
         content = reader.read(data, file)
         if digest in seen:
             twin = Issue(file, 0, "duplicate-file", f"the same bytes as {seen[digest]}")
-            content = FileContent(content.annotations, content.events, (*content.issues, twin))
+            content = replace(content, issues=(*content.issues, twin))
         seen.setdefault(digest, file)
         contents.append(content)
     contents.append(FileContent(issues=(*reader.formats.problems, *left_out)))
@@ -172,13 +175,15 @@ def merge(
     issues = [i for part in parts for i in part.issues]
     # a reader that sees more of the file than its intervals has reported some findings already
     told = {(i.file, i.line, i.kind) for i in issues}
-    found = find_inconsistencies(annotations, events, videos)
+    unplaced = [a for part in parts for a in part.unplaced]
+    found = find_inconsistencies(annotations, events, videos, unplaced, wait)
     issues += [i for i in found if (i.file, i.line, i.kind) not in told]
     return AnnotationSet(
         annotations=tuple(sorted(annotations, key=annotation_order)),
         issues=tuple(sorted(issues)),
         events=tuple(sorted(events, key=lambda e: (e.video, e.frame, e.file, e.line))),
         waiting=dict(sorted(waiting.items())),
+        unplaced=tuple(sorted(unplaced, key=annotation_order)),
     )
 
 
@@ -338,7 +343,7 @@ def _refused(file: str, error: Refused) -> FileContent:
 
 
 def _close(out: Recorder) -> FileContent:
-    return FileContent(tuple(out.annotations), tuple(out.events), tuple(out.issues))
+    return FileContent(tuple(out.annotations), tuple(out.events), tuple(out.issues), tuple(out.unplaced))
 
 
 def _failure(known: KnownFormat, doing: str, error: Exception) -> str:

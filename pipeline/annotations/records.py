@@ -46,7 +46,7 @@ KINDS: dict[str, str] = {
     "unknown-event": "an OpenTTGames event that is neither a stroke nor a listed event",
     "unknown-value": "a cell has a value for which its column mapping has no translation",
     "several-labels": "one interval with more than one label; read once for each",
-    "unknown-video": "no video of that name is known",
+    "unknown-video": "no video of that name is known; its entries are dropped",
     "ambiguous-video": "more than one known video fits the name",
     "video-inferred": "the video was found through a part of the file's or folder's name",
     "doubtful-time": "times or frame numbers contradict the video, or rest on a rate that nobody gave",
@@ -56,7 +56,7 @@ KINDS: dict[str, str] = {
     "overlap": "an interval overlaps another one of the same file and annotator",
     "unsorted": "an interval begins before the one in front of it in the file",
     "starts-at-0": "dropped: begins at frame 0, the annotation tool's default",
-    "outside-video": "dropped: not inside its video, or the video is unknown",
+    "outside-video": "dropped: not inside its video",
     "too-short": "dropped: shorter than the cleaning allows",
     "too-long": "dropped: longer than the cleaning allows",
     "chained": "an action of which two annotations do not overlap enough without a third between",
@@ -228,12 +228,15 @@ class AnnotationSet:
         Sorted by video and frame.
     waiting : mapping of str to int
         Video whose frames are not counted yet → number of its entries, which stand nowhere else.
+    unplaced : tuple of Annotation
+        Entries in seconds whose video is unknown: nobody knows their frames, and both are 0.
     """
 
     annotations: tuple[Annotation, ...]
     issues: tuple[Issue, ...]
     events: tuple[Event, ...] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
+    unplaced: tuple[Annotation, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Count the findings of each kind that occurs."""

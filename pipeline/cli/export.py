@@ -29,10 +29,13 @@ def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) ->
     """
     from pipeline.dataset.command import export_request
 
-    done, overview = export_request(make_request(**common), dataset, stderr(), compact=compact)
+    request = make_request(**common)
+    done, overview = export_request(request, dataset, stderr(), compact=compact)
     for problem in overview.problems:
         echo(f"cannot be used: {problem}", err=True)
     for text in overview.notes:
+        note(text)
+    for text in done.empty_splits(request.manifest.splits):
         note(text)
     if as_json:
         echo_json(done.to_json())

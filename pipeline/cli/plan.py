@@ -32,6 +32,10 @@ def plan(as_json: bool, **common: Any) -> int:
     overview = survey(request, store, stderr())
     if window := window_note(request.manifest, overview):
         overview.remarks.append(window)
+    if store is not None and request.manifest.dataset:
+        from pipeline.dataset.split_table import redraw_note
+
+        overview.remarks += redraw_note(store, request.manifest)
     costs = stage_costs(overview, store)
     count = len(to_do(overview))
     if as_json:

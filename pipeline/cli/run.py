@@ -73,8 +73,10 @@ def run(
     result = execute_run(request, console)
     if window := window_note(request.manifest, result.overview):
         say(console, f"note: {window}")
+    last = result.overview.warnings
     for note in result.overview.notes:
-        say(console, f"note: {note}")
+        if note not in last:
+            say(console, f"note: {note}")
     if as_json:
         echo_json(result_json(result))
     else:
@@ -87,12 +89,15 @@ def run(
 
         built = write_report(request, console, report_folder, overview=result.overview)
         say(console, f"report: {built.index}")
+    for note in last:
+        say(console, f"note: {note}")
     if not as_json:
-        next_step(_next(result, request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))))
+        dataset = request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))
+        next_step(_next(result, dataset, whole=not request.stages))
     return int(result.code)
 
 
-def _next(result: Result, dataset: Path) -> str:
+def _next(result: Result, dataset: Path, *, whole: bool) -> str:
     """Say what can be done with what a run has made."""
     if result.code:
         return "mend what failed and run again; what is done is kept"
@@ -100,5 +105,7 @@ def _next(result: Result, dataset: Path) -> str:
         return (
             f"`tttrain fit {quoted(dataset)} RUN --model NAME` trains a network (`tttrain models` lists them)"
         )
+    if not whole:
+        return "`ttprep run` makes what the other stages give"
     name = quoted(Path(result.overview.sources[0].name))
     return f"`ttprep preview {name} -o preview.png` shows how it went; annotations give samples to train on"

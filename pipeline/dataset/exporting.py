@@ -35,7 +35,7 @@ from pipeline.dataset.seal import SealError, open_regular
 from pipeline.dataset.split_table import split_params, stable_splits
 from pipeline.dataset.summary import Summary, read_summary
 from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
-from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.manifest import Manifest, Splits
 from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
@@ -91,6 +91,20 @@ class Exported:
     left_out: tuple[str, ...]
     seconds: float
     damaged: str = ""
+
+    def empty_splits(self, splits: Splits) -> list[str]:
+        """Return a line where splits that are to have a share of the samples have none."""
+        shares = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+        has = {split for by in self.counts.values() for split, n in by.items() if n}
+        empty = " or ".join(split for split, share in shares.items() if share and split not in has)
+        if not empty or not self.samples:
+            return []
+        if splits.by == "sample":
+            return [f"no sample is for {empty}: there are only {self.samples}; label more strokes"]
+        return [
+            f"no sample is for {empty}: each {splits.by} goes to one split as a whole; label strokes of more"
+            " of them, or set splits: {by: sample}"
+        ]
 
     @property
     def code(self) -> int:

@@ -71,6 +71,14 @@ def stable_splits(store: Store, params: SplitParams, samples: Sequence[Sample]) 
     return splits
 
 
+def redraw_note(store: Store, manifest: Manifest) -> list[str]:
+    """Return a line where the manifest's rule is new to a store that has samples divided by another one."""
+    path = table_path(store, split_params(manifest))
+    if path.exists() or not any(path.parent.glob("*.json")):
+        return []
+    return ["splits differ from those of earlier datasets: samples are drawn anew and may change sides"]
+
+
 def _read(store: Store, path: Path, params: SplitParams) -> dict[str, str]:
     try:
         value = store.note(path, "splits")

@@ -13,7 +13,7 @@ from pipeline.annotations.waterfall import Step
 from pipeline.discovery import Search, find_videos, nfc, on_disk
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.labels import Label, read_labels
-from pipeline.inputs.manifest import Manifest, SourceEntry
+from pipeline.inputs.manifest import DEFAULT_NAME, Manifest, SourceEntry
 from pipeline.inputs.sources import Source
 from stages.frames.folder import DECODERS
 from stages.start import NO_START
@@ -88,7 +88,7 @@ def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
     given = [*paths] or [*(manifest.resolve(v.path) for v in manifest.videos), *(h for _, h in homes)]
     given = [on_disk(path) for path in given]
     if not given:
-        raise UserError("no video given; name videos or folders, or list them in the manifest", USAGE)
+        raise no_video(manifest)
     places = [(place, _resolved(place)) for place in given]
     roots = [_resolved(home) for _, home in homes]
     found = Found()
@@ -123,6 +123,12 @@ def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
         if trial is not None and trial.joints is not None:
             found.joints[path] = trial.joints
     return found
+
+
+def no_video(manifest: Manifest) -> UserError:
+    """Return the error of a command that has nowhere to look for videos."""
+    lacking = "" if (manifest.folder / DEFAULT_NAME).exists() else f", and there is no {DEFAULT_NAME} here"
+    return UserError(f"no video given{lacking}; name videos or folders, or list them in the manifest", USAGE)
 
 
 def _resolved(path: Path) -> Path:

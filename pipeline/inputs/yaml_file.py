@@ -79,7 +79,7 @@ def _build(path: Path, node: yaml.Node, at: tuple[str | int, ...], lines: Lines)
                 raise UserError(f"{path}:{key_line}: a key must be a plain word", USAGE)
             key = str(key_node.value)
             if key in out:
-                raise UserError(f"{path}:{key_line}: {key!r} is given twice; keep one", USAGE)
+                raise UserError(f"{path}:{key_line}: {key!r} is given twice; merge them under one", USAGE)
             lines[(*at, key)] = key_line
             out[key] = _build(path, value_node, (*at, key), lines)
         return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -28,6 +29,7 @@ from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
 from pipeline.planning.frame_times import CONSTANT, VARIABLE, facts_from_receipt, facts_from_times
+from pipeline.planning.samples import unlabelled
 from stages.base import Block, SourceFile, StageError, VideoInfo
 from stages.frames import STAGE as FRAMES
 from store import Receipt, Store, StoreError
@@ -131,7 +133,13 @@ def report(
         raise UserError(f"{lost[0]}: no such file or folder; check the path", USAGE)
     facts, problems, notes = known_videos(manifest, store, videos, progress)
     found = read_annotations(files, videos=facts, options=manifest.annotation_options)
-    cleaned = clean(found.annotations, facts, manifest.view, manifest.cleaning)
+    cleaned = clean(found.annotations, facts, manifest.view, manifest.cleaning, found.unplaced)
+    labelled = {a.video for a in found.annotations} | {e.video for e in found.events}
+    of_content: dict[str, list[str]] = defaultdict(list)  # names of each video
+    for name, known in facts.items():
+        of_content[known.content_id or name].append(name)
+    bare = [Path(own[0]).name for own in of_content.values() if not labelled & set(own)]
+    notes += unlabelled(bare, len(of_content))
     return AnnotationReport(facts, found, cleaned, tuple(problems), tuple(notes), manifest.view)
 
 

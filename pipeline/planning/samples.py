@@ -130,6 +130,22 @@ class SampleTable:
             ] = None
         return tuple(found)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of :attr:`notes` that mean fewer samples than the user thinks, and videos without labels."""
+        told = tuple(n for n in self.notes if ": unknown-video: " in n)
+        if not self.manifest.annotations:
+            return told
+        labelled = {a.video for a in self.annotations.annotations} | {
+            e.video for e in self.annotations.events
+        }
+        bare = [
+            s.name
+            for s, _ in self.videos
+            if not s.sample and not labelled & {p.as_posix() for p in (s.path, *s.also)}
+        ]
+        return told + unlabelled(bare, len(self.videos))
+
     def _concerning(self, issues: Sequence[Issue]) -> list[Issue]:
         """Leave out findings that do not concern the videos asked for, where these are not all."""
         if self.elsewhere is None:
@@ -162,7 +178,9 @@ class SampleTable:
         annotations = read_annotations(
             paths, videos=videos, options=manifest.annotation_options, uncounted=later
         )
-        cleaned = clean(annotations.annotations, videos, manifest.view, manifest.cleaning)
+        cleaned = clean(
+            annotations.annotations, videos, manifest.view, manifest.cleaning, annotations.unplaced
+        )
         params = manifest.params(CUBOIDS)
         own, issues, step = whole_samples(self.videos, self.starts, manifest.view, params.length)
         if step is not None:  # in front: they pass none of the rules for intervals
@@ -174,6 +192,14 @@ class SampleTable:
         for sample in cleaned.samples:
             by_video[places[sample.video][0].sha256].setdefault(sample.id, sample)
         return annotations, cleaned, {v: tuple(s.values()) for v, s in by_video.items()}
+
+
+def unlabelled(bare: Sequence[str], total: int) -> tuple[str, ...]:
+    """Name the videos without annotations in one line, where others of ``total`` have some."""
+    if not bare or len(bare) == total:
+        return ()
+    some = ", ".join(bare[:3]) + (", …" if len(bare) > 3 else "")
+    return (f"annotations: {len(bare)} of {total} videos have none: {some}",)
 
 
 def intervals(samples: Iterable[Sample]) -> tuple[tuple[int, int], ...]:

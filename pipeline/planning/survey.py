@@ -49,6 +49,8 @@ class Overview:
         Worth saying, but no failure: duplicates, clips without a label.
     findings : list of str
         Likewise, but a matter of what the store holds now: start frames, annotations.
+    warnings : list of str
+        Likewise, what must not be missed: said last.
     lost : tuple of str
         Annotation files of which nothing can be used, one line each.
     """
@@ -61,6 +63,7 @@ class Overview:
     derived: dict[str, Derived[Any]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     lost: tuple[str, ...] = ()
 
     @property
@@ -81,7 +84,7 @@ class Overview:
     @property
     def notes(self) -> list[str]:
         """Everything worth saying that is no failure, each line once."""
-        return list(dict.fromkeys([*self.remarks, *self.findings]))
+        return list(dict.fromkeys([*self.remarks, *self.findings, *self.warnings]))
 
     def to_do(self) -> bool:
         """Return whether any result is missing."""
@@ -217,12 +220,13 @@ def _plan_samples(request: Request, store: Store | None, overview: Overview) -> 
     known = {source.sha256 for source, _ in counted}
     lacking = [s for s in overview.sources if s.sha256 not in known]
     overview.samples = overview.samples.for_videos(counted, starts, lacking)
-    overview.findings = list(notes)
+    overview.findings, overview.warnings = list(notes), []
     cut = any(registry()[n].sampling for n in overview.names)
     labelled = any(s.sample and s.label for s in overview.sources)
     if not cut or not (request.manifest.annotations or labelled):
         return
-    overview.findings += overview.samples.notes
+    overview.warnings = list(overview.samples.warnings)
+    overview.findings += [n for n in overview.samples.notes if n not in overview.warnings]
     overview.lost = tuple(f"annotations: {line}" for line in overview.samples.lost)
     by_video: Mapping[str, Any] = overview.samples.by_video
     for source in overview.sources:

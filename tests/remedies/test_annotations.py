@@ -121,7 +121,7 @@ CASES = {
     ),
     "an unknown video, added": Reading(
         {"a.csv": CSV.replace("clip", "new")},
-        Says("no video {} is known ({} entries); add it"),
+        Says("no video {} is known ({}); add it"),
         add_video,
         samples=[("new.mp4", 10, 70, STROKE)],
     ),
@@ -133,7 +133,7 @@ CASES = {
     ),
     "seconds of an unknown video": Reading(
         {"a.csv": f"{HEAD}new.mp4,0.5,1.5,{STROKE}\n"},
-        Says("no video {} is known; add it"),
+        Says("no video {} is known ({}); add it"),
         add_video,
         SECONDS,
         [("new.mp4", 30, 90, STROKE)],

@@ -20,7 +20,7 @@ WORDS = (
     "how they are read stands in|add|annotate|begin|check|choose|confirm|convert|copy|correct|create|delete|"
     "did you mean|every side must be|export|free|give|if that is wrong|if they were|the next|"
     "if the table holds|install|is a quotation mark|"
-    "is it|keep one|known|leave|list|look|make|map|mend|mount|move|name|nest|put|remove|rename|"
+    "is it|keep one|known|leave|list|look|make|map|mend|merge|mount|move|name|nest|put|remove|rename|"
     "restore|run|save|say|see|set|shorten|split|start|switch|take|the presets are|the stages are|"
     "there are|the video has|train|translate|try|uninstall|unset|update|use|wait|what is read|write|`ttprep|"
     "`tttrain"
@@ -58,6 +58,7 @@ HINTS = (
     "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
     "… and {} more; `ttprep annotations` lists them",
     "they are published in {}; `ttprep weights` fetches them",
+    "`ttprep run` makes what the other stages give",
 )
 #: what no test here can follow → why
 BEYOND = {

@@ -156,7 +156,7 @@ FILES = {
         follow=replaced("videos/new.mp4"),
         prepare=lambda: Path("videos/new.mp4").symlink_to("nothing"),
     ),
-    "no video named": Case(RUN, Says("no video given; name videos or folders"), CLIP),
+    "no video named": Case(RUN, Says("no video given{}; name videos or folders"), CLIP),
     "no video listed": Case(RUN, Says("or list them in the manifest"), follow=said("videos: [videos]\n")),
     "a video without a rate": Case(
         RUN,

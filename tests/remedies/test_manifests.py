@@ -47,7 +47,7 @@ MANIFESTS = {
         lambda _, names: f"taxonomy: {next(n for n in names.split(', ') if n == 'strokes')}\n",
     ),
     "a key given twice": read(
-        "videos: [a]\nvideos: [a]\n", Says("is given twice; keep one"), "videos: [a]\n"
+        "videos: [a]\nvideos: [a]\n", Says("is given twice; merge them under one"), "videos: [a]\n"
     ),
     "a setting by its path": read(
         "stages.frames.rate: constant\n",

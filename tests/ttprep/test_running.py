@@ -136,6 +136,15 @@ def test_what_cannot_be_begun(here: Path, arguments: dict[str, Any], said: str) 
     assert said in str(error.value)
 
 
+def test_what_is_refused_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ttprep.BadRequest, match=r"there is no data_manifest\.yaml here"):
+        ttprep.run((), workers=0)
+    with pytest.raises(ttprep.BadRequest, match="there is no stage"):
+        ttprep.run(tmp_path, stages="flw", workers=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_path_that_is_not_there(here: Path) -> None:
     result = ttprep.run("nowhere.mp4", manifest=SMALL, workers=0)
     assert not result.ok

@@ -126,7 +126,7 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Recorder) ->
             out.issue(line, "malformed", f"{len(row)} cells under {len(header)} columns")
             continue
         _row(line, dict(zip(header, (cell.strip() for cell in row), strict=True)), mapping, out)
-    if not out.annotations and not out.issues:
+    if not (out.annotations or out.unplaced or out.issues):
         raise Refused("no-entries", "the table has a header and no rows; add them, or remove the file")
 
 
@@ -142,16 +142,12 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
     else:
         read = _times if mapping.unit == "seconds" else _numbers
         span = read(line, cells[columns.begin], cells[columns.end], video, mapping, out)
+    who = cells.get(columns.annotator, ""), cells.get(columns.player, "")
     if span is None:
+        if not out.is_known(video):
+            out.describe_unplaced(line, out.composed(line, columns.label, cells), *who)
         return
-    out.add(
-        line,
-        video,
-        *span,
-        out.composed(line, columns.label, cells),
-        cells.get(columns.annotator, ""),
-        cells.get(columns.player, ""),
-    )
+    out.add(line, video, *span, out.composed(line, columns.label, cells), *who)
 
 
 def _numbers(

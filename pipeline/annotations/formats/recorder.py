@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
 from pipeline.annotations.label_mapping import LabelTranslation
 from pipeline.annotations.options import AnnotationOptions, LabelPart
 from pipeline.annotations.parsing.text import MAX_FRAME, BadField, frame_number, safe_name, shown
-from pipeline.annotations.parsing.video_names import VideoNames, remedy_for, stem, told_video
+from pipeline.annotations.parsing.video_names import VideoNames, stem, told_video
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 from stages.base import Params
 
@@ -38,6 +39,11 @@ class Recorder:
         The parsed options of a format of another package.
     uncounted : collection of str
         Further known videos, whose frames are not counted yet; what is recorded of them is not used.
+
+    Attributes
+    ----------
+    unplaced : list of Annotation
+        Entries whose frames nobody knows, since their video is unknown; they have no interval.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Recorder:
         self.annotator = annotator
         self.annotations: list[Annotation] = []
         self.events: list[Event] = []
+        self.unplaced: list[Annotation] = []
         self.issues: list[Issue] = []
         self._own_options = own_options
         self.uncounted = uncounted
@@ -108,8 +115,8 @@ class Recorder:
         Returns
         -------
         int or None
-            None, and a finding, if the video is not known, or has no such frame by far. 0 where the frames
-            are not counted yet.
+            None if the video is not known, so that the entry is unplaced, or, with a finding, if it has no
+            such frame by far. 0 where the frames are not counted yet.
         """
         facts = self.videos.get(video)
         if video in self.uncounted:
@@ -149,8 +156,8 @@ class Recorder:
         Returns
         -------
         (int, int) or None
-            First frame, first frame after; None, and a finding, if the video and so its frame rate is not
-            known. The frame itself where the frames are not counted yet.
+            First frame, first frame after; None if the video and so its frame rate is not known: the entry
+            is unplaced. The frame itself where the frames are not counted yet.
         """
         facts = self.videos.get(video)
         if video in self.uncounted:
@@ -161,8 +168,17 @@ class Recorder:
         return facts.frame_after(frame, -before), facts.frame_after(frame, after)
 
     def _unknown(self, line: int, video: str) -> None:
-        message = f"no video {shown(video)} is known; add it, or say which it is: {remedy_for(video)}"
-        self.issue_once(line, "unknown-video", message, video)
+        self.unplaced.append(Annotation(video, 0, 0, None, self.annotator, self.file, line))
+
+    def describe_unplaced(self, line: int, label: str | None, annotator: str = "", player: str = "") -> None:
+        """Say what an entry is that could not be placed; nothing if the one read last could be."""
+        if self.unplaced and self.unplaced[-1].line == line:
+            self.unplaced[-1] = replace(
+                self.unplaced[-1],
+                label=self._labels.translate(label),
+                annotator=annotator.strip() or self.annotator,
+                player=player.strip(),
+            )
 
     def named_video(self, line: int, name: str) -> str | None:
         """Find the known video that a name in the file stands for.

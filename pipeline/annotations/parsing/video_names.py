@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,8 @@ from pipeline.discovery import VIDEO_SUFFIXES, nfc
 
 #: characters of a name that a remedy repeats
 _LONGEST = 200
+#: how much alike two names are of which one may be meant for the other, of 1
+_LIKENESS = 0.7
 
 
 def stem(name: str) -> str:
@@ -135,6 +138,13 @@ def remedy_for(name: str) -> str:
     last = last_part(name)
     key = json.dumps(last, ensure_ascii=False) if len(last) <= _LONGEST else "its name"
     return f'annotation_options: {{videos: {{{key}: "{PLACE}"}}}}'
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return up to two known videos with a name much like this one, without their folders, best first."""
+    by_stem = {stem(nfc(key)).lower(): last_part(key) for key in sorted(known, reverse=True)}
+    wanted = stem(nfc(name)).lower()[:_LONGEST]
+    return [by_stem[key] for key in get_close_matches(wanted, by_stem, 2, _LIKENESS)]
 
 
 def last_part(name: str) -> str:

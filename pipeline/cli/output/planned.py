@@ -118,6 +118,5 @@ def cost_lines(costs: Sequence[StageCost], cores: int) -> list[str]:
         return ["expected time and disk: unknown; nothing of the kind has been made in this store yet"]
     more = f", and what is unknown yet: {', '.join(unknown)}" if unknown else ""
     time = duration(core / cores)
-    return [
-        f"expected: {core / 3600:.2g} core-hours, about {time} on {cores} cores; {amount(size)} of disk{more}"
-    ]
+    work = f"{core / 3600:.2g} core-hours" if core >= 360 else f"{core:.2g} core-seconds"
+    return [f"expected: {work}, about {time} on {cores} cores; {amount(size)} of disk{more}"]

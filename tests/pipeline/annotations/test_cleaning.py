@@ -14,6 +14,7 @@ from pipeline.annotations import (
     STROKES,
     TAXONOMIES,
     Annotation,
+    AnnotationOptions,
     Cleaned,
     CleaningParams,
     FileContent,
@@ -95,7 +96,20 @@ def test_duplicates_across_files_need_a_named_annotator() -> None:
 def test_unknown_video_is_reported_once_a_file() -> None:
     found = merge([FileContent((note(1, 2, video="z"), note(5, 9, video="z")))], VIDEOS).issues
     assert [(i.line, i.kind) for i in found] == [(1, "unknown-video")]
-    assert "2 entries" in found[0].message
+    assert "2 entries, lines 1, 5" in found[0].message
+
+
+def test_every_row_of_a_misspelled_video_counts(tmp_path: Path) -> None:
+    rows = "a.mp4,1,2,Up\nA_2.mp4,1,2,Up\nnet_1080_aa.mp4,3,4,Up\nnet_1080_aa.mp4,5,6,Down\n"
+    (tmp_path / "s.csv").write_text("video,begin,end,label\n" + rows)
+    videos = dict.fromkeys(("v/net_1080_a.mp4", "v/a.mp4"), next(iter(VIDEOS.values())))
+    seconds = AnnotationOptions.model_validate({"csv": {"unit": "seconds"}})
+    found = read_annotations([tmp_path / "s.csv"], videos=videos, options=seconds)
+    assert found.counts() == {"unknown-video": 2}
+    assert "2 entries, lines 4, 5; much like it: net_1080_a.mp4); add" in found.issues[1].message
+    steps = clean(found.annotations, videos, TAXONOMIES["strokes"], unplaced=found.unplaced).waterfall.steps
+    assert [(s.count, s.dropped) for s in steps[:2]] == [(4, {}), (1, {"unknown-video": 3})]
+    assert steps[0].by_class == {"(Down)": 1, "(Up)": 3}
 
 
 def test_same_bytes_under_two_names(tmp_path: Path) -> None:
@@ -131,7 +145,8 @@ def test_waterfall_by_hand() -> None:
     steps = {s.name: s for s in result.waterfall.steps}
     assert result.waterfall.counts() == {
         "read": 12,
-        "not at frame 0": 11,
+        "of a known video": 11,
+        "not at frame 0": 10,
         "inside the video": 9,
         "0.6-2.3 s": 6,
         "grouped into actions": 4,
@@ -140,7 +155,8 @@ def test_waterfall_by_hand() -> None:
         "negatives": 0,
     }
     assert steps["not at frame 0"].dropped == {"starts-at-0": 1}
-    assert steps["inside the video"].dropped == {"outside-video": 2}
+    assert steps["of a known video"].dropped == {"unknown-video": 1}
+    assert steps["inside the video"].dropped == {"outside-video": 1}
     assert steps["0.6-2.3 s"].dropped == {"too-long": 1, "too-short": 2}
     assert steps["agreed labels"].dropped == {"labels-disagree": 1}
     assert steps["kept"].dropped == {"unknown-label": 1}
@@ -156,13 +172,12 @@ def test_waterfall_by_hand() -> None:
         ("sha-a:1005-1077", LOOP, ("ann", "bob")),
         ("sha-a:1500-1776", PUSH, ("ann",)),
     ]
-    # every drop can be found: file and line
+    # every drop can be found, file and line: that of the unknown video where it is read
     assert sorted((i.file, i.line, i.kind) for i in result.issues) == [
         ("ann.xml", 0, "starts-at-0"),
         ("ann.xml", 300, "too-short"),
         ("ann.xml", 2000, "labels-disagree"),
         ("ann.xml", 9950, "outside-video"),
-        ("bob.xml", 10, "outside-video"),
         ("bob.xml", 300, "too-long"),
         ("bob.xml", 600, "too-short"),
         ("cy.xml", 2500, "unknown-label"),
@@ -424,6 +439,6 @@ def test_user_taxonomy() -> None:
 def test_report_is_json() -> None:
     report = run(*HAND).waterfall.to_json()
     assert json.loads(json.dumps(report)) == report
-    assert [s["count"] for s in report["steps"]] == [12, 11, 9, 6, 4, 3, 2, 0]
+    assert [s["count"] for s in report["steps"]] == [12, 11, 10, 9, 6, 4, 3, 2, 0]
     assert report["parameters"]["same_action"] == 0.25
     assert report["taxonomy"] == "strokes"

@@ -366,7 +366,7 @@ def test_csv_of_seconds_needs_a_known_video_and_rounds_to_the_nearest_frame() ->
     text = 'clip,from,to,what\ngame,1.0041,2.0042,x\nnobody,1,2,x\ngame,"3,5",4,x\n'
     content = read(text, "t.csv")
     assert [(a.begin, a.end) for a in content.annotations] == [(120, 241), (420, 480)]
-    assert [(i.line, i.kind) for i in content.issues] == [(3, "unknown-video")]
+    assert [(a.line, a.video, a.label) for a in content.unplaced] == [(3, "nobody", "X")]
 
 
 def test_csv_encodings() -> None:

@@ -34,7 +34,8 @@ def test_contact_frames_become_intervals_at_each_video_s_rate() -> None:
         ("a.mp4", 52 - 12, 52 + 9, "Serve", 2),
         ("b.mp4", 100 - 24, 100 + 18, "Fore Hand", 3),
     ]
-    assert [(i.line, i.kind) for i in found.issues] == [(4, "malformed"), (5, "unknown-video")]
+    assert [(i.line, i.kind) for i in found.issues] == [(4, "malformed")]
+    assert [a.line for a in found.unplaced] == [5, 6]
 
 
 def test_instants_in_seconds_from_one_and_by_the_times_of_frames() -> None:

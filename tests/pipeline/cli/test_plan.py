@@ -31,7 +31,7 @@ def test_a_parameter_is_one_line_a_stage(made: Manifest, ttprep: Ttprep, tmp_pat
     core = {r["key"]: r["run"]["core_s"] for r in receipts if r.get("stage") in ("flow", "roi", "statistics")}
     made_before = sum(s["core_s"] for s in expected["stages"] if s["stage"] != "cuboids")
     assert 0.9 * sum(core.values()) < made_before < 1.1 * sum(core.values())
-    assert "core-hours" in done.stdout
+    assert "core-seconds" in done.stdout
     assert "MB of disk" in done.stdout
 
 

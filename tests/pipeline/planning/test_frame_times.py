@@ -79,8 +79,8 @@ def test_videos_to_be_counted_are_not_unknown(project: Manifest, tmp_path: Path)
     write_actions(tmp_path / "annotations" / "phone.xml", [(9, 30, "Up")])
     (tmp_path / "annotations" / "phone.json").write_text('{"40": "left_forehand_loop", "44": "bounce"}')
     planned = survey(Request(manifest, manifest.resolve(manifest.store)), None, QUIET)
-    assert [n.partition("unknown-video: ")[2][:30] for n in planned.notes if "unknown-video" in n] == [
-        "no video 'stream.ts' is known;"
+    assert [n.partition("unknown-video: ")[2][:29] for n in planned.notes if "unknown-video" in n] == [
+        "no video 'stream.ts' is known"
     ]
     assert planned.samples.annotations.waiting == {
         (tmp_path / "videos" / "late.mp4").as_posix(): 1,
