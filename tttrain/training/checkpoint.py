@@ -139,7 +139,12 @@ class Checkpoints:
 
             def fill(file: IO[bytes]) -> None:
                 out = _Hashing(file)
-                torch.save(state, out)  # type: ignore[arg-type]
+                try:
+                    torch.save(state, out)  # type: ignore[arg-type]
+                except RuntimeError as error:  # of an archive that is not whole: it hides what cut it short
+                    if isinstance(error.__context__, KeyboardInterrupt | OSError):
+                        raise error.__context__ from None
+                    raise
                 self._digests = {**self._digests, name: out.digest.hexdigest()}
 
             atomic.write(self.folder / name, fill)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -364,6 +366,48 @@ def test_an_interrupt_says_that_the_run_can_go_on(
     monkeypatch.setattr(Trainer, "run", interrupted)
     result = call("fit", paths[0], tmp_path / "r", "--model", "pose", code=130)
     assert "run again to go on" in result.stderr
+
+
+def test_an_interrupt_within_the_writing_of_a_checkpoint_loses_nothing(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tttrain.training import checkpoint
+
+    fit = ("fit", paths[0], tmp_path / "r", "--model", "pose", "--schedule", "constant")
+    call(*fit, "--epochs", "1")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "r").glob("*.pt")}
+    real, writes = checkpoint._Hashing.write, 0
+
+    def interrupted(self: Any, data: Any) -> int:
+        nonlocal writes
+        writes += 1
+        if writes == 20:  # the middle of the archive, which torch then tries to close
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint._Hashing, "write", interrupted)
+        result = call(*fit, "--epochs", "2", code=130)
+    assert result.stderr.splitlines()[-1] == "cancelled; finished epochs are kept, run again to go on"
+    assert "Traceback" not in result.stderr
+    assert {p.name: p.read_bytes() for p in (tmp_path / "r").glob("*.pt")} == before
+    assert not list((tmp_path / "r").glob(".*.tmp"))
+    assert "going on after epoch 1 of 2" in call(*fit, "--epochs", "2").stderr
+
+
+@pytest.mark.parametrize("command", ["evaluate", "detect", "features"])
+def test_whatever_a_library_makes_of_an_interrupt_it_stays_one(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos")
+
+    monkeypatch.setattr("tttrain.evaluation.trained_network.load_network", interrupted)
+    words = ("3",) if command == "features" else ()
+    assert call(command, paths[1], *words, code=130).stderr.strip() == "cancelled; run again"
 
 
 def test_tttrain_needs_nothing_else_of_ttprep() -> None:
