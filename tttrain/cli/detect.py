@@ -8,7 +8,7 @@ import click
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, stderr
+from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, say, stderr
 from tttrain.cli.progress import Bar
 from tttrain.cli.table import print_table
 
@@ -60,6 +60,8 @@ def detect(
             gauss_window=gauss_window, shortest=shortest,
             tell=lambda video, done, n: bar.update(done, n, video),
         )  # fmt: skip
+    for note in report["notes"]:
+        say(stderr(), f"note: {note}")
     if as_json:
         echo_json(report)
         return errors.OK
@@ -75,10 +77,11 @@ def detect(
     print_table(heads, rows)
     seen = [v["video"] for v in report["videos"] if v["trained_on"]]
     if seen:
-        echo(f"note: no test, the network was trained on strokes of {', '.join(seen)}", err=True)
+        say(stderr(), f"note: this is no test: the network was trained on strokes of {', '.join(seen)}")
+    n = len(report["videos"])
     echo(
-        f"{len(report['videos'])} videos, {sum(v['frames'] for v in report['videos'])} frames; the most "
-        f"frequent class alone: {percent(report['majority'])}",
+        f"{n} video{'s' * (n > 1)}, {sum(v['frames'] for v in report['videos'])} frames; "
+        f"{network.state()}; the most frequent class alone: {percent(report['majority'])}",
         where,
     )
     return errors.OK

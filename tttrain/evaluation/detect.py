@@ -243,6 +243,8 @@ def detect(
         "shortest": shortest,
         "majority": _majority(pooled[NAMES[0]]),
         "classes": list(info.classes),
+        "state": {"epoch": network.epoch, "epochs": network.epochs},
+        "notes": network.notes(info.rows_of("all"), tests=False),
         "rules": {
             rule: {
                 **class_report(pooled[rule], info.classes, info.negative),

@@ -166,6 +166,32 @@ def test_evaluation_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     assert f"{report['majority']:.1%}" in shown
 
 
+def test_a_dataset_that_changed_since_the_training_is_noted(paths: Paths, tmp_path: Path) -> None:
+    data, reduced, _ = paths
+    out = ("--json", "-o", tmp_path / "e")
+    same = call("evaluate", reduced, *out)
+    assert "note:" not in same.stderr
+    assert json.loads(same.stdout)["notes"] == []
+    assert json.loads(same.stdout)["states"][0]["epochs"] == 30
+    other = tmp_path / "other.h5"
+    other.write_bytes(data.read_bytes())
+    with h5py.File(other, "a") as file:
+        split = file["samples/split"][:]
+        moved = np.flatnonzero((split == 0) & (file["samples/label"][:] >= 0))[:2]
+        split[moved] = 2
+        file["samples/split"][...] = split
+    changed = call("evaluate", reduced, "--dataset", other, *out)
+    report = json.loads(changed.stdout)
+    first, second = report["notes"]
+    assert "other samples, labels or splits than those that" in first
+    assert f"trained on frames of 2 of the {report['samples']} samples" in second
+    assert [f"note: {first}", f"note: {second}"] == changed.stderr.splitlines()
+    masks = call("attention", reduced, "--dataset", other, "--split", "test").stderr
+    assert masks.splitlines() == [f"note: {first}"]
+    epoch = report["states"][0]["epoch"]
+    assert f"state of epoch {epoch} of 30" in call("evaluate", reduced, "-o", tmp_path / "e").stdout
+
+
 def test_several_runs_decide_together(paths: Paths, tmp_path: Path) -> None:
     data, reduced, full = paths
     both = json.loads(call("evaluate", reduced, full, "--json", "-o", tmp_path / "both").stdout)
@@ -201,7 +227,7 @@ def test_detection_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     assert (out / "video_1.png").read_bytes().startswith(b"\x89PNG")
     assert report["videos"][0]["trained_on"]
     again = ("detect", reduced, "-o", out, "--step", "9")
-    assert "note: no test, the network was trained on strokes of video_0.mp4" in call(*again).stderr
+    assert "note: this is no test: the network was trained on strokes of video_0.mp4" in call(*again).stderr
     other = write_dataset(tmp_path / "other.h5", videos=1, strokes=3, seed=9)
     assert "no test" not in call(*again, "--dataset", other).stderr
 
