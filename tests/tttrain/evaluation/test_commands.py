@@ -232,6 +232,24 @@ def test_detection_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     assert "no test" not in call(*again, "--dataset", other).stderr
 
 
+def test_windows_of_a_detection_follow_the_rate_unless_they_are_given(paths: Paths, tmp_path: Path) -> None:
+    data, reduced, _ = paths
+    slow = tmp_path / "slow.h5"
+    slow.write_bytes(data.read_bytes())
+    with h5py.File(slow, "a") as file:
+        file["videos/fps"][...] = 30
+    words = ("detect", reduced, "--video", "video_1.mp4", "--step", "9", "--json", "-o", tmp_path / "d")
+    names = ("window", "gauss_window", "shortest")
+    fast = call(*words)
+    assert [json.loads(fast.stdout)[n] for n in names] == [150, 201, 30]
+    assert "rates" not in fast.stderr
+    scaled = call(*words, "--dataset", slow)
+    assert [json.loads(scaled.stdout)[n] for n in names] == [38, 51, 8]
+    assert "by the videos' rates, --window 38 --gauss-window 51 --shortest 8 (150" in scaled.stderr
+    given = call(*words, "--dataset", slow, "--window", "150", "--gauss-window", "201", "--shortest", "30")
+    assert json.loads(given.stdout)["rules"] == json.loads(fast.stdout)["rules"]
+
+
 def test_features_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     _, reduced, _ = paths
     picture = tmp_path / "f.png"
