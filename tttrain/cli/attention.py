@@ -8,7 +8,7 @@ import click
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo
+from tttrain.cli.output import echo, say, stderr
 
 
 @click.command()
@@ -39,6 +39,8 @@ def attention(
     where = output or run / "attention.png"
     network = load_network(run, dataset, choose_device(device))
     if split is not None:
+        for note in network.notes(network.info.samples_of(split), tests=False):
+            say(stderr(), f"note: {note}")
         for name, (low, high) in mask_ranges(network, split).items():
             echo(f"{name}: soft mask between {low:.3f} and {high:.3f} over all samples of {split}")
     if sample is not None:

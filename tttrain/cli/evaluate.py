@@ -8,7 +8,7 @@ import click
 
 from tttrain import errors
 from tttrain.cli import options as shared
-from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, stderr
+from tttrain.cli.output import echo, echo_json, number, percent, precision_recall_f, say, stderr
 from tttrain.cli.progress import Bar
 from tttrain.cli.table import print_table
 
@@ -48,6 +48,8 @@ def evaluate(
         report = evaluate_networks(
             networks, split, where, step=step, batch=batch, workers=workers, tell=bar.update
         )
+    for note in report["notes"]:
+        say(stderr(), f"note: {note}")
     if as_json:
         echo_json(report)
         return errors.OK
@@ -63,8 +65,9 @@ def evaluate(
     if agreed["clips"]:
         found = {**agreed["classes"], "all": agreed["overall"]}
         print_table(("class", "temporal consistency"), [(n, number(index)) for n, index in found.items()])
+    states = "; ".join(n.state() for n in networks)
     echo(
-        f"{report['samples']} samples, {report['windows']} windows; the most frequent class alone: "
+        f"{report['samples']} samples, {report['windows']} windows; {states}; the most frequent class alone: "
         f"{report['majority']:.1%}",
         where,
     )

@@ -42,19 +42,40 @@ class _Group(click.Group):
     ``ttprep`` has a group like this one; this package imports nothing of it.
     """
 
+    _trains = False
+
+    def _interruptible(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; whatever a library makes of ^C, it stays ^C."""
+        try:
+            return super().main(*args, **kwargs)
+        except Exception as error:
+            found = errors.interruption(error)
+            if found is None:
+                raise
+            raise found from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and note which it is for what is said when it is cancelled."""
+        found = super().resolve_command(ctx, args)
+        self._trains = found[0] in ("fit", "compare", "crossvalidate")
+        return found
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         prepare_streams()
         code: Any = errors.OK
         try:
-            code = super().main(*args, **kwargs)
+            code = self._interruptible(*args, **kwargs)
         except click.exceptions.Exit as e:
             code = e.exit_code
         except click.ClickException as e:
             e.show()
             code = USAGE
         except (KeyboardInterrupt, click.Abort):
-            echo("cancelled; finished epochs are kept, run again to go on", err=True)
+            kept = "finished epochs are kept, run again to go on" if self._trains else "run again"
+            echo(f"cancelled; {kept}", err=True)
             code = errors.CANCELLED
         except TrainError as e:
             echo(f"error: {e}", err=True)

@@ -20,6 +20,28 @@ VOTE, GAUSS = 150, 201
 SHORTEST = 30
 
 
+#: frames per second that these are meant for
+RATE = 120.0
+
+
+def windows_at(rate: float) -> tuple[int, int, int]:
+    """Return :data:`VOTE`, :data:`GAUSS` (odd) and :data:`SHORTEST` at a rate.
+
+    Parameters
+    ----------
+    rate : float
+        1/s; 0: unknown, taken for 120.
+
+    Examples
+    --------
+    >>> windows_at(119.88), windows_at(30)
+    ((150, 201, 30), (38, 51, 8))
+    """
+    scale = rate / RATE if rate > 0 else 1.0
+    odd = 2 * round((GAUSS * scale - 1) / 2) + 1
+    return max(1, round(VOTE * scale)), max(1, odd), max(1, round(SHORTEST * scale))
+
+
 @dataclass(frozen=True)
 class Stroke:
     """A detected or annotated interval.

@@ -19,15 +19,13 @@ from tttrain.data.view import reduce_area
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import mediaeval
 from tttrain.evaluation.decision_rules import (
-    GAUSS,
     NAMES,
-    SHORTEST,
-    VOTE,
     ClassScores,
     Stroke,
     decisions,
     spread,
     strokes,
+    windows_at,
 )
 from tttrain.evaluation.metrics import Detections, class_report, confusion_matrix, interval_report
 from tttrain.evaluation.trained_network import TrainedNetwork
@@ -167,9 +165,9 @@ def detect(
     split: str = "all",
     step: int = 1,
     batch: int = 10,
-    window: int = VOTE,
-    gauss_window: int = GAUSS,
-    shortest: int = SHORTEST,
+    window: int | None = None,
+    gauss_window: int | None = None,
+    shortest: int | None = None,
     tell: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Detect and classify strokes in whole videos and write the results.
@@ -186,9 +184,10 @@ def detect(
         Only videos with samples of this split.
     step, batch : int
         As for :func:`video_scores`.
-    window, gauss_window : int
-        Windows of vote and average, and of the Gaussian, along time; frames.
-    shortest : int
+    window, gauss_window : int, optional
+        Windows of vote and average, and of the Gaussian, along time; frames. Default: of each video's rate
+        (:func:`tttrain.evaluation.decision_rules.windows_at`).
+    shortest : int, optional
         Drop detections of fewer frames than this.
     tell : callable, optional
         Called with the video and the number of its windows done, and of all.
@@ -200,7 +199,7 @@ def detect(
         negative class and its precision, recall and F, and the interval scores; the strokes found;
         ``majority``: accuracy of always naming the most frequent class.
     """
-    if gauss_window % 2 == 0:
+    if gauss_window is not None and gauss_window % 2 == 0:
         raise TrainError(f"a Gaussian over {gauss_window} frames has no middle; take an odd number", USAGE)
     if network.view.method is not None:
         raise TrainError(
@@ -221,13 +220,19 @@ def detect(
         name = str(info.videos.name[video])
         said = partial(tell, name) if tell is not None else None
         scores = video_scores(network, video, step=step, batch=batch, tell=said)
-        labels = decisions(scores, window, gauss_window)
+        usual = windows_at(float(info.videos.fps[video]))
+        vote, gauss, least = (
+            u if given is None else given
+            for u, given in zip(usual, (window, gauss_window, shortest), strict=True)
+        )
+        labels = decisions(scores, vote, gauss)
         true = _frame_labels(info, video)
         expected = true_strokes(info, video)
         detail: dict[str, Any] = {"video": name, "frames": len(scores), "strokes": {}}
+        detail |= {"window": vote, "gauss_window": gauss, "shortest": least}
         for rule, predicted in labels.items():
             pooled[rule] += confusion_matrix(true, predicted, len(info.classes))
-            found = strokes(predicted, info.negative, shortest)
+            found = strokes(predicted, info.negative, least)
             intervals[rule].append(Detections(len(scores), expected, found))
             detail["strokes"][rule] = [
                 {"begin": s.begin, "end": s.end, "class": info.classes[s.label]} for s in found
@@ -239,11 +244,11 @@ def detect(
         _outputs(info, video, folder, scores, {"truth": true, **labels})
     report = {
         "step": step,
-        "window": window,
-        "gauss_window": gauss_window,
-        "shortest": shortest,
+        **{name: _common(details, name) for name in ("window", "gauss_window", "shortest")},
         "majority": _majority(pooled[NAMES[0]]),
         "classes": list(info.classes),
+        "state": {"epoch": network.epoch, "epochs": network.epochs},
+        "notes": network.notes(info.rows_of("all"), tests=False),
         "rules": {
             rule: {
                 **class_report(pooled[rule], info.classes, info.negative),
@@ -256,6 +261,12 @@ def detect(
     }
     owned.write_json(folder / "report.json", report)
     return report
+
+
+def _common(details: Sequence[dict[str, Any]], name: str) -> int | None:
+    """Return what is the same for all videos, None where it differs."""
+    values = {detail[name] for detail in details}
+    return int(values.pop()) if len(values) == 1 else None
 
 
 def _majority(matrix: NDArray[np.int64]) -> float | None:

@@ -175,6 +175,8 @@ def evaluate(
         "temporal_consistency": temporal_consistency(
             [s.windows.argmax(axis=1) for s in scored], true, info.classes
         ),
+        "states": [{"run": n.name, "epoch": n.epoch, "epochs": n.epochs} for n in networks],
+        "notes": list(dict.fromkeys(note for n in networks for note in n.notes(rows))),
         "decisions": {},
         "predictions": [],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -226,13 +226,7 @@ def _notes(
 ) -> Iterator[str]:
     """Yield what the reader of the curves must know."""
     network = one.scorer.network
-    info, record = network.info, network.record
-    if info.samples_digest == record.data.samples_digest:
-        trained = int(np.isin(rows, info.rows_of(record.config.train_split)).sum())
-    else:  # another file may hold the same videos
-        trained = int(np.isin(info.videos.sha256[info.samples.video[rows]], record.data.train_videos).sum())
-    if trained:
-        yield f"no test: {one.name} was trained on {trained} of the {len(rows)} samples, or on their videos"
+    yield from replace(network, name=one.name).notes(rows)
     if short:
         yield (
             f"{short} of {len(rows)} trials have fewer than {_longest(names)} frames from their start on; "

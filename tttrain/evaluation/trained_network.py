@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tttrain.data.dataset_file import DatasetInfo, read_info
@@ -16,9 +18,17 @@ from tttrain.data.view import View
 from tttrain.errors import TrainError
 from tttrain.evaluation.decision_rules import ClassScores
 from tttrain.models.outputs import probabilities
+from tttrain.training.checkpoint import Checkpoints
 from tttrain.training.device import autocast, set_precision
 from tttrain.training.memory import is_out_of_memory
-from tttrain.training.run_folder import RunRecord, load_best, read_run, view_of
+from tttrain.training.run_folder import (
+    RunRecord,
+    is_changed,
+    load_best,
+    read_run,
+    seen_in_training,
+    view_of,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,10 @@ class TrainedNetwork:
     view : View
     model : torch.nn.Module
     device : torch.device
+    name : str
+        Folder of the run, as it was named.
+    epoch, epochs : int
+        Epoch of the state that is used, and number of epochs done.
     """
 
     record: RunRecord
@@ -39,6 +53,37 @@ class TrainedNetwork:
     view: View
     model: nn.Module
     device: torch.device
+    name: str
+    epoch: int
+    epochs: int
+
+    def state(self) -> str:
+        """Say which state of the training is used."""
+        return f"state of epoch {self.epoch} of {self.epochs}"
+
+    def notes(self, rows: NDArray[np.intp], *, tests: bool = True) -> list[str]:
+        """Say what the reader of results on some samples must know.
+
+        Parameters
+        ----------
+        rows : array of int
+            Rows of ``/samples``.
+        tests : bool
+            The results are a test of the network.
+        """
+        found = []
+        if is_changed(self.record, self.info):
+            found.append(
+                f"{self.info.path} has other samples, labels or splits than those that "
+                f"{self.name} was trained on"
+            )
+        seen = seen_in_training(self.record, self.info, rows) if tests else 0
+        if seen:
+            found.append(
+                f"this is no test of {self.name}, which was trained on frames of {seen} of the "
+                f"{len(rows)} samples" + ("" if self.record.data.train_frames else ", or on their videos")
+            )
+        return found
 
     def preparer(self, window: tuple[int, int] | None = None) -> Preparer:
         """Return the preparer of its inputs; see :class:`tttrain.data.prepare.Preparer`."""
@@ -87,4 +132,6 @@ def open_network(folder: Path, record: RunRecord, info: DatasetInfo, device: tor
     """
     view = view_of(record, info)
     set_precision(device, record.config.precision)
-    return TrainedNetwork(record, info, view, load_best(folder, record, view, device), device)
+    epoch, epochs = Checkpoints(folder).epochs()
+    model = load_best(folder, record, view, device)
+    return TrainedNetwork(record, info, view, model, device, str(folder), epoch, epochs)

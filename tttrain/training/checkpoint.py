@@ -24,6 +24,7 @@ from tttrain.errors import TrainError
 POINTER = "checkpoint.json"
 KINDS = ("best", "last")
 _NAME = re.compile(r"(best|last)-[0-9]{5,9}\.pt")
+_DIGITS = re.compile(r"[0-9]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: what to do about a damaged run
 OVER = "restore it from a backup, or start the run over with `tttrain fit … --force`"
@@ -90,6 +91,11 @@ class Checkpoints:
             if path.name not in self.names.values():
                 path.unlink(missing_ok=True)
 
+    def epochs(self) -> tuple[int, int]:
+        """Return the epoch of the best state, and that of the last; 0 where there is none."""
+        best, last = (int(_DIGITS.findall(self.names.get(kind, "0"))[0]) for kind in KINDS)
+        return best, last
+
     def load(self, kind: str, device: torch.device, *, mmap: bool = False) -> dict[str, Any]:
         """Read a state.
 
@@ -139,7 +145,12 @@ class Checkpoints:
 
             def fill(file: IO[bytes]) -> None:
                 out = _Hashing(file)
-                torch.save(state, out)  # type: ignore[arg-type]
+                try:
+                    torch.save(state, out)  # type: ignore[arg-type]
+                except RuntimeError as error:  # of an archive that is not whole: it hides what cut it short
+                    if isinstance(error.__context__, KeyboardInterrupt | OSError):
+                        raise error.__context__ from None
+                    raise
                 self._digests = {**self._digests, name: out.digest.hexdigest()}
 
             atomic.write(self.folder / name, fill)

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tttrain import atomic, owned
@@ -55,6 +56,9 @@ class DataFacts(BaseModel):
         px; normalisation goes with the weights.
     train_videos : tuple of str
         sha256 of the videos with training samples: scores on these are not a test.
+    train_frames : dict of str to str
+        sha256 of a video → the frames of its training samples, ``"3:21 40:62"``; empty for runs that earlier
+        versions began.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -68,6 +72,7 @@ class DataFacts(BaseModel):
     joints: tuple[str, ...]
     flow_divisor: tuple[float, float]
     train_videos: tuple[str, ...]
+    train_frames: dict[str, str] = {}
 
 
 class RunRecord(BaseModel):
@@ -107,9 +112,48 @@ def make_record(config: RunConfig, info: DatasetInfo) -> RunRecord:
         joints=info.joints,
         flow_divisor=divisor,
         train_videos=tuple(sorted(set(info.videos.sha256[info.samples.video[rows]].tolist()))),
+        train_frames=_frames(info, rows),
     )
     software = {"torch": torch.__version__, "numpy": np.__version__, "h5py": h5py.__version__}
     return RunRecord(config=config, data=facts, software=software)
+
+
+def _frames(info: DatasetInfo, rows: NDArray[np.intp]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    samples = info.samples
+    for row in rows:
+        video = str(info.videos.sha256[samples.video[row]])
+        found.setdefault(video, []).append(f"{samples.begin[row]}:{samples.end[row]}")
+    return {video: " ".join(places) for video, places in sorted(found.items())}
+
+
+def is_changed(record: RunRecord, info: DatasetInfo) -> bool:
+    """Tell whether a dataset has other samples, labels or splits than a run was trained on."""
+    return info.samples_digest != record.data.samples_digest
+
+
+def seen_in_training(record: RunRecord, info: DatasetInfo, rows: NDArray[np.intp]) -> int:
+    """Count the samples that share frames of a video with samples that a run was trained on.
+
+    Of a run that an earlier version began, and of other samples, those are counted whose videos it saw.
+    """
+    facts, samples = record.data, info.samples
+    frames = facts.train_frames
+    if not frames:
+        if is_changed(record, info):
+            return int(np.isin(info.videos.sha256[samples.video[rows]], facts.train_videos).sum())
+        frames = _frames(info, info.rows_of(record.config.train_split))
+    spans = {
+        video: np.array([place.split(":") for place in places.split()], np.int64)
+        for video, places in frames.items()
+    }
+    count = 0
+    for row in rows:
+        known = spans.get(str(info.videos.sha256[samples.video[row]]))
+        if known is not None:
+            begin, end = int(samples.begin[row]), int(samples.end[row])
+            count += bool(((known[:, 0] < end) & (begin < known[:, 1])).any())
+    return count
 
 
 def as_begun(folder: Path, record: RunRecord) -> RunRecord:

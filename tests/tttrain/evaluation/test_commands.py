@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +166,32 @@ def test_evaluation_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     assert f"{report['majority']:.1%}" in shown
 
 
+def test_a_dataset_that_changed_since_the_training_is_noted(paths: Paths, tmp_path: Path) -> None:
+    data, reduced, _ = paths
+    out = ("--json", "-o", tmp_path / "e")
+    same = call("evaluate", reduced, *out)
+    assert "note:" not in same.stderr
+    assert json.loads(same.stdout)["notes"] == []
+    assert json.loads(same.stdout)["states"][0]["epochs"] == 30
+    other = tmp_path / "other.h5"
+    other.write_bytes(data.read_bytes())
+    with h5py.File(other, "a") as file:
+        split = file["samples/split"][:]
+        moved = np.flatnonzero((split == 0) & (file["samples/label"][:] >= 0))[:2]
+        split[moved] = 2
+        file["samples/split"][...] = split
+    changed = call("evaluate", reduced, "--dataset", other, *out)
+    report = json.loads(changed.stdout)
+    first, second = report["notes"]
+    assert "other samples, labels or splits than those that" in first
+    assert f"trained on frames of 2 of the {report['samples']} samples" in second
+    assert [f"note: {first}", f"note: {second}"] == changed.stderr.splitlines()
+    masks = call("attention", reduced, "--dataset", other, "--split", "test").stderr
+    assert masks.splitlines() == [f"note: {first}"]
+    epoch = report["states"][0]["epoch"]
+    assert f"state of epoch {epoch} of 30" in call("evaluate", reduced, "-o", tmp_path / "e").stdout
+
+
 def test_several_runs_decide_together(paths: Paths, tmp_path: Path) -> None:
     data, reduced, full = paths
     both = json.loads(call("evaluate", reduced, full, "--json", "-o", tmp_path / "both").stdout)
@@ -199,9 +227,27 @@ def test_detection_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
     assert (out / "video_1.png").read_bytes().startswith(b"\x89PNG")
     assert report["videos"][0]["trained_on"]
     again = ("detect", reduced, "-o", out, "--step", "9")
-    assert "note: no test, the network was trained on strokes of video_0.mp4" in call(*again).stderr
+    assert "note: this is no test: the network was trained on strokes of video_0.mp4" in call(*again).stderr
     other = write_dataset(tmp_path / "other.h5", videos=1, strokes=3, seed=9)
     assert "no test" not in call(*again, "--dataset", other).stderr
+
+
+def test_windows_of_a_detection_follow_the_rate_unless_they_are_given(paths: Paths, tmp_path: Path) -> None:
+    data, reduced, _ = paths
+    slow = tmp_path / "slow.h5"
+    slow.write_bytes(data.read_bytes())
+    with h5py.File(slow, "a") as file:
+        file["videos/fps"][...] = 30
+    words = ("detect", reduced, "--video", "video_1.mp4", "--step", "9", "--json", "-o", tmp_path / "d")
+    names = ("window", "gauss_window", "shortest")
+    fast = call(*words)
+    assert [json.loads(fast.stdout)[n] for n in names] == [150, 201, 30]
+    assert "rates" not in fast.stderr
+    scaled = call(*words, "--dataset", slow)
+    assert [json.loads(scaled.stdout)[n] for n in names] == [38, 51, 8]
+    assert "by the videos' rates, --window 38 --gauss-window 51 --shortest 8 (150" in scaled.stderr
+    given = call(*words, "--dataset", slow, "--window", "150", "--gauss-window", "201", "--shortest", "30")
+    assert json.loads(given.stdout)["rules"] == json.loads(fast.stdout)["rules"]
 
 
 def test_features_from_the_command_line(paths: Paths, tmp_path: Path) -> None:
@@ -364,6 +410,48 @@ def test_an_interrupt_says_that_the_run_can_go_on(
     monkeypatch.setattr(Trainer, "run", interrupted)
     result = call("fit", paths[0], tmp_path / "r", "--model", "pose", code=130)
     assert "run again to go on" in result.stderr
+
+
+def test_an_interrupt_within_the_writing_of_a_checkpoint_loses_nothing(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tttrain.training import checkpoint
+
+    fit = ("fit", paths[0], tmp_path / "r", "--model", "pose", "--schedule", "constant")
+    call(*fit, "--epochs", "1")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "r").glob("*.pt")}
+    real, writes = checkpoint._Hashing.write, 0
+
+    def interrupted(self: Any, data: Any) -> int:
+        nonlocal writes
+        writes += 1
+        if writes == 20:  # the middle of the archive, which torch then tries to close
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint._Hashing, "write", interrupted)
+        result = call(*fit, "--epochs", "2", code=130)
+    assert result.stderr.splitlines()[-1] == "cancelled; finished epochs are kept, run again to go on"
+    assert "Traceback" not in result.stderr
+    assert {p.name: p.read_bytes() for p in (tmp_path / "r").glob("*.pt")} == before
+    assert not list((tmp_path / "r").glob(".*.tmp"))
+    assert "going on after epoch 1 of 2" in call(*fit, "--epochs", "2").stderr
+
+
+@pytest.mark.parametrize("command", ["evaluate", "detect", "features"])
+def test_whatever_a_library_makes_of_an_interrupt_it_stays_one(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos")
+
+    monkeypatch.setattr("tttrain.evaluation.trained_network.load_network", interrupted)
+    words = ("3",) if command == "features" else ()
+    assert call(command, paths[1], *words, code=130).stderr.strip() == "cancelled; run again"
 
 
 def test_tttrain_needs_nothing_else_of_ttprep() -> None:

@@ -263,7 +263,7 @@ def test_what_the_reader_must_know_is_noted(paths: tuple[Path, Path, Path], repo
     assert "an offset of 1 px of a crop of 240 is 0.13 of its pixels" in said
     assert "no test" not in said
     seen = call("robustness", paths[1], "--split", "train", "--only", "missing-frames", "--repeat", "1")
-    assert "note: no test: run3 was trained on" in seen.stderr
+    assert "note: this is no test of run3, which was trained on" in seen.stderr
     out = call("robustness", paths[2], "--only", "missing-frames", "--repeat", "1", "--device", "cpu")
     assert "frames missing" in out.stdout
     assert "robustness.png" in out.stdout
