@@ -53,6 +53,7 @@ HINTS = (
     "look at the pictures; `tttrain fit {} RUN --model NAME` trains",
     "name your videos (and annotations) in it, then `ttprep plan{}` and `ttprep run{}`",
     "mend what failed and run again; what is done is kept",
+    "run again",  # after ^C
     "`tttrain fit {} RUN --model NAME` trains a network",
     "`ttprep preview {} -o preview.png` shows how it went; annotations give samples to train on",
     "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
