@@ -22,7 +22,8 @@ History = list[dict[str, Any]]
 
 def call(*args: object, code: int = 0) -> Result:
     """Run ``tttrain`` and expect an exit code; −1: any."""
-    result = CliRunner().invoke(main, [str(a) for a in args])
+    wide = {"COLUMNS": "200"}  # pytest-xdist sets 80, at which headings are folded
+    result = CliRunner().invoke(main, [str(a) for a in args], env=wide)
     assert code in (result.exit_code, -1), result.output
     return result
 
