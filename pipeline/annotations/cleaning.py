@@ -107,17 +107,11 @@ def clean(
     Cleaned
     """
     params = params or CleaningParams()
-    given = list(annotations)
-    read = sorted([*given, *unplaced], key=annotation_order)
-    # the reading has a finding about each video of the unplaced ones, with the lines
-    issues = [
-        Issue(a.file, a.line, "unknown-video", f"{a.begin}-{a.end}: there is no video {a.video!r}")
-        for a in given
-        if a.video not in videos
-    ]
+    read = sorted([*annotations, *unplaced], key=annotation_order)
+    issues: list[Issue] = []
     steps = [annotation_step("read", read, taxonomy)]
     known = [a for a in read if a.video in videos]
-    if len(known) < len(read):
+    if len(known) < len(read):  # the reading has a finding about each video, with the lines
         dropped = {"unknown-video": len(read) - len(known)}
         steps.append(annotation_step("of a known video", known, taxonomy, dropped))
     rules: list[tuple[str, Rule]] = [

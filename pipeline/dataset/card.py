@@ -54,8 +54,9 @@ def mark_of(path: Path) -> str:
 def _lines(summary: Summary, picture: Path, waterfall: dict[str, Any]) -> Iterator[str]:
     yield f"# {summary.path.stem}"
     yield ""
+    videos = len(set(summary.samples["video"]))
     yield (
-        f"{len(summary)} samples of {len(summary.videos['name'])} videos for the classification of strokes, "
+        f"{len(summary)} samples of {videos} videos for the classification of strokes, "
         "made by ttprep. Its format is described in docs/dataset-format.md of ttprep; reading it needs only "
         "h5py and hdf5plugin."
     )

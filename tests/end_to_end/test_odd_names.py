@@ -173,7 +173,10 @@ def test_linked_folders_hold_videos_and_annotations(tmp_path: Path) -> None:
     assert "data: left out: 1 link to folders searched already" in done.stderr
     report = as_json(ttprep("annotations", "labels", "--videos", "data", "--json", cwd=tmp_path))
     assert report["annotations"] == 1
-    assert report["notes"] == ["data: left out: 1 link to folders searched already"]
+    assert report["notes"] == [
+        "data: left out: 1 link to folders searched already",
+        "annotations: 1 of 2 videos have none: a.mp4",
+    ]
 
 
 def test_folders_with_nothing_usable_say_what_they_hold(tmp_path: Path) -> None:

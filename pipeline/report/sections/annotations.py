@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline.annotations import KINDS, Sample
+from pipeline.annotations import KINDS, NEGATIVE, Sample
 from pipeline.annotations.waterfall import UNNAMED
 from pipeline.planning.samples import SampleTable
 from pipeline.report.sections.agreement import agreements
@@ -116,7 +116,9 @@ class Annotated:
     def lanes(self, video: str, n: int) -> list[dict[str, Any]]:
         """Return the time lines of a video: samples, annotations of each annotator, events."""
         out = []
-        kept = [(Span(s.begin, s.end, s.label or NO_LABEL), "", False) for s in self.kept(video)]
+        # negatives overlap the strokes beside them, and are drawn below
+        below_first = sorted(self.kept(video), key=lambda s: s.label != NEGATIVE)
+        kept = [(Span(s.begin, s.end, s.label or NO_LABEL), "", False) for s in below_first]
         if kept:
             out.append(lane("samples", kept, n, self.hue))
         raw = self._raw.get(video, {})
