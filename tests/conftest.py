@@ -29,8 +29,23 @@ settings.register_profile(
 settings.load_profile("ttprep")
 
 
+#: files of few but long tests; begun last, one of them would keep a single core busy at the end
+FIRST = (
+    "tests/tttrain/training/test_full_size.py",
+    "tests/end_to_end/test_shared_disk.py",
+    "tests/tttrain/training/test_learning.py",
+    "tests/docs/test_tutorial.py",
+    "tests/end_to_end/test_train_demo.py",
+    "tests/end_to_end/test_robust.py",
+    "tests/end_to_end/test_bad_input.py",
+    "tests/end_to_end/test_machine.py",
+    "tests/pipeline/execution/test_cluster_messages.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of tests/slow.txt."""
+    """Mark the tests of tests/slow.txt, and put the longest files first."""
+    items.sort(key=lambda i: FIRST.index(f) if (f := i.nodeid.partition("::")[0]) in FIRST else len(FIRST))
     slow = slow_list.read()
     for item in items:
         name = item.nodeid.partition("[")[0]
