@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,10 @@ from tests.not_tested import missing
 from tests.support import slow_list
 
 Picture = NDArray[np.uint8]
+
+# a shell's background job ignores ^C, and so would every process that tests start and interrupt
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "ttprep",

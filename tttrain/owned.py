@@ -55,8 +55,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON, as :func:`write` does."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write JSON, as :func:`write` does; with escapes where a path has bytes that are no text."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        text = json.dumps(value, indent=2)
+    write_text(path, text + "\n")
 
 
 def write_checked_json(path: Path, value: dict[str, Any]) -> None:

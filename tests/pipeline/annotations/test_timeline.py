@@ -90,7 +90,9 @@ def test_durations_are_real() -> None:
     # 15 frames last half a second at first, and a whole one later
     result = clean(content.annotations, {"v.mp4": video}, TAXONOMIES["strokes"], CleaningParams())
     assert [(s.begin, s.end) for s in result.samples] == [(400, 415)]
-    assert [i.message for i in result.issues] == ["200-215 lasts 0.500 s, under 0.6 s"]
+    assert [i.message for i in result.issues] == [
+        "200-215 of v.mp4 (6.67-7.17 s) lasts 0.500 s, under cleaning.min_seconds, 0.6"
+    ]
 
 
 def test_events_of_openttgames_reach_as_far_in_seconds() -> None:

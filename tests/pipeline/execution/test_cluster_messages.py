@@ -12,12 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from pipeline.errors import OK, SOME_FAILED, UserError
-from pipeline.inputs.manifest import read_manifest
-from pipeline.planning.request import Request, Where
-from pipeline.run import run
+from pipeline.errors import OK, SOME_FAILED
 from tests.remedies.following import Says
 from tests.support.command_line import dask_cluster, ttprep, write_clip, write_manifest
 
@@ -82,26 +78,6 @@ def test_a_worker_that_does_not_see_a_video_is_named(folder: Path) -> None:
         )
         with worker(address):  # what the line says
             assert ttprep(*words, cwd=folder).returncode == OK
-
-
-def test_a_worker_that_is_paused_gets_a_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its memory is nearly full of what is imported: Dask gives it nothing to do."""
-    monkeypatch.setattr("pipeline.execution.stall_watch.PATIENCE", 3.0)
-    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE", "0.1")
-    manifest = read_manifest(folder / "data_manifest.yaml")
-
-    def run_there(address: str) -> int:
-        request = Request(manifest, folder / "s", (folder / "v",), ("frames",), where=Where(None, address))
-        return int(run(request, Console(quiet=True)).code)
-
-    with dask_cluster(workers=0) as (address, _):
-        with worker(address, "--memory-limit", "1GB"), pytest.raises(UserError) as caught:
-            run_there(address)
-        assert "is nearly full, so that Dask paused it; " in str(caught.value)
-        says = Says("with more memory each (`dask worker` with a larger --memory-limit and fewer")
-        says.of(str(caught.value))
-        with worker(address, "--memory-limit", "4GB"):  # what the line says
-            assert run_there(address) == OK
 
 
 def test_a_worker_out_of_memory_gets_a_remedy_for_a_cluster(folder: Path) -> None:
