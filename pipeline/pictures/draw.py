@@ -37,12 +37,24 @@ def flow_colours(flow: Array, largest: float) -> Picture:
     (H, W, 3) uint8
         RGB; white where nothing moves.
     """
+    return _coloured(flow, largest, 1)
+
+
+def flow_glow(flow: Array, largest: float) -> Picture:
+    """Colour a flow field so that it can be added to a picture: hue is the direction, light the length.
+
+    Parameters and result as :func:`flow_colours`, but black where nothing moves.
+    """
+    return _coloured(flow, largest, 2)
+
+
+def _coloured(flow: Array, largest: float, of_length: int) -> Picture:
+    """Colour by direction; ``of_length`` is the channel of HSV that shows the length."""
     vx, vy = flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32)
     length, angle = cv2.cartToPolar(vx, vy, angleInDegrees=True)
-    hsv = np.empty((*flow.shape[:2], 3), np.uint8)
+    hsv = np.full((*flow.shape[:2], 3), 255, np.uint8)
     hsv[..., 0] = angle / 2
-    hsv[..., 1] = np.clip(length / max(largest, 1e-6), 0, 1) * 255
-    hsv[..., 2] = 255
+    hsv[..., of_length] = np.clip(length / max(largest, 1e-6), 0, 1) * 255
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
 
 

@@ -108,7 +108,7 @@ class Sheet:
             (_swatch(ORANGE), "foreground's outline; region of interest, its centre"),
             (_swatch(GREEN), "skeleton of the player"),
             (_swatch(GREY), "others"),
-            (wheel(TEXT - 6), f"flow: the hue is the direction, full colour {self.largest:.1f} px a frame"),
+            (wheel(TEXT - 6), f"flow: the hue is the direction, full colour {self.largest:.1f} px per frame"),
         ]
         line, used = np.full((TEXT, width, 3), _DARK, np.uint8), 6
         for mark, text in said:

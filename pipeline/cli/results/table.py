@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def table(
     track: str, videos: tuple[str, ...], output: Path | None, store_root: Path | None, manifest: Path | None
 ) -> int:
-    """Write a track as a table, one row a frame.
+    """Write a track as a table, one row per frame.
 
     The headings name the units; px are pixels of the stored frame, time_s is the frame's time in the video.
     pose has a row for each person. VIDEO is a path, name or id; by default all videos of the manifest are

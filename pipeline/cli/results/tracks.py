@@ -1,4 +1,4 @@
-"""Results that are tracks, as rows of a table: one row a frame, units in the headings."""
+"""Results that are tracks, as rows of a table: one row per frame, units in the headings."""
 
 from __future__ import annotations
 

@@ -15,10 +15,9 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
-from pipeline.pictures.draw import Picture
+from pipeline.pictures.draw import flow_glow
 from pipeline.report.content.measures import BLOCK, Floats, picture_place
 from pipeline.report.content.results import Results
 from pipeline.report.folder import MARK, Folder
@@ -149,25 +148,3 @@ def _tile(layer: str, rows: Array, largest: float) -> Array:
     if layer == "mask":
         return np.where(rows > 0, 255, DIMMED).astype(np.uint8)[..., None]
     return rows
-
-
-def flow_glow(flow: Array, largest: float) -> Picture:
-    """Colour a flow field so that it can be added to a picture: hue is the direction, light the length.
-
-    Parameters
-    ----------
-    flow : (H, W, 2) float32
-        Displacements x, y in px.
-    largest : float
-        Length in px that gets full light.
-
-    Returns
-    -------
-    (H, W, 3) uint8
-        RGB; black where nothing moves.
-    """
-    length, angle = cv2.cartToPolar(flow[..., 0], flow[..., 1], angleInDegrees=True)
-    hsv = np.full((*flow.shape[:2], 3), 255, np.uint8)
-    hsv[..., 0] = angle / 2
-    hsv[..., 2] = np.clip(length / max(largest, 1e-6), 0, 1) * 255
-    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.pictures.draw import flow_glow
 from pipeline.planning.request import Request, Where
 from pipeline.report.build import Built
-from pipeline.report.content.film import flow_glow
 from pipeline.report.content.results import Results, open_results
 from pipeline.report.request import write_report
 from pipeline.run import run
