@@ -297,6 +297,8 @@ class Stage(Generic[P]):
         Parameters that only a summary over videos reads: no part of the key.
     bind : callable
         Parameters, the source's frame rate from the manifest or None → parameters for that source.
+    focus : str
+        The parameter, hidden, that takes the video's :class:`stages.focus.Focus`; empty: the stage has none.
     derive : callable or None
         Parameters, path given for them or None, whether a download is allowed → :class:`Derived`.
     hidden : tuple of str
@@ -324,6 +326,7 @@ class Stage(Generic[P]):
     unread: Callable[[P], Collection[str]] = lambda params: ()
     summary_only: tuple[str, ...] = ()
     bind: Callable[[P, float | None], P] = lambda params, fps: params
+    focus: str = ""
     derive: Callable[[P, Path | None, bool], Derived[P]] | None = None
     hidden: tuple[str, ...] = ()
     attrs: Callable[[P, VideoInfo], dict[str, Any]] = lambda params, info: {}
