@@ -250,8 +250,12 @@ def _cuboids(
     total = sum(p.total for p in places.values())
     nodes = {row: content.videos[row].nodes["cuboids"] for row in places}
     specs = list(_present("cuboids", content))
-    with store.reader(next(iter(nodes.values())).slot) as reader:
-        shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    if nodes:
+        with store.reader(next(iter(nodes.values())).slot) as reader:
+            shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    else:  # no video has a sample: the arrays are there, without rows
+        shapes = {spec.name: (0, *content.row_shape(spec)) for spec in specs}
+        compact = False
     small: list[tuple[str, h5py.Dataset]] = []
     chunked: list[tuple[str, h5py.Dataset]] = []
     for spec in specs:

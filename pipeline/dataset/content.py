@@ -17,9 +17,10 @@ from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
-from stages.base import VideoInfo
+from stages.base import ArraySpec, VideoInfo
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
+from stages.descriptor import JOINTS
 from store.text import valid_text
 
 #: arrays of /cuboids that are left out where the modality is switched off
@@ -99,6 +100,12 @@ class Content:
         """The facts of the first video; all videos have the same frame size."""
         return self.videos[0].info
 
+    def row_shape(self, spec: ArraySpec) -> tuple[int, ...]:
+        """Return the shape of one row of an array of the cuboids."""
+        width, height = self.cuboids.window(self.frame)
+        sizes = {"y": height, "x": width, "channel": 3, "component": 2, "joint": 1 + len(JOINTS)}
+        return tuple(sizes[axis] if axis in sizes else len(axis) for axis in spec.axes[1:])  # "xy", "xys"
+
 
 def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
     """Return every taxonomy that the manifest knows, by name, in a fixed order."""
@@ -127,7 +134,7 @@ def select_content(
     Raises
     ------
     UserError
-        Results are missing or out of date, or there is no sample.
+        Results are missing or out of date, or there is no sample and whole videos are not asked for.
     """
     usable: list[tuple[Source, dict[str, Planned]]] = []
     left_out: list[str] = []
@@ -151,12 +158,15 @@ def select_content(
     receipts = [(source, plan["frames"].receipt) for source, plan in usable]
     table = samples.for_videos([(s, r) for s, r in receipts if r is not None])
     annotations, cleaned, by_video = table.annotations, table.cleaned, table.by_video
-    if not any(by_video.values()):
+    if not any(by_video.values()) and not (manifest.untrimmed and usable):  # whole videos need no sample
         found = f"{len(annotations.annotations)} annotations were read, {len(annotations.issues)} findings"
         hint = "see `ttprep annotations`" if annotations.annotations else "list annotations in the manifest"
         if any(source.sample for source, _ in usable):
             hint = "trials and clips need a label, maybe a start frame too; see the notes of `ttprep plan`"
-        raise UserError(f"no sample to export ({found}); {hint}", FAILED)
+        if manifest.untrimmed:
+            raise UserError(f"no sample to export ({found}); {hint}", FAILED)
+        what = f"no sample to export ({found}; {hint})"
+        raise UserError(f"{what}; set `untrimmed: true`, run and export again for whole videos alone", FAILED)
     content_of = {p.as_posix(): s.sha256 for s, _ in usable for p in (s.path, *s.also)}
     videos = []
     for source, plan in usable:
