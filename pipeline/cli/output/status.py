@@ -120,8 +120,8 @@ def pose_summaries(overview: Overview, store: Store) -> dict[str, dict[str, Any]
         done = {p.node.stage.name: p.node for p in plan if p.state == "done"}
         if "descriptor" in done and plan[0].receipt is not None:
             with store.reader(done["descriptor"].slot) as reader:
-                fps = float(plan[0].receipt.attrs["fps"])
-                summary = summarise(reader.read("joints"), reader.read("n_poses"), fps)
+                fps, read = float(plan[0].receipt.attrs["fps"]), reader.read
+                summary = summarise(read("joints"), read("found"), read("n_poses"), fps)
             out[plan[0].node.source.name] = _without_nan(summary)
     return out
 
