@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from pipeline.annotations import SPLITS
+from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
@@ -356,6 +357,8 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
     more = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
     if any(v.source.group for v in videos):
         more["group"] = (TEXT, [v.source.group for v in videos])
+    if any(v.source.focus for v in videos):
+        more["focus"] = (TEXT, [name_of(v.source.focus) if v.source.focus else "" for v in videos])
     out.table(
         "videos",
         {

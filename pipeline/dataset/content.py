@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.annotations import NEGATIVE, TAXONOMIES, Action, Sample, Taxonomy, Waterfall
+from pipeline.annotations.players import view_name
 from pipeline.errors import FAILED, UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
@@ -31,7 +32,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Video:
-    """One video with its results.
+    """One video, or one player's view of it, with its results.
 
     Attributes
     ----------
@@ -123,7 +124,7 @@ def select_content(
     manifest : Manifest
     sources : iterable of Source
     plans : mapping of str to list of Planned
-        By the video's sha256, planned against the store as it is now.
+        By the id of the view, planned against the store as it is now.
     samples : SampleTable
         As planned.
 
@@ -140,7 +141,7 @@ def select_content(
     left_out: list[str] = []
     lacking: dict[str, list[str]] = {}
     for source in sorted(sources, key=lambda s: (shown_name(s, manifest), s.sha256)):
-        plan = {p.node.stage.name: p for p in plans[source.sha256]}
+        plan = {p.node.stage.name: p for p in plans[source.view_id]}
         failed = [p for p in plan.values() if p.state == "failed"]
         todo = [name for name, p in plan.items() if p.state != "done"]
         if failed:
@@ -157,8 +158,8 @@ def select_content(
         )
     receipts = [(source, plan["frames"].receipt) for source, plan in usable]
     table = samples.for_videos([(s, r) for s, r in receipts if r is not None])
-    annotations, cleaned, by_video = table.annotations, table.cleaned, table.by_video
-    if not any(by_video.values()) and not (manifest.untrimmed and usable):  # whole videos need no sample
+    annotations, cleaned, by_view = table.annotations, table.cleaned, table.by_view
+    if not any(by_view.values()) and not (manifest.untrimmed and usable):  # whole videos need no sample
         found = f"{len(annotations.annotations)} annotations were read, {len(annotations.issues)} findings"
         hint = "see `ttprep annotations`" if annotations.annotations else "list annotations in the manifest"
         if any(source.sample for source, _ in usable):
@@ -167,7 +168,7 @@ def select_content(
             raise UserError(f"no sample to export ({found}); {hint}", FAILED)
         what = f"no sample to export ({found}; {hint})"
         raise UserError(f"{what}; set `untrimmed: true`, run and export again for whole videos alone", FAILED)
-    content_of = {p.as_posix(): s.sha256 for s, _ in usable for p in (s.path, *s.also)}
+    view_of = {name: s.view_id for name, s in table.views.items()}
     videos = []
     for source, plan in usable:
         receipt = plan["frames"].receipt
@@ -178,9 +179,9 @@ def select_content(
                 shown_name(source, manifest),
                 video_info(receipt),
                 {name: p.node for name, p in plan.items()},
-                tuple(sorted(by_video.get(source.sha256, ()), key=lambda s: (s.begin, s.end))),
-                tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
-                table.facts[source.sha256].variable,
+                tuple(sorted(by_view.get(source.view_id, ()), key=lambda s: (s.begin, s.end))),
+                tuple(a for a in cleaned.actions if view_of.get(a.video) == source.view_id),
+                table.facts[source.view_id].variable,
             )
         )
     params = manifest.params(CUBOIDS)
@@ -201,7 +202,8 @@ def select_content(
 def shown_name(source: Source, manifest: Manifest) -> str:
     """Return a video's name for the dataset, free of this machine's folders."""
     path, home = source.path.resolve(), manifest.folder.resolve()
-    return valid_text(path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name)
+    name = path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+    return valid_text(view_name(name, source.view))
 
 
 def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:
@@ -209,7 +211,8 @@ def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:
     for video in videos:
         for name, node in video.nodes.items():
             values = node.params.model_dump(mode="json")
-            values.pop("fps", None)  # differs between videos; /videos has it
+            for own in ("fps", node.stage.focus):  # differ between videos; /videos has them
+                values.pop(own, None)
             stages.setdefault(name, values)
     return {
         "stages": dict(sorted(stages.items())),
