@@ -8,14 +8,10 @@ from dataclasses import dataclass, replace
 from pipeline.annotations.parsing.focus import read_focus
 from pipeline.annotations.parsing.text import shown
 from pipeline.annotations.records import Annotation, Issue, VideoFacts
+from pipeline.discovery import view_name
 
 #: lines that a finding names
 _PLACES = 8
-
-
-def view_name(video: str, player: str) -> str:
-    """Return what a player's view of a video is called; an empty player means the video itself."""
-    return f"{video} ({player})" if player else video
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.annotations import NEGATIVE, TAXONOMIES, Action, Sample, Taxonomy, Waterfall
-from pipeline.annotations.players import view_name
+from pipeline.discovery import view_name
 from pipeline.errors import FAILED, UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest

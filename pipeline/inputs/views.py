@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.annotations.parsing.focus import name_of
-from pipeline.discovery import on_disk
+from pipeline.discovery import on_disk, view_name
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from stages.focus import Focus
@@ -64,7 +64,12 @@ def views_of(sources: Iterable[Source]) -> tuple[list[Source], list[str]]:
             label = source.label if not source.sample or name in played else ""
             views.append(
                 replace(
-                    source, name=f"{source.name} ({name})", player=name, view=name, focus=focus, label=label
+                    source,
+                    name=view_name(source.name, name),
+                    player=name,
+                    view=name,
+                    focus=focus,
+                    label=label,
                 )
             )
     return views, notes
@@ -75,5 +80,5 @@ def hinted(source: Source, focus: Focus) -> Source:
     text = name_of(focus)
     view = f"{source.view}, {text}" if source.view else text
     return replace(
-        source, name=f"{source.video} ({view})", view=view, focus=focus, hinted=True, sample="", label=""
+        source, name=view_name(source.video, view), view=view, focus=focus, hinted=True, sample="", label=""
     )

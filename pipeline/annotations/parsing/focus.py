@@ -22,7 +22,10 @@ def read_focus(value: Any) -> Focus:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise ValueError(f"{value.strip()[:40]!r} is no list of numbers; see docs/focus.md") from None
+            what = repr(value.strip()[:40])
+            raise ValueError(
+                f"{what} is no list of numbers; give [left, top, right, bottom] in 0 to 1"
+            ) from None
     if not isinstance(value, str | list | tuple | dict | Focus):
         value = str(value)
     try:
