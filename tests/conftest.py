@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
+from tests import slow_list
 from tests.not_tested import missing
-from tests.support import slow_list
 
 Picture = NDArray[np.uint8]
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from ttprep_docs.pages import REFERENCE, ROOT_PAGES
 
-from tests.support import ROOT, slow_list
+from tests import slow_list
+from tests.support import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
 CODE = ("pipeline", "stages", "store", "tttrain", "ttdemo", "docs")

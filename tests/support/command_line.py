@@ -17,6 +17,8 @@ from typing import Any
 import av
 import numpy as np
 
+from tests.support import forks
+
 #: cheap parameters: the pipeline's own work is what is tested, not the flow's quality
 FAST = """\
 modalities: [rgb, flow]
@@ -61,10 +63,14 @@ def ttprep(
 ) -> Any:
     """Run the command line in a process of its own (``under`` another command); output decoded."""
     variables = {**os.environ, "TTPREP_POSENET_WEIGHTS": "", "COLUMNS": "200", **(env or {})}
-    done = subprocess.run(
-        [*under, COMMAND, *map(str, words)],
-        capture_output=True, text=True, cwd=cwd, env=variables, timeout=240, check=False,
-    )  # fmt: skip
+    arguments = [*map(str, words)]
+    if under or not forks.serves(variables):
+        done = subprocess.run(
+            [*under, COMMAND, *arguments],
+            capture_output=True, text=True, cwd=cwd, env=variables, timeout=240, check=False,
+        )  # fmt: skip
+    else:
+        done = forks.run(arguments, cwd or Path.cwd(), variables, timeout=240)
     assert "Traceback" not in done.stderr, done.stderr
     assert "Traceback" not in done.stdout, done.stdout
     return done

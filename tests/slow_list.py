@@ -1,6 +1,6 @@
 """Writes tests/slow.txt, the list of long tests, from what a run of the whole suite took.
 
-Usage, on a machine that does nothing else: ``pytest -n 2 --durations=0 | python -m tests.support.slow_list``.
+Usage, on a machine that does nothing else: ``pytest -n 2 --durations=0 | python -m tests.slow_list``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST_SECONDS = 1.5
 _LINE = re.compile(r"^(\d+\.\d+)s (?:setup|call|teardown) +(tests/\S+?\.py::[^\s\[]+)")
 _HEAD = """\
 # Long tests, one function or file per line; conftest.py marks them `slow`.
-# Made by `pytest -n 2 --durations=0 | python -m tests.support.slow_list`.
+# Made by `pytest -n 2 --durations=0 | python -m tests.slow_list`.
 """
 
 
