@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from pipeline.annotations import SPLITS
+from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
@@ -28,7 +29,7 @@ from stages.base import Array, ArraySpec
 from stages.descriptor import JOINTS
 from stages.registry import registry
 from stages.statistics import STAGE as STATISTICS
-from stages.statistics import StatisticsParams, summarise
+from stages.statistics import summarise
 from store import Column, DamagedError, FeatureReader, Store
 from store.receipt import check_file
 
@@ -250,8 +251,12 @@ def _cuboids(
     total = sum(p.total for p in places.values())
     nodes = {row: content.videos[row].nodes["cuboids"] for row in places}
     specs = list(_present("cuboids", content))
-    with store.reader(next(iter(nodes.values())).slot) as reader:
-        shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    if nodes:
+        with store.reader(next(iter(nodes.values())).slot) as reader:
+            shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    else:  # no video has a sample: the arrays are there, without rows
+        shapes = {spec.name: (0, *content.row_shape(spec)) for spec in specs}
+        compact = False
     small: list[tuple[str, h5py.Dataset]] = []
     chunked: list[tuple[str, h5py.Dataset]] = []
     for spec in specs:
@@ -346,12 +351,13 @@ def _one_untrimmed(
 
 def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> None:
     videos = content.videos
-    nowhere = Place(-1, 0, 0)
-    places = [whole.get(row, nowhere) for row in range(len(videos))]
+    places = [whole.get(row, Place(-1, 0, 0)) for row in range(len(videos))]
     uneven = any(v.variable for v in videos)  # files without such a video are what they were before
     more = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
     if any(v.source.group for v in videos):
         more["group"] = (TEXT, [v.source.group for v in videos])
+    if any(v.source.focus for v in videos):
+        more["focus"] = (TEXT, [name_of(v.source.focus) if v.source.focus else "" for v in videos])
     out.table(
         "videos",
         {
@@ -368,16 +374,17 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
 
 
 def _statistics(out: Hdf5Writer, store: Store, content: Content, splits: Mapping[str, str]) -> None:
-    maxima, training = [], []
-    params = StatisticsParams()
+    maxima: dict[str, Array] = {}  # by key: players of one video share its flow
+    training: set[str] = set()
+    params = STATISTICS.typed(content.videos[0].nodes["statistics"].params)
     for video in content.videos:
         node = video.nodes["statistics"]
-        params = STATISTICS.typed(node.params)
-        with ExitStack() as stack:
-            maxima.append(VerifiedReaders(store, stack).open(node).read("flow_max"))
-        training.append(any(splits[s.id] == SPLITS[0] for s in video.samples))
-    every = summarise(maxima, params)
-    train = summarise([m for m, used in zip(maxima, training, strict=True) if used], params)
+        if node.key not in maxima:
+            with ExitStack() as stack:
+                maxima[node.key] = VerifiedReaders(store, stack).open(node).read("flow_max")
+        training |= {node.key for s in video.samples if splits[s.id] == SPLITS[0]}
+    every = summarise(maxima.values(), params)
+    train = summarise([m for key, m in maxima.items() if key in training], params)
     group = out.h5.create_group("statistics")
     out.attrs(
         group,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.annotations import KINDS, NEGATIVE, Sample
 from pipeline.annotations.waterfall import UNNAMED
+from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
 from pipeline.report.sections.agreement import agreements
 from pipeline.report.sections.detections import Span
@@ -85,6 +86,11 @@ def lane(
     return {"title": readable(title), "spans": shown}
 
 
+def _whose(source: Source, player: str) -> tuple[str, str]:
+    """Return what annotations are found by: the video, with the player where it has several."""
+    return source.sha256, player if source.players else ""
+
+
 class Annotated:
     """The annotations of a set of videos, found by video.
 
@@ -95,33 +101,36 @@ class Annotated:
 
     def __init__(self, samples: SampleTable) -> None:
         self._samples = samples
-        places = {p.as_posix(): s.sha256 for s, _ in samples.videos for p in (s.path, *s.also)}
-        self._raw: dict[str, dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        places = {p.as_posix(): s for s, _ in samples.videos for p in (s.path, *s.also)}
+        self._raw: dict[tuple[str, str], dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
         self._events: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for a in samples.annotations.annotations:
             if a.video in places:
                 span = Span(a.begin, a.end, a.label or NO_LABEL)
-                self._raw[places[a.video]][a.annotator or UNNAMED].append(span)
+                source = places[a.video]
+                named = {name.casefold(): name for name in source.players}
+                player = named.get(a.player.casefold()) or named.get(a.focus.casefold()) or ""
+                self._raw[_whose(source, player)][a.annotator or UNNAMED].append(span)
         for e in samples.annotations.events:
             if e.video in places:
-                self._events[places[e.video]].append((e.frame, e.name))
+                self._events[places[e.video].sha256].append((e.frame, e.name))
         colours = class_hues(samples)
         view = samples.manifest.view
         self.hue = lambda label: colours.get(view.class_of(label) or "", 300)
 
-    def kept(self, video: str) -> Sequence[Sample]:
-        """Return the samples of a video, by its sha256."""
-        return self._samples.by_video.get(video, ())
+    def kept(self, view: str) -> Sequence[Sample]:
+        """Return the samples of a view of a video, by its id."""
+        return self._samples.by_view.get(view, ())
 
-    def lanes(self, video: str, n: int) -> list[dict[str, Any]]:
-        """Return the time lines of a video: samples, annotations of each annotator, events."""
-        out = []
+    def lanes(self, source: Source, n: int) -> list[dict[str, Any]]:
+        """Return the time lines of a view: its samples; the video's annotations by annotator, and events."""
+        out, video = [], source.sha256
         # negatives overlap the strokes beside them, and are drawn below
-        below_first = sorted(self.kept(video), key=lambda s: s.label != NEGATIVE)
+        below_first = sorted(self.kept(source.view_id), key=lambda s: s.label != NEGATIVE)
         kept = [(Span(s.begin, s.end, s.label or NO_LABEL), "", False) for s in below_first]
         if kept:
             out.append(lane("samples", kept, n, self.hue))
-        raw = self._raw.get(video, {})
+        raw = self._raw.get(_whose(source, source.player), {})
         people = sorted(raw, key=lambda who: (-len(raw[who]), who))
         for who in people[:PEOPLE]:
             title = "annotations" if who == UNNAMED and len(people) == 1 else f"by {who}"
@@ -134,16 +143,16 @@ class Annotated:
             out.append(lane("events", events, n, self.hue))
         return out
 
-    def rows(self, video: str) -> list[tuple[Span, str]]:
-        """Return what the table of a video lists, and whose it is: samples, and annotations that are none."""
+    def rows(self, source: Source) -> list[tuple[Span, str]]:
+        """Return what the table of a view lists, and whose it is: samples, and annotations that are none."""
         kept = [
             (Span(s.begin, s.end, s.label or NO_LABEL), ", ".join(s.annotators) or "sample")
-            for s in self.kept(video)
+            for s in self.kept(source.view_id)
         ]
         known = {(s.begin, s.end, s.label) for s, _ in kept}
         raw = [
             (span, f"{who}, annotation only")
-            for who, spans in self._raw.get(video, {}).items()
+            for who, spans in self._raw.get(_whose(source, source.player), {}).items()
             for span in spans
             if (span.begin, span.end, span.label) not in known
         ]
