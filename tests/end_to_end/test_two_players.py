@@ -164,6 +164,15 @@ def test_each_sample_is_round_its_own_player(here: Project) -> None:
             assert (x < SIZE[0] / 2).all() if "anna" in name else (x > SIZE[0] / 2).all()
 
 
+def test_the_card_counts_a_video_once(here: Project) -> None:
+    card = Path("d.md").read_text()
+    assert " samples of 1 videos " in card
+    hours = here.match.n_frames / float(here.match.fps) / 3600
+    assert f"| hours of video | {hours:.3f} |" in card
+    with h5py.File("d.h5") as file:
+        assert file["statistics"].attrs["fields"] == here.match.n_frames - 1
+
+
 def test_frames_are_labelled_by_the_strokes_of_the_player(here: Project) -> None:
     with h5py.File("d.h5") as file:
         classes = json.loads(file.attrs["classes"])

@@ -40,7 +40,14 @@ def name_of(focus: Focus) -> str:
     if focus.follow:
         return AUTO if focus.follow == "most" else f"{AUTO}-{focus.follow}"
     word = next((word for word, box in HALVES.items() if box == focus.box), "")
-    return word or json.dumps([float(f"{v:g}") for v in focus.box] if focus.box else focus.polygon)
+    return word or json.dumps(_short(focus.box or focus.polygon))
+
+
+def _short(value: Any) -> Any:
+    """Return numbers as people write them: 1, not 1.0."""
+    if isinstance(value, tuple):
+        return [_short(part) for part in value]
+    return int(value) if value == int(value) else value
 
 
 def picked(own: Focus | None, column: str, player: str) -> Focus | None:
