@@ -134,8 +134,9 @@ def select_content(
     lacking: dict[str, list[str]] = {}
     for source in sorted(sources, key=lambda s: (shown_name(s, manifest), s.sha256)):
         plan = {p.node.stage.name: p for p in plans[source.sha256]}
-        failed = [p for p in plan.values() if p.state == "failed"]
-        todo = [name for name, p in plan.items() if p.state != "done"]
+        needed = {name: p for name, p in plan.items() if not p.node.stage.judges}
+        failed = [p for p in needed.values() if p.state == "failed"]
+        todo = [name for name, p in needed.items() if p.state != "done"]
         if failed:
             left_out.append(f"{shown_name(source, manifest)}: {failed[0].node.stage.name} failed")
         elif todo:
