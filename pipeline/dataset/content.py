@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
+from pipeline.planning.quality.flagged import Flagged, divide
+from pipeline.planning.quality.judging import Judged
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
@@ -77,6 +79,8 @@ class Content:
         Of the stages, by name, of cleaning and of splits.
     left_out : tuple of str
         One line per video that failed.
+    flagged : Flagged
+        What is known against videos and samples; not part of the file.
     """
 
     videos: tuple[Video, ...]
@@ -88,6 +92,7 @@ class Content:
     waterfall: Waterfall
     parameters: Mapping[str, Any]
     left_out: tuple[str, ...]
+    flagged: Flagged = field(default_factory=Flagged)
 
     @property
     def samples(self) -> list[tuple[int, Sample]]:
@@ -107,7 +112,13 @@ def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
 
 
 def select_content(
-    manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, list[Planned]], samples: SampleTable
+    manifest: Manifest,
+    sources: Iterable[Source],
+    plans: Mapping[str, list[Planned]],
+    samples: SampleTable,
+    judged: Judged | None = None,
+    *,
+    without_flagged: bool = False,
 ) -> Content:
     """Select what a dataset of these videos holds: those without a failure, their samples and labels.
 
@@ -119,6 +130,10 @@ def select_content(
         By the video's sha256, planned against the store as it is now.
     samples : SampleTable
         As planned.
+    judged : Judged, optional
+        What is known against videos and samples.
+    without_flagged : bool
+        Whether samples with a flag are left out.
 
     Returns
     -------
@@ -158,6 +173,13 @@ def select_content(
         if any(source.sample for source, _ in usable):
             hint = "trials and clips need a label, maybe a start frame too; see the notes of `ttprep plan`"
         raise UserError(f"no sample to export ({found}); {hint}", FAILED)
+    by_video, flagged = divide(by_video, judged or Judged(), without=without_flagged)
+    if not any(by_video.values()):
+        raise UserError(
+            f"no sample to export: {flagged.text()}; `ttprep status` says what is wrong with the videos, "
+            "and `quality:` in the manifest sets the limits",
+            FAILED,
+        )
     content_of = {p.as_posix(): s.sha256 for s, _ in usable for p in (s.path, *s.also)}
     videos = []
     for source, plan in usable:
@@ -168,7 +190,7 @@ def select_content(
                 source,
                 shown_name(source, manifest),
                 video_info(receipt),
-                {name: p.node for name, p in plan.items()},
+                {name: p.node for name, p in plan.items() if not p.node.stage.judges},
                 tuple(sorted(by_video.get(source.sha256, ()), key=lambda s: (s.begin, s.end))),
                 tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
                 table.facts[source.sha256].variable,
@@ -186,6 +208,7 @@ def select_content(
         waterfall=cleaned.waterfall,
         parameters=_parameters(manifest, videos),
         left_out=tuple(left_out),
+        flagged=flagged,
     )
 
 

@@ -31,7 +31,7 @@ class Quality(BaseModel):
         0.9, ge=0, le=1, description="share of the time in which nothing moves, at least"
     )
     no_person: float | None = Field(0.2, ge=0, le=1, description="share of frames with a pose below")
-    few_poses: float | None = Field(0.7, ge=0, le=1, description="share of frames with a pose below")
+    few_poses: float | None = Field(0.5, ge=0, le=1, description="share of frames with a pose below")
     roi_far_from_pose: float | None = Field(
         0.6, ge=0, le=1, description="share of the poses that the crop round the ROI shows, below"
     )
@@ -42,7 +42,7 @@ class Quality(BaseModel):
         None, ge=0, le=1, description="share of frames whose crop touches the border, at least"
     )
     person_changes: float | None = Field(
-        1.0, gt=0, description="changes of the person a second at least, and six in all"
+        0.7, gt=0, description="changes of the person a second at least, and six in all"
     )
     person_rests: float | None = Field(
         0.08, ge=0, le=1, description="share of the pixels at the person that move, below"
@@ -51,7 +51,7 @@ class Quality(BaseModel):
         0.95, ge=0, le=1, description="share of the moving pixels outside the focus, at least"
     )
     copy_of: float | None = Field(
-        0.6, gt=0, le=1, description="correlation of what changes in two videos, at least"
+        0.85, gt=0, le=1, description="correlation of what changes in two videos, at least"
     )
 
     @model_validator(mode="before")

@@ -81,7 +81,7 @@ class Rule:
 
 #: where there is no picture, or nothing in it, nothing more can be told
 _EMPTY = ("black", "nothing_moves")
-_NOBODY = (*_EMPTY, "no_person", "few_poses")
+_NOBODY = (*_EMPTY, "dark", "blurred", "no_person", "few_poses")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "few_poses", "found", False, "a person is found in {:.0%} of the frames",
-        "film players larger and whole, or set `stages: {pose: {source: original}}`", ("black", "no_person"),
+        "film players larger and whole, or set `stages: {pose: {source: original}}`", ("black", "dark", "no_person"),
     ),
     Rule(
         "roi_far_from_pose", "shown", False,

@@ -63,6 +63,7 @@ def judge(
     store: Store | None,
     limits: Quality,
     samples: Mapping[str, Sequence[Sample]] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Judged:
     """Compare the measures in the store with the limits.
 
@@ -74,6 +75,8 @@ def judge(
     limits : Quality
     samples : mapping of str to list of Sample, optional
         Video → its samples; default: none is judged.
+    names : mapping of str to str, optional
+        Video → what it is called; default: as its user calls it.
     """
     found = {
         video: (p, plan[0].receipt)
@@ -81,7 +84,7 @@ def judge(
         for p in plan
         if p.node.stage is STAGE and p.state == "done"
     }
-    names = {video: plan[0].node.source.name for video, plan in plans.items() if plan}
+    names = names or {video: plan[0].node.source.name for video, plan in plans.items() if plan}
     videos: dict[str, tuple[Flag, ...]] = {}
     moments: dict[str, list[dict[str, Any]]] = {}
     for video, (planned, _) in found.items():
