@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, Params, Result, Stage, StageError, VideoInfo
+from stages.focus import Focus, pixels_of
+from stages.people.following import FOLLOWED, followed, followed_input
 
 
 class RoiParams(Params):
@@ -27,6 +29,9 @@ class RoiParams(Params):
     region: tuple[float, float, float, float] | None = Field(
         None, description="[left, top, right, bottom]: where the player is, in shares of the frame; null: all"
     )
+    focus: Focus | None = Field(
+        None, description="where the player of this video is; the pipeline fills it in"
+    )
 
     @field_validator("region")
     @classmethod
@@ -41,19 +46,52 @@ class RoiParams(Params):
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the region out where there is none: keys of stores made before it existed stay the same."""
+        """Leave out what is not there: keys of stores made before it existed stay the same."""
         values: dict[str, Any] = handler(self)
-        if values.get("region") is None:
-            values.pop("region", None)
+        for name in ("region", "focus"):
+            if values.get(name) is None:
+                values.pop(name, None)
         return values
 
 
-def pixels_of(params: RoiParams, width: int, height: int) -> tuple[slice, slice]:
-    """Return the rows and columns of the region, at least one of each."""
-    left, top, right, bottom = params.region or (0.0, 0.0, 1.0, 1.0)
-    columns, rows = ((int(a * n), max(int(a * n) + 1, round(b * n)))
-                     for a, b, n in ((left, right, width), (top, bottom, height)))  # fmt: skip
-    return slice(*rows), slice(*columns)
+Place = tuple[slice, slice, NDArray[np.bool_] | None]
+
+
+def place_of(params: RoiParams, width: int, height: int) -> Place:
+    """Return where motion is looked at: rows, columns and, for a polygon, which pixels of these.
+
+    Raises
+    ------
+    StageError
+        Where the focus lies outside the region.
+    """
+    rows, columns = pixels_of(params.region, width, height)
+    focus = params.focus
+    if focus is None or focus.follow:
+        return rows, columns, None
+    inside = focus.mask(width, height)[rows, columns]
+    filled = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
+    if not len(filled[0]):
+        raise StageError(
+            "the focus of this video lies outside stages.roi.region",
+            "remove the region from the manifest, or move the focus into it",
+        )
+    (top, bottom), (left, right) = ((int(part[0]), int(part[-1]) + 1) for part in filled)
+    inside = inside[top:bottom, left:right]
+    return (
+        slice(rows.start + top, rows.start + bottom),
+        slice(columns.start + left, columns.start + right),
+        None if inside.all() else inside,
+    )
+
+
+def middle_of(params: RoiParams, width: int, height: int) -> tuple[float, float]:
+    """Return the mean (x, y) of the pixels at which motion is looked at, px."""
+    rows, columns, inside = place_of(params, width, height)
+    if inside is None:
+        return (columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2
+    y, x = np.nonzero(inside)
+    return columns.start + float(x.mean()), rows.start + float(y.mean())
 
 
 def clamp(u: NDArray[np.float64], size: float, extent: float) -> NDArray[np.float64]:
@@ -66,7 +104,7 @@ def clamp(u: NDArray[np.float64], size: float, extent: float) -> NDArray[np.floa
     return np.maximum(np.minimum(u, extent - size / 2), size / 2)
 
 
-def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
+def raw_centre(flow: Array, params: RoiParams, boxes: Array | None = None) -> NDArray[np.float64]:
     """The unsmoothed centre for each flow field [3S §2.2, eq. 1].
 
     Parameters
@@ -74,22 +112,29 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
     flow : (n, H, W, 2) real
         Masked flow, any scale: only zero or not, and the place of the maximum, matter.
     params : RoiParams
+    boxes : (n, 4) float, optional
+        left, top, right, bottom, px: of each field, only what lies in its box is looked at.
 
     Returns
     -------
     (n, 2) float64
-        x, y in px of the frame; NaN for a field that is zero everywhere in the region.
+        x, y in px of the frame; NaN for a field that is zero wherever motion is looked at.
     """
     height, width = flow.shape[1:3]
-    inside = pixels_of(params, width, height)
+    place = place_of(params, width, height)
     # wide enough for |-32768| + |-32768|
     wide = np.float32 if np.issubdtype(flow.dtype, np.floating) else np.int32
-    ys, xs = (np.arange(n)[part] for n, part in zip((height, width), inside, strict=True))
     fastest, mean = np.full((len(flow), 2), np.nan), np.full((len(flow), 2), np.nan)
     for t, whole in enumerate(flow):
-        field = whole[inside]
+        rows_seen, columns_seen, mask = place if boxes is None else _within(place, boxes[t])
+        ys, xs = np.arange(height)[rows_seen], np.arange(width)[columns_seen]
+        if not (len(ys) and len(xs)):
+            continue
+        field = whole[rows_seen, columns_seen]
         speed = np.abs(field[..., 0], dtype=wide)
         speed += np.abs(field[..., 1], dtype=wide)
+        if mask is not None:
+            speed *= mask
         moving = (speed != 0).view(np.uint8)
         # the mean position needs no list of the pixels, only how many there are in each column and row
         columns = cv2.reduce(moving, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
@@ -104,6 +149,17 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
         at_max, at_mean = clamp(fastest[:, axis], crop, extent), clamp(mean[:, axis], crop, extent)
         out[:, axis] = params.alpha * at_max + (1 - params.alpha) * at_mean
     return out
+
+
+def _within(place: Place, box: Array) -> Place:
+    """The part of a place that lies in a box; rows or columns may be none."""
+    rows, columns, _ = place
+    left, top, right, bottom = (int(edge) for edge in (*np.floor(box[:2]), *np.ceil(box[2:])))
+    return (
+        slice(max(rows.start, top), max(rows.start, min(rows.stop, bottom + 1))),
+        slice(max(columns.start, left), max(columns.start, min(columns.stop, right + 1))),
+        None,
+    )
 
 
 def kernel(params: RoiParams, fps: float) -> NDArray[np.float64]:
@@ -165,7 +221,7 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
     Parameters
     ----------
     blocks : iterator of Block
-        ``flow.flow`` (pairs, H, W, 2), masked, in order.
+        ``flow.flow`` (pairs, H, W, 2), masked, in order; where somebody is followed, his boxes.
     params : RoiParams
     info : VideoInfo
 
@@ -175,12 +231,16 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
         One, after the last block: ``centre`` (frames, 2) float32, ``raw`` (frames, 2) float32, ``moving``
         (frames,) uint8. The last frame has no pair of its own and holds the centre before it.
     """
-    tracks = [raw_centre(block.rows("flow.flow"), params) for block in blocks]
+    tracks, middle = [], middle_of(params, info.width, info.height)
+    for block in blocks:
+        boxes = followed(block, params.focus, "box")
+        if boxes is not None and block.start == 0 and len(boxes):
+            middle = float(boxes[0, [0, 2]].mean()), float(boxes[0, [1, 3]].mean())
+        tracks.append(raw_centre(block.rows("flow.flow"), params, boxes))
     raw = np.full((info.n_frames, 2), np.nan)
     found = np.concatenate([np.zeros((0, 2)), *tracks])
     raw[: len(found)] = found
-    rows, columns = pixels_of(params, info.width, info.height)
-    held = hold(raw, ((columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2))
+    held = hold(raw, middle)
     ends: Literal["edge", "reflect"] = "reflect" if params.smoothing == "reflected" else "edge"
     centre = smooth(held, kernel(params, float(info.fps)), ends)
     yield Result(
@@ -197,12 +257,15 @@ STAGE = Stage(
     version=2,
     title="smoothed region-of-interest track",
     params=RoiParams,
-    inputs=("flow.flow",),
+    inputs=("flow.flow", *FOLLOWED["box"]),
+    reads=lambda params: ("flow.flow", *followed_input(params.focus, "box")),
     outputs=(
         ArraySpec("centre", "float32", ("frame", "xy"), "px", description="smoothed ROI centre"),
         ArraySpec("raw", "float32", ("frame", "xy"), "px", description="ROI centre before smoothing"),
         ArraySpec("moving", "uint8", ("frame",), description="1 = the frame's own flow gave the raw centre"),
     ),
     compute=compute,
+    focus="focus",
+    hidden=("focus",),
     attrs=lambda params, info: {"smoothing_taps": len(kernel(params, float(info.fps)))},
 )

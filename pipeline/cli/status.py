@@ -44,7 +44,7 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
     store = Store.open(request.store_root)
     overview = survey(request, store, stderr())
     rates = frame_rates(overview, store)
-    judged = judge(overview.plans, store, request.manifest.quality, overview.samples.by_video)
+    judged = judge(overview.plans, store, request.manifest.quality, overview.samples.by_view)
     found = pose_summaries(overview, store) if poses else {}
     if as_json:
         rows = {

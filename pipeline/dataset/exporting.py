@@ -160,7 +160,7 @@ def export(
     store : Store
     sources : iterable of Source
     plans : mapping of str to list of Planned
-        By the video's sha256, planned against the store as it is now.
+        By the id of the view, planned against the store as it is now.
     path : Path
         The file; it is replaced atomically. Where it is a symbolic link, the link's target is replaced.
     samples : SampleTable
@@ -195,7 +195,7 @@ def export(
     compact = manifest.compact if compact is None else compact
     without = manifest.quality.without_flagged if without_flagged is None else without_flagged
     names = {v: shown_name(plan[0].node.source, manifest) for v, plan in plans.items() if plan}
-    judged = judge(plans, store, manifest.quality, samples.by_video, names)
+    judged = judge(plans, store, manifest.quality, samples.by_view, names)
     content = select_content(manifest, sources, plans, samples, judged, without_flagged=without)
     splits = stable_splits(store, split_params(manifest), [s for _, s in content.samples])
     fingerprint = dataset_fingerprint(content, splits, compact=compact)

@@ -143,11 +143,12 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
         read = _times if mapping.unit == "seconds" else _numbers
         span = read(line, cells[columns.begin], cells[columns.end], video, mapping, out)
     who = cells.get(columns.annotator, ""), cells.get(columns.player, "")
+    focus = cells.get(columns.focus, "")
     if span is None:
         if not out.is_known(video):
             out.describe_unplaced(line, out.composed(line, columns.label, cells), *who)
         return
-    out.add(line, video, *span, out.composed(line, columns.label, cells), *who)
+    out.add(line, video, *span, out.composed(line, columns.label, cells), *who, focus=focus)
 
 
 def _numbers(

@@ -237,6 +237,7 @@ class Recorder:
         annotator: str = "",
         player: str = "",
         clip: bool = False,
+        focus: str = "",
     ) -> None:
         """Add an interval; its label is translated and put into the canonical spelling.
 
@@ -256,8 +257,10 @@ class Recorder:
             Empty if the entry does not say.
         clip : bool
             Whether the video was cut to this interval.
+        focus : str
+            Where the player is, as written; a player's name, where the video has several.
         """
-        longest = max((label or "", annotator, player), key=len)
+        longest = max((label or "", annotator, player, focus), key=len)
         if len(longest) > LONGEST_NAME:
             self.issue(
                 line,
@@ -277,6 +280,7 @@ class Recorder:
                 line=line,
                 player=player.strip(),
                 clip=clip,
+                focus=focus.strip(),
             )
         )
 

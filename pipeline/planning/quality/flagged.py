@@ -49,7 +49,7 @@ class Flagged:
             return
         yield "## Quality"
         yield ""
-        yield "Measures compared with the limits of the manifest; docs/quality.md of ttprep explains the flags."
+        yield "Measures, compared with the limits of the manifest; docs/quality.md explains the flags."
         yield ""
         if videos:
             yield f"{len(videos)} of {len(self.judged.measured)} videos are flagged:"

@@ -119,7 +119,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "few_poses", "found", False, "a person is found in {:.0%} of the frames",
-        "film players larger and whole, or set `stages: {pose: {source: original}}`", ("black", "dark", "no_person"),
+        "film players larger and whole, or set `stages: {pose: {source: original}}`",
+        ("black", "dark", "no_person"),
     ),
     Rule(
         "roi_far_from_pose", "shown", False,

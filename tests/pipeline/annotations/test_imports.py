@@ -22,6 +22,7 @@ ROOMS = (
     "consistency",
     "reading",
     "losses",
+    "players",
     "actions",
     "waterfall",
     "waterfall_picture",

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import build, wanted_stages
+from stages.base import upstream_of
 from stages.registry import registry
 from tests.support.command_line import FAST, as_json, stage_files, ttprep, write_clip, write_manifest
 
@@ -27,7 +28,8 @@ def keys(manifest: Manifest, **more: Any) -> dict[str, str]:
 def downstream(name: str) -> set[str]:
     found = {name}
     for stage in registry().values():
-        if found & set(stage.upstream):
+        read = stage.reads(stage.params()) if stage.reads else stage.inputs
+        if found & set(upstream_of(read)):
             found.add(stage.name)
     return found
 
@@ -100,7 +102,7 @@ def test_plan_names_what_a_change_touches_and_nothing_for_a_touch_or_a_new_name(
 
     manifest.write_text(FAST.replace("alpha: 0.012", "alpha: 0.02"))
     plan = as_json(ttprep("plan", *common, "--json", cwd=tmp_path))
-    assert {p["stage"] for p in plan["to_do"]} == {"flow", "roi", "statistics"}
+    assert {p["stage"] for p in plan["to_do"]} == {"flow", "roi", "statistics", "quality"}
     flow = next(p for p in plan["to_do"] if p["stage"] == "flow")
     assert [(r["kind"], r["name"], r["old"], r["new"]) for r in flow["reasons"]] == [
         ("parameter", "flow.alpha", 0.012, 0.02)
