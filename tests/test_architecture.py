@@ -23,8 +23,8 @@ PACKAGES: dict[str, set[str]] = {
 #: package → its rooms from the lowest up: a room imports from those before it alone
 ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
-        "errors", "terminal", "provenance", "discovery", "annotations", "inputs", "planning", "execution",
-        "pictures", "dataset", "reading", "report", "run", "demos", "cli",
+        "errors", "terminal", "provenance", "discovery", "owned", "annotations", "inputs", "planning",
+        "execution", "pictures", "dataset", "reading", "report", "run", "demos", "cli",
     ),
     "tttrain": ("errors", "atomic", "owned", "data", "feeding", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),

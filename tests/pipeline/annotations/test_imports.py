@@ -21,6 +21,7 @@ ROOMS = (
     "formats",
     "consistency",
     "reading",
+    "writing",
     "losses",
     "actions",
     "waterfall",
