@@ -18,6 +18,7 @@ from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node, build, wanted_stages
 from pipeline.planning.request import Request
+from pipeline.planning.staleness import plan_nodes
 from pipeline.planning.survey import Overview, survey
 from pipeline.predicting.network import Network, Span, find_strokes, read_needs, windows_at
 from pipeline.predicting.outcome import OneVideo, Options, Predicted
@@ -83,6 +84,8 @@ def predict(request: Request, options: Options, console: Console) -> Predicted:
     for rate in dict.fromkeys(v.rate for v in done.videos):
         task.group([v for v in done.videos if v.rate == rate and not v.problem], rate, done)
     _table(done)
+    if options.report and any(not v.problem for v in done.videos):
+        task.pages(done, overview)
     for video in done.videos:
         if video.problem:
             say(console, video.problem, "failed", "red")
@@ -144,7 +147,7 @@ class _Task:
 
     def group(self, videos: list[OneVideo], rate: float | None, done: Predicted) -> None:
         """Predict the videos whose frames are taken at one rate."""
-        manifest = self.request.manifest if rate is None else at_rate(self.request.manifest, rate)
+        manifest = self._manifest(rate)
         request = replace(self.request, manifest=manifest)
         todo = [v for v in videos if not self._is_done(v, self._nodes(v.source, manifest, {}))]
         if not todo:
@@ -170,6 +173,26 @@ class _Task:
                     self._try(video, nodes, bar.advance)
                 except (UserError, StoreError, OSError) as e:
                     video.problem = f"{video.source.name}: {e}"
+
+    def pages(self, done: Predicted, overview: Overview) -> None:
+        """Write the pages of all videos that have a prediction."""
+        from pipeline.predicting.pages import write_pages
+
+        fine = [v for v in done.videos if not v.problem]
+        plans = {}
+        for video in fine:
+            nodes = self._nodes(video.source, self._manifest(video.rate), overview.params)
+            plans[video.source.sha256] = plan_nodes(nodes.values(), self.store)
+        folder = self.options.output / "report"
+        try:
+            done.report = write_pages(
+                folder, overview, plans, fine, self.store, self.request.manifest, self.console
+            )
+        except (UserError, StoreError, OSError) as e:
+            done.notes.append(f"no report: {e}")
+
+    def _manifest(self, rate: float | None) -> Manifest:
+        return self.request.manifest if rate is None else at_rate(self.request.manifest, rate)
 
     def _try(self, video: OneVideo, nodes: Mapping[str, Node], tell: Callable[..., None]) -> None:
         try:
