@@ -1,4 +1,4 @@
-"""A film that shows what a network found: label, score, skeleton and a time line over the pictures.
+"""A film that shows what a network found: label, score, ROI, skeleton and time line on the pictures.
 
 H.264 in MP4 without B-frames, which every browser plays; where this PyAV encodes no H.264, MPEG-4.
 """
@@ -17,14 +17,14 @@ import av.error
 import cv2
 import numpy as np
 
-from pipeline.pictures.draw import Picture, caption, draw_player, enlarge
+from pipeline.pictures.draw import Picture, caption, draw_box, draw_player
 from pipeline.predicting.clock import Clock
 from pipeline.predicting.network import Span
 from pipeline.predicting.results import Results
 
 #: raised when films look different
 VERSION = 1
-#: stored frames are small; their pixels are shown as squares of this side
+#: stored frames are small; they are enlarged by this factor
 ZOOM = 2
 #: more pictures a second than a screen shows are left out
 MOST_FPS = 60.0
@@ -82,10 +82,13 @@ def write_overlay(
             stop = min(at + BLOCK, rows)
             pictures = seen[0].results.pictures(at, stop)
             joints = [s.results.joints(at, stop) for s in seen]
+            centres = [s.results.centres(at, stop) for s in seen]
             for t in range(at, stop):
                 if t % every:
                     continue
-                picture = enlarge(pictures[t - at], ZOOM)
+                picture = _enlarged(pictures[t - at])
+                for one, centre in zip(seen, centres, strict=True):
+                    draw_box(picture, centre[t - at], one.results.crop, ZOOM)
                 for pose in joints:
                     if pose is not None:
                         draw_player(picture, pose[t - at], ZOOM)
@@ -120,6 +123,11 @@ def colour(label: int, classes: int) -> tuple[int, int, int]:
     hsv = np.array([[[int(180 * label / max(classes, 1)) % 180, 190, 230]]], np.uint8)
     r, g, b = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].tolist()
     return r, g, b
+
+
+def _enlarged(picture: Picture) -> Picture:
+    size = picture.shape[1] * ZOOM, picture.shape[0] * ZOOM
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _texts(rows: int, seen: Seen, classes: Sequence[str]) -> list[tuple[Span, str] | None]:
