@@ -9,7 +9,7 @@ from pipeline.annotations.label_mapping import Taxonomy
 from pipeline.annotations.records import REFUSALS, Annotation, AnnotationSet, Issue, VideoFacts
 
 #: findings that stand for an entry that was not used
-_ENTRY_LOST = frozenset({"malformed", "bad-number", "unsafe-name", "unsupported"})
+_ENTRY_LOST = frozenset({"malformed", "bad-number", "unsafe-name", "unsupported", "prediction"})
 
 
 def lost_files(
@@ -54,7 +54,9 @@ def lost_files(
             entries[issue.file].add(issue.line)
     first = {i.file: i for i in reversed(found.issues)}
     lost = {
-        file: f"{file}: none of its entries ({len(lines)}) can be used; {_words(first[file])}"
+        file: f"{file}: {_words(first[file])}"
+        if len(lines) == 1 and first[file].kind == "prediction"  # one finding for all of them
+        else f"{file}: none of its entries ({len(lines)}) can be used; {_words(first[file])}"
         for file, lines in sorted(entries.items())
         if file not in sound and file in first
     }

@@ -272,6 +272,8 @@ class AnnotationOptions(Params):
         annotation files use → the video that it means.
     annotators : dict of str to str
         Pattern of a file's path or name → who annotated it, for files that do not say.
+    reviewed : tuple of str
+        Patterns of files with a network's predictions that a person has gone through, so that they count.
     formats : dict of str to dict
         Name of a format of another package → its options.
     max_bytes : int
@@ -285,6 +287,7 @@ class AnnotationOptions(Params):
     labels: dict[str, str | None] = Field(default_factory=dict)
     videos: dict[str, str] = Field(default_factory=dict)
     annotators: dict[str, str] = Field(default_factory=dict)
+    reviewed: tuple[str, ...] = ()
     formats: dict[str, dict[str, Any]] = Field(default_factory=dict)
     max_bytes: int = Field(default=64 << 20, gt=0)
 
@@ -292,3 +295,8 @@ class AnnotationOptions(Params):
     @classmethod
     def _one(cls, value: Any) -> Any:
         return [value] if isinstance(value, dict) else value
+
+    @field_validator("reviewed", mode="before")
+    @classmethod
+    def _one_pattern(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value

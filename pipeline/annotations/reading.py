@@ -30,7 +30,7 @@ from pipeline.discovery import VIDEO_SUFFIXES, Search, on_disk, special_kind
 from stages.base import Params
 
 #: endings that :func:`~pipeline.annotations.parsing.video_names.stem` cuts off by itself
-_BUILT_IN = frozenset({".xml", ".json", ".csv", ".tsv"})
+_BUILT_IN = frozenset({".xml", ".json", ".csv", ".tsv", ".eaf"})
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def read_annotations(
     ----------
     paths : iterable of path
         Files and folders. In a folder, every file is read that is not hidden and whose ending belongs to a
-        format (``.xml``, ``.json``, ``.csv``, ``.tsv`` and those of installed packages), and every clip of a
-        classification folder (``…/{train,validation,test}/<class>/<clip>``).
+        format (``.xml``, ``.json``, ``.csv``, ``.tsv``, ``.eaf`` and those of installed packages), and every
+        clip of a classification folder (``…/{train,validation,test}/<class>/<clip>``).
     videos : mapping of str to VideoFacts
         The known videos by name (relative path).
     options : AnnotationOptions, optional
@@ -343,6 +343,7 @@ def _refused(file: str, error: Refused) -> FileContent:
 
 
 def _close(out: Recorder) -> FileContent:
+    out.report_predictions()
     return FileContent(tuple(out.annotations), tuple(out.events), tuple(out.issues), tuple(out.unplaced))
 
 

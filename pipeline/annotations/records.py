@@ -45,6 +45,7 @@ KINDS: dict[str, str] = {
     "unsupported": "an entry of a kind that is not an interval with a label; not used",
     "unknown-event": "an OpenTTGames event that is neither a stroke nor a listed event",
     "unknown-value": "a cell has a value for which its column mapping has no translation",
+    "prediction": "strokes that a network predicted and nobody has looked at; not used",
     "several-labels": "one interval with more than one label; read once for each",
     "unknown-video": "no video of that name is known; its entries are dropped",
     "ambiguous-video": "more than one known video fits the name",

@@ -45,7 +45,7 @@ sources: []
 focus: {}
 
 # Annotation files and folders: MediaEval XML, OpenTTGames JSON, CSV, CVAT XML, Label Studio
-# JSON; see docs/annotations.md.
+# JSON, ELAN; see docs/annotations.md.
 annotations: []
 
 # How they are read, where the defaults do not fit: names of columns, of videos, of labels.

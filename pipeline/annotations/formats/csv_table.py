@@ -30,6 +30,8 @@ from pipeline.annotations.parsing.text import (
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_BYTES = 1 << 16
+#: column that names the network of a stroke that nobody has looked at
+PREDICTED_BY = "predicted_by"
 
 
 def find_mapping(data: bytes, mappings: tuple[CsvMapping, ...]) -> tuple[CsvMapping, str] | None:
@@ -126,7 +128,7 @@ def read_csv(data: bytes, mapping: CsvMapping, delimiter: str, out: Recorder) ->
             out.issue(line, "malformed", f"{len(row)} cells under {len(header)} columns")
             continue
         _row(line, dict(zip(header, (cell.strip() for cell in row), strict=True)), mapping, out)
-    if not (out.annotations or out.unplaced or out.issues):
+    if not (out.annotations or out.unplaced or out.issues or out.has_predictions):
         raise Refused("no-entries", "the table has a header and no rows; add them, or remove the file")
 
 
@@ -148,7 +150,8 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
         if not out.is_known(video):
             out.describe_unplaced(line, out.composed(line, columns.label, cells), *who)
         return
-    out.add(line, video, *span, out.composed(line, columns.label, cells), *who, focus=focus)
+    label, by = out.composed(line, columns.label, cells), cells.get(PREDICTED_BY, "")
+    out.add(line, video, *span, label, *who, predicted_by=by, focus=focus)
 
 
 def _numbers(

@@ -3,6 +3,9 @@
 Frames count from 0. A visible stretch begins at its first frame that is not ``outside`` and ends
 before the ``outside`` frame that closes it, or after the last frame of the track. The frames between
 two listed ones belong to the stretch, because CVAT interpolates them.
+
+A track of a predicted stroke names the network in an attribute, and CVAT notes in ``source`` whether
+somebody has changed the track since.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ from pipeline.annotations.parsing.text import BadField, shown
 from pipeline.annotations.parsing.video_names import VideoNames, remedy_for
 from pipeline.annotations.parsing.xml_nodes import Element
 
+#: attributes of the labels that come with predictions: who plays, and which network says so
+PLAYER, PREDICTED_BY = "player", "predicted_by"
+#: ``source`` of a track that nobody has changed since it was uploaded, in newer and older versions of CVAT
+UNTOUCHED = ("file", "auto")
 _META = frozenset({"version", "meta"})
 #: decoders count a frame or two more or less at the end of a file
 _SLACK = 2
@@ -29,6 +36,7 @@ class _Stretch:
     line: int
     label: str | None
     player: str
+    network: str
 
 
 def _recognises(file: AnnotationFile) -> bool:
@@ -131,13 +139,14 @@ def _track(track: Element, sources: dict[str, str], tasks: dict[str, Element], o
     if not stretches:
         out.issue(track.line, "empty", f"track {shown(track.attrs.get('id', '?'))} has no visible frame")
     for s in stretches:
-        out.add(s.line, video, s.begin, s.end, s.label, player=s.player)
+        out.add(s.line, video, s.begin, s.end, s.label, player=s.player, predicted_by=s.network)
 
 
 def _stretches(track: Element, out: Recorder) -> Iterator[_Stretch]:
     """Yield visible stretches with one label each, in the order of the file."""
     options = out.options.cvat
     fixed = {"label": track.attrs.get("label", ""), **_attributes(track)}
+    untouched = track.attrs.get("source", UNTOUCHED[0]) in UNTOUCHED
     open_: _Stretch | None = None
     last = -1
     for shape in track.children:
@@ -163,14 +172,17 @@ def _stretches(track: Element, out: Recorder) -> Iterator[_Stretch]:
             continue
         cells = fixed | _attributes(shape)
         label = out.composed(shape.line, options.label, cells)
-        player = cells.get(options.player, "")
+        network = cells.get(PREDICTED_BY, "")
+        # a label that ttprep made for its predictions has the attribute, be it empty as on a new track
+        named = options.player or (PLAYER if PREDICTED_BY in cells else "")
+        player = cells.get(named, "")
         if open_ is not None and (open_.label, open_.player) != (label, player):
             if not options.bridge_outside:
                 open_.end = frame
             yield open_
             open_ = None
         if open_ is None:
-            open_ = _Stretch(frame, frame + 1, shape.line, label, player)
+            open_ = _Stretch(frame, frame + 1, shape.line, label, player, network * untouched)
         open_.end = frame + 1
     if open_ is not None:
         yield open_

@@ -3,6 +3,9 @@
 Label Studio counts positions from 1, ``frameRate`` of them a second (of the project's configuration, 24 if
 that does not say), whatever rate the video has. A range includes its last position: it lasts from
 (start − 1) / frameRate to end / frameRate seconds, and begins and ends with the frames shown at these times.
+
+A prediction becomes an annotation when a person submits the task. Those of a task that nobody submitted are
+counted and not used.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from pipeline.annotations.parsing.video_names import remedy_for
 from pipeline.discovery import VIDEO_SUFFIXES
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-")
+#: name of the control that asks who plays a stroke
+PLAYER = "player"
 _TASK = frozenset({"annotations", "completions", "data"})
 
 
@@ -72,12 +77,17 @@ def _task(task: Node, out: Recorder) -> None:
     annotations = task.get("annotations") or task.get("completions")
     if video is None:
         return
-    if annotations is None or not annotations.items:
+    positions = Positions(out, video, task.get("data"))
+    if annotations is not None and annotations.items:
+        for annotation in annotations.items:
+            _annotation(annotation, positions, out)
+        return
+    predictions = task.get("predictions")
+    if predictions is None or not predictions.items:
         out.issue(task.line, "empty", "a task without annotations")
         return
-    positions = Positions(out, video, task.get("data"))
-    for annotation in annotations.items:
-        _annotation(annotation, positions, out)
+    for prediction in predictions.items:
+        _annotation(prediction, positions, out)
 
 
 def _annotation(annotation: Node, positions: Positions, out: Recorder) -> None:
@@ -90,8 +100,33 @@ def _annotation(annotation: Node, positions: Positions, out: Recorder) -> None:
         out.issue(annotation.line, "malformed", "an annotation without a list of results")
         return
     annotator = _annotator(annotation.get("completed_by"))
+    network = _network(annotation)
+    players = {key: who for result in results.items if (who := _player(result)) and (key := _id(result))}
     for result in results.items:
-        _result(result, positions, annotator, out)
+        if not _player(result):
+            _result(result, positions, annotator, out, players.get(_id(result), ""), network)
+
+
+def _network(annotation: Node) -> str:
+    """Return which model an entry is of; empty for what a person submitted."""
+    version = annotation.get("model_version")
+    if version is None or annotation.get("completed_by") is not None:
+        return ""
+    return str(version.scalar or "a model")
+
+
+def _player(result: Node) -> str:
+    """Return the answer to the question who plays the stroke of a region; empty for other results."""
+    name, value = result.get("from_name"), result.get("value")
+    choices = value.get("choices") if value is not None else None
+    if name is None or name.scalar != PLAYER or choices is None or len(choices.items) != 1:
+        return ""
+    return str(choices.items[0].scalar or "")
+
+
+def _id(result: Node) -> str:
+    node = result.get("id")
+    return "" if node is None else str(node.scalar or "")
 
 
 def _annotator(node: Node | None) -> str:
@@ -104,18 +139,22 @@ def _annotator(node: Node | None) -> str:
     return "" if node.scalar is None else str(node.scalar)
 
 
-def _result(result: Node, positions: Positions, annotator: str, out: Recorder) -> None:
+def _result(
+    result: Node, positions: Positions, annotator: str, out: Recorder, player: str = "", network: str = ""
+) -> None:
     value = result.get("value")
     if value is not None and _is_value(value):
         positions.compare(result)
-        _value(value, positions, annotator, out)
+        _value(value, positions, annotator, out, player, network)
         return
     kind = result.get("type")
     what = shown(kind.scalar) if kind is not None else "without type"
     out.issue(result.line, "unsupported", f"a result {what}, not timelinelabels; not used")
 
 
-def _value(value: Node, positions: Positions, annotator: str, out: Recorder) -> None:
+def _value(
+    value: Node, positions: Positions, annotator: str, out: Recorder, player: str = "", network: str = ""
+) -> None:
     labels_node, ranges = value.get("timelinelabels"), value.get("ranges")
     labels = [n.scalar for n in labels_node.items] if labels_node is not None else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
@@ -139,7 +178,7 @@ def _value(value: Node, positions: Positions, annotator: str, out: Recorder) -> 
         frames = positions.frames(span.line, first, last)
         for label in labels if frames else ():
             assert frames is not None
-            out.add(span.line, positions.video, *frames, str(label), annotator)
+            out.add(span.line, positions.video, *frames, str(label), annotator, player, predicted_by=network)
 
 
 def _minimal(entry: Node, out: Recorder) -> None:

@@ -2,7 +2,8 @@
 
 ``begin`` and ``end`` of an action are used as written: counted from 0, ``end`` exclusive. The task's
 own evaluation fills ``array[begin:end]`` and accepts an ``end`` up to the number of frames, and
-teams' intervals that abut share a number (2264–2464, 2464–2664).
+teams' intervals that abut share a number (2264–2464, 2464–2664). Files of ``ttprep predict`` say in
+``predicted_by`` that they are predictions, and name the player of an action.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _read(file: AnnotationFile, out: Recorder) -> None:
         elif not video.children:
             out.issue(video.line, "empty", "a <video> with neither class nor actions")
         for action in video.children:
-            _action(action, key, out)
+            _action(action, key, video.attrs.get("predicted_by", ""), out)
 
 
 def _clip(video: Element, key: str, out: Recorder) -> None:
@@ -56,7 +57,7 @@ def _clip(video: Element, key: str, out: Recorder) -> None:
         out.issue(video.line, "malformed", "the class is empty")
 
 
-def _action(action: Element, key: str, out: Recorder) -> None:
+def _action(action: Element, key: str, network: str, out: Recorder) -> None:
     if action.tag != "action":
         out.issue(action.line, "malformed", f"<{action.tag[:40]}> where <action> was expected")
         return
@@ -67,7 +68,8 @@ def _action(action: Element, key: str, out: Recorder) -> None:
     begin = out.frame(action.line, "begin", action.attrs["begin"])
     end = out.frame(action.line, "end", action.attrs["end"])
     if begin is not None and end is not None:
-        out.add(action.line, key, begin, end, action.attrs.get("move"))
+        player = action.attrs.get("player", "")
+        out.add(action.line, key, begin, end, action.attrs.get("move"), player=player, predicted_by=network)
 
 
 def clip_class(path: PurePosixPath) -> str | None:

@@ -13,6 +13,8 @@ from pipeline.annotations.records import VideoFacts
 DEFAULT = Fraction(24)
 #: the option's word for positions that are frames of the video
 OF_VIDEO = "video"
+#: field in which the tasks of ``ttprep predict`` say the rate, to which their configuration refers
+RATE = "ttprep_frame_rate"
 #: two lengths are the same if they differ by less than this part, or by less than these seconds
 _PART, _SECONDS = 0.02, 0.5
 
@@ -82,6 +84,9 @@ class Positions:
 
     def _rate(self, line: int) -> Fraction | None:
         """Return the positions a second; None: positions are frames."""
+        own = _number(self._data, RATE) if self._data is not None else 0.0
+        if own:
+            return exact(own)
         given = self._out.options.label_studio.frame_rate
         if given == OF_VIDEO:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -10,7 +12,7 @@ from typing import TypeVar
 from pipeline.annotations.label_mapping import LabelTranslation
 from pipeline.annotations.options import AnnotationOptions, LabelPart
 from pipeline.annotations.parsing.text import MAX_FRAME, BadField, frame_number, safe_name, shown
-from pipeline.annotations.parsing.video_names import VideoNames, stem, told_video
+from pipeline.annotations.parsing.video_names import VideoNames, first_match, last_part, stem, told_video
 from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
 from stages.base import Params
 
@@ -70,6 +72,8 @@ class Recorder:
         self.issues: list[Issue] = []
         self._own_options = own_options
         self.uncounted = uncounted
+        self._predicted: Counter[str] = Counter()
+        self._first_predicted = 0
         self._told: set[tuple[str, str]] = set()
         self._labels = LabelTranslation(options.labels)
 
@@ -237,6 +241,7 @@ class Recorder:
         annotator: str = "",
         player: str = "",
         clip: bool = False,
+        predicted_by: str = "",
         focus: str = "",
     ) -> None:
         """Add an interval; its label is translated and put into the canonical spelling.
@@ -257,9 +262,15 @@ class Recorder:
             Empty if the entry does not say.
         clip : bool
             Whether the video was cut to this interval.
+        predicted_by : str
+            The network of which the interval is, where nobody has looked at it since. It is counted and left
+            out, unless the option ``reviewed`` names the file.
         focus : str
             Where the player is, as written; a player's name, where the video has several.
         """
+        if predicted_by and not self.is_reviewed:
+            self.predicted(line, predicted_by)
+            return
         longest = max((label or "", annotator, player, focus), key=len)
         if len(longest) > LONGEST_NAME:
             self.issue(
@@ -282,6 +293,34 @@ class Recorder:
                 clip=clip,
                 focus=focus.strip(),
             )
+        )
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Tell whether the user says that a person has gone through the predictions of this file."""
+        return first_match(self.file, dict.fromkeys(self.options.reviewed, "yes")) is not None
+
+    @property
+    def has_predictions(self) -> bool:
+        """Tell whether predictions were left out."""
+        return bool(self._predicted)
+
+    def predicted(self, line: int, network: str) -> None:
+        """Count a prediction that nobody has looked at and that is not used."""
+        self._first_predicted = self._first_predicted or line
+        self._predicted[network.strip()] += 1
+
+    def report_predictions(self) -> None:
+        """Report how many predictions were left out; called once, when the file has been read."""
+        if not self._predicted:
+            return
+        count = self._predicted.total()
+        remedy = f"annotation_options: {{reviewed: [{json.dumps(last_part(self.file), ensure_ascii=False)}]}}"
+        self.issue(
+            self._first_predicted,
+            "prediction",
+            f"{count} {'stroke' if count == 1 else 'strokes'} that {shown(min(self._predicted))} predicted"
+            f" and nobody has looked at; not used. If a person has gone through this file: {remedy}",
         )
 
     def add_clip(self, line: int, video: str, label: str, annotator: str = "") -> None:

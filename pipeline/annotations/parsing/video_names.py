@@ -23,7 +23,7 @@ _LIKENESS = 0.7
 def stem(name: str) -> str:
     """Return the last part of a name without the ending of a video or annotation file."""
     path = PurePosixPath(name.replace("\\", "/"))
-    known = VIDEO_SUFFIXES | {".xml", ".json", ".csv", ".tsv"}
+    known = VIDEO_SUFFIXES | {".xml", ".json", ".csv", ".tsv", ".eaf"}
     return path.stem if path.suffix.lower() in known else path.name
 
 

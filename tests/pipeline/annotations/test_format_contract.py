@@ -15,9 +15,11 @@ from pipeline.annotations.formats import (
     Refused,
     csv_table,
     cvat,
+    elan,
     label_studio,
     mediaeval,
     openttgames,
+    strokes_json,
 )
 from pipeline.annotations.formats.contract import FormatContract
 from pipeline.annotations.formats.registry import built_in_formats
@@ -87,11 +89,37 @@ class TestCsv(FormatContract):
     expected = ((2, 120, 192, LOOP), (3, 300, 372, "?"))
 
 
+class TestElan(FormatContract):
+    format = elan.FORMAT
+    file = "game.eaf"
+    example = (
+        b'<ANNOTATION_DOCUMENT>\n<HEADER><MEDIA_DESCRIPTOR MEDIA_URL="file:///d/game.mp4"/></HEADER>\n'
+        b'<TIME_ORDER><TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="1000"/>\n'
+        b'<TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="1600"/></TIME_ORDER>\n<TIER TIER_ID="t">\n<ANNOTATION>\n'
+        b'<ALIGNABLE_ANNOTATION TIME_SLOT_REF1="a" TIME_SLOT_REF2="b">\n'
+        b"<ANNOTATION_VALUE>Offensive Forehand Loop</ANNOTATION_VALUE>\n"
+        b"</ALIGNABLE_ANNOTATION></ANNOTATION></TIER>\n</ANNOTATION_DOCUMENT>\n"
+    )
+    label = LOOP.encode()
+    expected = ((7, 120, 192, LOOP),)
+
+
+class TestStrokesJson(FormatContract):
+    format = strokes_json.FORMAT
+    file = "predictions.json"
+    example = (
+        b'{"format": "ttprep strokes", "format_version": 1, "videos": [\n{"video": "game.mp4", "strokes": [\n'
+        b'{"begin": 120, "end": 192, "label": "Offensive Forehand Loop"}]}]}\n'
+    )
+    label = LOOP.encode()
+    expected = ((3, 120, 192, LOOP),)
+
+
 def test_every_built_in_format_is_held_to_the_contract() -> None:
-    classes = (TestMediaeval, TestCvat, TestOpenTTGames, TestLabelStudio, TestCsv)
+    classes = (TestMediaeval, TestCvat, TestOpenTTGames, TestLabelStudio, TestCsv, TestElan, TestStrokesJson)
     held = {cls.format.name for cls in classes}
     assert held == {f.name for f in built_in_formats()}
-    assert held == {"csv", "cvat", "label_studio", "mediaeval", "openttgames"}
+    assert held == {"csv", "cvat", "elan", "label_studio", "mediaeval", "openttgames", "strokes"}
 
 
 def _crash(file: AnnotationFile, out: Recorder) -> None:

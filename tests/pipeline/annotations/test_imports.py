@@ -21,6 +21,7 @@ ROOMS = (
     "formats",
     "consistency",
     "reading",
+    "writing",
     "losses",
     "players",
     "actions",

@@ -81,8 +81,8 @@ def read(text: str, file: str = "game.ours", **options: object) -> FileContent:
 
 def test_the_built_in_formats_and_their_order() -> None:
     found = [k.format.name for k in make_registry([]).formats]
-    assert found == ["csv", "cvat", "mediaeval", "openttgames", "label_studio"]
-    assert make_registry([]).suffixes == {".xml", ".json", ".csv", ".tsv"}
+    assert found == ["csv", "cvat", "elan", "mediaeval", "openttgames", "strokes", "label_studio"]
+    assert make_registry([]).suffixes == {".xml", ".json", ".csv", ".tsv", ".eaf"}
     assert installed_formats() is installed_formats()
 
 
