@@ -17,20 +17,22 @@ PACKAGES: dict[str, set[str]] = {
     "store": set(),
     "tttrain": set(),
     "ttdemo": set(),
-    "pipeline": {"stages", "store", "ttdemo"},
+    "pipeline": {"stages", "store", "ttdemo", "tttrain"},
     "ttprep": {"pipeline", "stages", "store"},
 }
 #: package → its rooms from the lowest up: a room imports from those before it alone
 ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "errors", "terminal", "provenance", "discovery", "owned", "annotations", "inputs", "planning",
-        "execution", "pictures", "dataset", "reading", "report", "run", "demos", "cli",
+        "execution", "pictures", "dataset", "reading", "report", "run", "predicting", "demos", "cli",
     ),
     "tttrain": ("errors", "atomic", "owned", "data", "feeding", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),
 }  # fmt: skip
 #: the only room that may import what renders demo clips
 USES_TTDEMO = "demos"
+#: the only room that may import networks, and that within functions: they need torch
+USES_TTTRAIN = "predicting"
 MOST_MODULES = 15
 MOST_LINES = 400
 
@@ -142,6 +144,22 @@ def test_only_the_demos_render_clips() -> None:
     users = {name for name, targets in GRAPH.items() if targets & renderer} - renderer
     assert users
     assert {room(name) for name in users} == {USES_TTDEMO}
+
+
+def test_only_the_room_of_predictions_uses_networks_and_only_when_asked() -> None:
+    networks = {name for name in FILES if name.split(".")[0] == "tttrain"}
+    users = {name for name, targets in GRAPH.items() if targets & networks} - networks
+    assert users
+    assert {room(name) for name in users} == {USES_TTTRAIN}
+    for name in users:
+        at_once = [
+            target
+            for node in ast.parse(FILES[name].read_text(encoding="utf-8")).body
+            if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+            and isinstance(node, ast.Import | ast.ImportFrom)
+            for target in imported(name, ast.unparse(node), False)
+        ]
+        assert not [t for t in at_once if t.split(".")[0] in ("tttrain", "torch")], name
 
 
 def test_no_import_circle() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +18,7 @@ from stages.frames.folder import GIVEN, place_joints
 from stages.frames.orientation import Orientation, orientation_of
 from stages.frames.report import Report
 from stages.frames.rotation_and_fit import Colour, Fit, Geometry, colour_of, geometry, to_rgb
-from stages.frames.times import RATE_TOLERANCE, nearest, rate_of
+from stages.frames.times import MOST_FPS, RATE_TOLERANCE, nearest, rate_of
 
 
 class FramesParams(Params):
@@ -29,8 +29,10 @@ class FramesParams(Params):
     fit: Fit = Field("pad", description="another aspect ratio is padded, cropped or stretched")
     fps: float | None = Field(None, gt=0, le=100_000, description="frame rate, if the file's tag is wrong")
     damaged: Literal["fail", "keep"] = Field("fail", description="keep = store what a damaged file gives")
-    rate: Literal["native", "constant"] = Field(
-        "native", description="constant = a variable rate is made even: the picture nearest in time"
+    rate: Literal["native", "constant"] | Annotated[float, Field(gt=0, le=MOST_FPS)] = Field(
+        "native",
+        description="constant = a variable rate is made even: the picture nearest in time; a number = even "
+        "steps at that many frames a second, whatever the source's rate",
     )
 
 
@@ -55,7 +57,8 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     ------
     Result
         ``rgb`` (n, H, W, 3) uint8, ``time`` (n,) float64 seconds; with given joints also the arrays of
-        :data:`~stages.frames.folder.GIVEN`; the last one brings the attributes.
+        :data:`~stages.frames.folder.GIVEN`, and with a number for ``rate`` ``picture`` (n,) int32; the last
+        one brings the attributes.
 
     Raises
     ------
@@ -67,11 +70,14 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     folder = os.path.isdir(path)
     # pictures of a folder carry their number for a time
     unit = (1 / params.fps if params.fps else np.nan) if folder else 1.0
-    uses = _uses(path, params) if params.rate == "constant" and not folder else None
+    asked = params.rate != "native" and (not folder or params.rate != "constant")
+    uses = _uses(path, params, unit) if asked else None
+    numbered = not isinstance(params.rate, str)
     report = Report()
     pictures: list[Array] = []
     poses: list[dict[str, Array]] = []
     times: list[float] = []
+    numbers: list[int] = []
     every_time: list[float] = []
     attrs: dict[str, Any] = {}
     view: View | None = None
@@ -91,10 +97,12 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
             if given is not None:
                 poses.append(_joints(given, frame.pts, view.size, view.plan, report, path))
             times.append(uses.time(rows) if uses else time)
+            numbers.append(len(every_time) - 1)
             rows += 1
             if len(pictures) == batch:
-                yield Result({"rgb": np.stack(pictures), "time": np.array(times), **_joined(poses)})
-                pictures, times, poses = [], [], []
+                shown = {"picture": np.array(numbers, np.int32)} if numbered else {}
+                yield Result({"rgb": np.stack(pictures), "time": np.array(times), **shown, **_joined(poses)})
+                pictures, times, numbers, poses = [], [], [], []
     if report.frames == 0:
         why = f" ({report.faults[0]})" if folder else ""
         raise StageError(f"{path}: no frame could be decoded{why}", "the file is damaged: copy it again")
@@ -123,6 +131,7 @@ def compute(blocks: Iterator[Block], params: FramesParams, info: VideoInfo) -> I
     arrays = {
         "rgb": np.stack(pictures) if pictures else np.zeros(shape, np.uint8),
         "time": np.array(times, np.float64),
+        **({"picture": np.array(numbers, np.int32)} if numbered else {}),
         **_joined(poses),
     }
     yield Result(arrays, attrs)
@@ -203,14 +212,29 @@ class Uses:
         return self.start + float(row / self.fps)
 
 
-def _uses(path: Path, params: FramesParams) -> Uses | None:
-    """Decode once for the times alone; None where they are even as they are."""
+def _uses(path: Path, params: FramesParams, unit: float) -> Uses | None:
+    """Decode once for the times alone; None where they are even as they are, and no other rate is asked for.
+
+    Parameters
+    ----------
+    path : Path
+    params : FramesParams
+    unit : float
+        Seconds that a time of the source counts.
+    """
     report = Report()
-    times = [float(frame.pts * frame.time_base) for frame in decode(path, report)]
-    rate = rate_of(report.fps, report.time_base, times)
-    fps = _stated(params) or rate.fps
-    if not rate.variable or not fps:
-        return None
+    times = [float(frame.pts * frame.time_base) * unit for frame in decode(path, report)]
+    if isinstance(params.rate, float):
+        if not times or not np.isfinite(times).all():
+            return None
+        if params.fps:  # the file's times are as wrong as its rate
+            times = [i / params.fps for i in range(len(times))]
+        fps = Fraction(params.rate).limit_denominator(1001)
+    else:
+        rate = rate_of(report.fps, report.time_base, times)
+        fps = _stated(params) or rate.fps
+        if not rate.variable or not fps:
+            return None
     return Uses(np.bincount(nearest(times, fps), minlength=len(times)), times[0], fps)
 
 
@@ -232,10 +256,15 @@ def _rate_attrs(
     fps, origin = (stated, "manifest") if stated else (rate.fps, rate.origin)
     if not fps:
         raise StageError(f"{path}: states no frame rate", "set fps for this video in the manifest")
+    own = fps
+    if uses and not isinstance(params.rate, str):
+        fps, origin = uses.fps, "rate"
     late = times[0] - report.start
     if late * fps >= 1:
         report.note(f"its first picture is shown {late:.3f} s after the file's start")
-    if rate.variable:
+    if origin == "rate":
+        report.note(f"{float(own):g} frames/s were resampled to {float(fps):g}/s")
+    elif rate.variable:
         done = (
             f"resampled to {float(fps):g}/s"
             if uses
@@ -250,6 +279,7 @@ def _rate_attrs(
         "rate": "variable" if rate.variable and not uses else "constant",
         "rate_tolerance": RATE_TOLERANCE,
         "rate_of_source": "variable" if rate.variable else "constant",
+        **({"fps_of_source": float(own)} if fps != own or origin == "rate" else {}),
         "frames_decoded": report.frames,
         "time_deviation": abs(uses.start) if uses else _deviation(times, fps),
         **({"file_start": report.start, "first_picture": late} if np.isfinite(late) else {}),
@@ -286,6 +316,12 @@ STAGE = Stage(
     outputs=(
         ArraySpec("rgb", "uint8", ("frame", "y", "x", "channel"), kind="image", description="RGB, 0-255"),
         ArraySpec("time", "float64", ("frame",), units="s", description="time in the source, ascending"),
+        ArraySpec(
+            "picture",
+            "int32",
+            ("frame",),
+            description="number of the source's picture, where rate is a number",
+        ),
         *GIVEN,
     ),
     compute=compute,

@@ -26,7 +26,8 @@ from stages.frames.report import Message, Report, listening, reason
 from stages.frames.streams import choose
 
 
-def _open(path: Path) -> Any:
+def open_video(path: Path) -> Any:
+    """Open a video file; a StageError says why where that fails."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -73,9 +74,9 @@ def decode_video(path: Path, report: Report) -> Iterator[Any]:
     av.logging.set_skip_repeated(False)
     messages: list[Message] = []
     with listening(messages):
-        container = _open(path)
+        container = open_video(path)
     with container:
-        stream = choose(container, partial(_open, path), report)
+        stream = choose(container, partial(open_video, path), report)
         if stream is None:
             held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
             held = "an attached picture" if container.streams.video else held

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tttrain import owned
-from tttrain.data.dataset_file import DatasetInfo, Reader
-from tttrain.data.samples import Clip
-from tttrain.data.view import reduce_area
+from tttrain.data.dataset_file import Array, DatasetInfo, Reader
 from tttrain.errors import USAGE, TrainError
 from tttrain.evaluation import mediaeval
+from tttrain.evaluation.along_time.new_video import is_usual, trained_rates
+from tttrain.evaluation.along_time.sliding_window import window_scores
 from tttrain.evaluation.decision_rules import (
     NAMES,
     ClassScores,
     Stroke,
     decisions,
-    spread,
     strokes,
     windows_at,
 )
 from tttrain.evaluation.metrics import Detections, class_report, confusion_matrix, interval_report
 from tttrain.evaluation.trained_network import TrainedNetwork
-
-#: number of frames read at once
-BLOCK = 512
 
 
 def choose_videos(info: DatasetInfo, names: Sequence[str] = (), split: str = "all") -> list[int]:
@@ -80,73 +74,27 @@ def video_scores(
     batch: int = 10,
     tell: Callable[[int, int], None] | None = None,
 ) -> ClassScores:
-    """Compute the class scores of every frame of a video.
-
-    A window of T frames gives the scores of the frame in its middle; other frames take those of the
-    nearest window; where the last step leaves some of the last frames out, a window that ends with the video
-    follows. A video shorter than T repeats its last frame.
+    """Compute the class scores of every frame of a video of the dataset file; see :func:`window_scores`.
 
     Parameters
     ----------
     network : TrainedNetwork
     video : int
         Row of ``/videos``.
-    step : int
-        Frames from one window to the next.
-    batch : int
-        Windows per forward pass.
+    step, batch : int
     tell : callable, optional
-        Called with the number of windows done, and of all.
 
     Returns
     -------
     (F, C) float64
     """
-    info, view = network.info, network.view
-    n = int(info.videos.rows[video])
-    room = max(n - view.span, 0)
-    starts = np.union1d(np.arange(0, room + 1, step), [room])  # the last one ends with the video
-    prepare = network.preparer(window=info.crop)
-    parts: list[ClassScores] = []
-    done = 0
-    for first, block, rows in _blocks(network, int(info.videos.first[video]), n, starts):
-        for at in range(0, len(block), batch):
-            frames = np.minimum(block[at : at + batch, None] + view.offsets, n - 1) - first
-            clip = {name: values[torch.from_numpy(frames)] for name, values in rows.items()}
-            parts.append(network.scores(prepare, clip))
-            done += len(frames)
-            if tell is not None:
-                tell(done, len(starts))
-    return spread(np.concatenate(parts), starts + view.span // 2, n)
+    info = network.info
+    reader, offset = Reader(info.path), int(info.videos.first[video])
 
+    def read(name: str, first: int, count: int) -> Array:
+        return reader.rows(f"untrimmed/{name}", offset + first, count)
 
-def _blocks(
-    network: TrainedNetwork, offset: int, n: int, starts: NDArray[np.intp]
-) -> Iterator[tuple[int, NDArray[np.intp], Clip]]:
-    """Yield runs of windows and the rows they need; read the next rows while these are worked on."""
-    info, view = network.info, network.view
-    reader = Reader(info.path)
-    groups = np.split(starts, np.flatnonzero(np.diff(starts // BLOCK)) + 1)
-
-    def read(group: NDArray[np.intp]) -> Clip:
-        first = int(group[0])
-        count = min(int(group[-1]) + view.span, n) - first
-        rows = {}
-        for name in (*network.record.inputs, "window"):
-            values = reader.rows(f"untrimmed/{name}", offset + first, count)
-            if name in ("rgb", "flow"):
-                values = reduce_area(values, view.reduce)
-            rows[name] = torch.from_numpy(np.ascontiguousarray(values))
-        rows["corner"] = torch.zeros_like(rows["window"]) + torch.tensor(view.inset)
-        return rows
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(read, groups[0])
-        for i, group in enumerate(groups):
-            rows = coming.result()
-            if i + 1 < len(groups):
-                coming = pool.submit(read, groups[i + 1])
-            yield int(group[0]), group, rows
+    return window_scores(network, read, int(info.videos.rows[video]), step=step, batch=batch, tell=tell)
 
 
 def true_strokes(info: DatasetInfo, video: int) -> list[Stroke]:
@@ -248,7 +196,7 @@ def detect(
         "majority": _majority(pooled[NAMES[0]]),
         "classes": list(info.classes),
         "state": {"epoch": network.epoch, "epochs": network.epochs},
-        "notes": network.notes(info.rows_of("all"), tests=False),
+        "notes": [*network.notes(info.rows_of("all"), tests=False), *_other_rates(network, chosen)],
         "rules": {
             rule: {
                 **class_report(pooled[rule], info.classes, info.negative),
@@ -261,6 +209,21 @@ def detect(
     }
     owned.write_json(folder / "report.json", report)
     return report
+
+
+def _other_rates(network: TrainedNetwork, chosen: Sequence[int]) -> list[str]:
+    """Say in a line which videos have another frame rate than those that the network was trained on."""
+    rates, videos = trained_rates(network.record), network.info.videos
+    odd = [v for v in chosen if not is_usual(float(videos.fps[v]), rates)]
+    if not odd:
+        return []
+    first = f"{videos.name[odd[0]]} has {videos.fps[odd[0]]:g} frames/s"
+    more = f" (and {len(odd) - 1} more videos)" if len(odd) > 1 else ""
+    usual = " and ".join(f"{rate:g}" for rate in rates)
+    return [
+        f"{first}{more}, {network.name} was trained at {usual}: its windows last longer or shorter than "
+        "those it learned; `ttprep predict` resamples"
+    ]
 
 
 def _common(details: Sequence[dict[str, Any]], name: str) -> int | None:

@@ -91,6 +91,25 @@ class Checkpoints:
             if path.name not in self.names.values():
                 path.unlink(missing_ok=True)
 
+    def digest(self, kind: str) -> str:
+        """Return the sha256 of a state's file; of earlier versions, which noted none, it is computed.
+
+        Raises
+        ------
+        TrainError
+            There is no such state, or its file is missing.
+        """
+        if kind not in self.names:
+            raise TrainError(f"{self.folder}: no checkpoint yet; `tttrain fit` makes one after each epoch")
+        path = self.folder / self.names[kind]
+        if path.name in self._digests:
+            return self._digests[path.name]
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise TrainError(f"{path}: cannot be read ({error.strerror}); {OVER}") from None
+
     def epochs(self) -> tuple[int, int]:
         """Return the epoch of the best state, and that of the last; 0 where there is none."""
         best, last = (int(_DIGITS.findall(self.names.get(kind, "0"))[0]) for kind in KINDS)

@@ -32,6 +32,7 @@ from tttrain.training.checkpoint import (
 )
 from tttrain.training.config import RunConfig
 from tttrain.training.device import place
+from tttrain.training.origin import read_origin
 
 RUN = "run.json"
 HISTORY = "history.json"
@@ -59,6 +60,13 @@ class DataFacts(BaseModel):
     train_frames : dict of str to str
         sha256 of a video → the frames of its training samples, ``"3:21 40:62"``; empty for runs that earlier
         versions began.
+    rates : tuple of float
+        Frame rates of the training videos, 1/s, ascending; likewise.
+    stages : dict of str to dict
+        Stage of ttprep → its parameters when the dataset was made, so that a new video is prepared as the
+        training videos were; likewise.
+    stage_versions : dict of str to int
+        Stage → its version then; also empty where the dataset file does not say it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -73,6 +81,9 @@ class DataFacts(BaseModel):
     flow_divisor: tuple[float, float]
     train_videos: tuple[str, ...]
     train_frames: dict[str, str] = {}
+    rates: tuple[float, ...] = ()
+    stages: dict[str, dict[str, Any]] = {}
+    stage_versions: dict[str, int] = {}
 
 
 class RunRecord(BaseModel):
@@ -102,6 +113,7 @@ def make_record(config: RunConfig, info: DatasetInfo) -> RunRecord:
     """Make the record of a run on a dataset."""
     rows = info.rows_of(config.train_split)
     divisor = info.flow_divisor_train if config.statistics == "train" else info.flow_divisor
+    origin = read_origin(info.path)
     facts = DataFacts(
         path=str(info.path.resolve()),
         samples_digest=info.samples_digest,
@@ -113,9 +125,18 @@ def make_record(config: RunConfig, info: DatasetInfo) -> RunRecord:
         flow_divisor=divisor,
         train_videos=tuple(sorted(set(info.videos.sha256[info.samples.video[rows]].tolist()))),
         train_frames=_frames(info, rows),
+        rates=rates_of(info, rows),
+        stages=origin.stages,
+        stage_versions=origin.versions,
     )
     software = {"torch": torch.__version__, "numpy": np.__version__, "h5py": h5py.__version__}
     return RunRecord(config=config, data=facts, software=software)
+
+
+def rates_of(info: DatasetInfo, rows: NDArray[np.intp]) -> tuple[float, ...]:
+    """Return the frame rates of the videos of some samples, 1/s, ascending; unknown ones are left out."""
+    rates = np.unique(info.videos.fps[info.samples.video[rows]])
+    return tuple(float(rate) for rate in rates if rate > 0)
 
 
 def _frames(info: DatasetInfo, rows: NDArray[np.intp]) -> dict[str, str]:

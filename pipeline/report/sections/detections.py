@@ -1,4 +1,4 @@
-"""What ``tttrain detect`` found, for the time lines of the videos."""
+"""What ``tttrain detect`` or ``ttprep predict`` found, for the time lines of the videos."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ _MOST = 1 << 28
 
 @dataclass(frozen=True)
 class Span:
-    """One detection: frames from ``begin`` to before ``end``."""
+    """One detection: frames from ``begin`` to before ``end``; with the network's score where that is known."""
 
     begin: int
     end: int
     label: str
+    score: float | None = None
+
+    @property
+    def more(self) -> str:
+        """What is said beside label and frames."""
+        return "" if self.score is None else f", score {self.score:.2f}"
 
 
 @dataclass

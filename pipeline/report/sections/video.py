@@ -10,6 +10,7 @@ from pipeline.report.content.gathering import Video
 from pipeline.report.content.overlay import ROWS, STEPS, limbs
 from pipeline.report.sections.annotations import Annotated, lane
 from pipeline.report.sections.detections import Detections, Span
+from pipeline.report.sections.flow_diagram import hues
 from pipeline.report.sections.odd import RELATIVE, RULES, Rule
 from pipeline.report.sections.run import state_of
 from pipeline.terminal import readable
@@ -65,9 +66,11 @@ def video_context(
         )
     if detections is not None and n:
         found, name = detections
-        hue = annotated.hue if annotated is not None else lambda label: 210
+        by_class = hues(sorted({s.label for spotted in found.by_video[name].values() for s in spotted}))
+        hue = annotated.hue if annotated is not None else by_class.__getitem__
         for rule, spotted in found.by_video[name].items():
-            spans.append(lane(f"detected, {rule}", [(s, "", False) for s in spotted], n, hue))
+            spans.append(lane(f"detected, {rule}", [(s, s.more, False) for s in spotted], n, hue))
+            rows += [(s, f"detected, {rule}{s.more}") for s in spotted if s.score is not None]
         if found.frames[name] != n:
             problems.append(
                 f"the detections were made of a video of {found.frames[name]} frames, this one has {n}; "

@@ -103,7 +103,7 @@ def test_windows_of_videos_are_what_they_should_be(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     data, _, full = paths
-    monkeypatch.setattr("tttrain.evaluation.detect.BLOCK", block)
+    monkeypatch.setattr("tttrain.evaluation.along_time.sliding_window.BLOCK", block)
     network = load_network(full, None, CPU)
     with h5py.File(data) as file:
         arrays = {name: file[f"untrimmed/{name}"][:] for name in ("rgb", "flow", "pose")}

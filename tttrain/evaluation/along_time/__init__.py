@@ -1,0 +1,1 @@
+"""Apply a network to whole videos, of a dataset file or of none."""
