@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from stages.base import Array, ArraySpec, Block, NoParams, Result, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
+from stages.focus import Focus
 
 #: The joints of J, in its order; they are also the first 13 of PoseNet's keypoints, in PoseNet's order.
 JOINTS = (
@@ -34,8 +36,32 @@ JOINTS = (
 NO_DISTANCE = -1.0
 
 
+class DescriptorParams(Params):
+    """Parameters of the choice: nothing that a manifest lists."""
+
+    focus: Focus | None = Field(
+        None, description="where the player of this video is; the pipeline fills it in"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not there: keys of stores made before it existed stay the same."""
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def centres_of(keypoints: Array) -> Array:
+    """Return the mean position of the 13 joints of poses (…, 17, 2): (…, 2) float64, px."""
+    return np.asarray(keypoints[..., : len(JOINTS), :].astype(np.float64).mean(axis=-2))
+
+
 def describe(
-    n_poses: Array, pose_scores: Array, keypoint_scores: Array, keypoints: Array, centre: Array
+    n_poses: Array,
+    pose_scores: Array,
+    keypoint_scores: Array,
+    keypoints: Array,
+    centre: Array,
+    eligible: Array | None = None,
 ) -> dict[str, Array]:
     """Choose in each frame the pose nearest the ROI centre and write it as J.
 
@@ -50,21 +76,26 @@ def describe(
         (x, y), px.
     centre : (n, 2) float32
         ROI centre (x, y), px.
+    eligible : (n, P) bool, optional
+        Which poses may be chosen; without, all.
 
     Returns
     -------
     dict
         ``joints`` (n, 14, 3) float32: (x, y, score), row 0 the pose, rows 1–13 the joints; where
-        nobody is found every row is the ROI centre with score 0. ``chosen`` (n,) int8: index of the
-        pose, -1 for none. ``roi_distance`` (n,) float32 in px, -1 for none.
+        nobody is chosen every row is the ROI centre with score 0. ``found`` (n,) uint8: 1 where
+        somebody is. ``chosen`` (n,) int8: index of the pose, -1 for none. ``roi_distance`` (n,)
+        float32 in px, -1 for none.
     """
     points = keypoints[:, :, : len(JOINTS)].astype(np.float64)
     roi = centre.astype(np.float64)
-    centres = points.mean(axis=2)
+    centres = centres_of(keypoints)
     distance = np.hypot(*np.moveaxis(centres - roi[:, None], -1, 0))
-    distance[np.arange(distance.shape[1]) >= n_poses[:, None]] = np.inf
-    chosen = distance.argmin(axis=1)
-    found = n_poses > 0
+    choices = np.arange(distance.shape[1]) < n_poses[:, None]
+    if eligible is not None:
+        choices &= eligible
+    distance[~choices] = np.inf
+    chosen, found = distance.argmin(axis=1), choices.any(axis=1)
     each = np.arange(len(chosen))
 
     joints = np.zeros((len(chosen), 1 + len(JOINTS), 3), np.float32)
@@ -76,27 +107,30 @@ def describe(
     joints[found, 1:, 2] = keypoint_scores[where, who, : len(JOINTS)]
     return {
         "joints": joints,
+        "found": np.asarray(found, np.uint8),
         "chosen": np.where(found, chosen, -1).astype(np.int8),
         "roi_distance": np.where(found, distance[each, chosen], NO_DISTANCE).astype(np.float32),
     }
 
 
-def compute(blocks: Iterator[Block], params: NoParams, info: VideoInfo) -> Iterator[Result]:
+def compute(blocks: Iterator[Block], params: DescriptorParams, info: VideoInfo) -> Iterator[Result]:
     """Yield the descriptor of every block's frames; see :func:`describe` and the declared outputs."""
+    focus = params.focus
     for block in blocks:
-        n_poses = block.rows("pose.n_poses")
+        n_poses, keypoints = block.rows("pose.n_poses"), block.rows("pose.keypoints")
+        eligible = None if focus is None else focus.holds(centres_of(keypoints), info.width, info.height)
         described = describe(
             n_poses,
             block.rows("pose.pose_scores"),
             block.rows("pose.keypoint_scores"),
-            block.rows("pose.keypoints"),
+            keypoints,
             block.rows("roi.centre"),
+            eligible,
         )
-        found = (n_poses > 0).astype(np.uint8)
-        yield Result({**described, "found": found, "n_poses": n_poses.astype(np.uint8)})
+        yield Result({**described, "n_poses": n_poses.astype(np.uint8)})
 
 
-def attributes(params: NoParams, info: VideoInfo) -> dict[str, Any]:
+def attributes(params: DescriptorParams, info: VideoInfo) -> dict[str, Any]:
     """Names of the rows and columns of ``joints``."""
     return {"row_names": ["pose", *JOINTS], "column_names": ["x", "y", "score"]}
 
@@ -105,7 +139,7 @@ STAGE = Stage(
     name="descriptor",
     version=1,
     title="13 joints of the player (descriptor J)",
-    params=NoParams,
+    params=DescriptorParams,
     inputs=("pose.n_poses", "pose.pose_scores", "pose.keypoint_scores", "pose.keypoints", "roi.centre"),
     outputs=(
         ArraySpec(
@@ -129,5 +163,7 @@ STAGE = Stage(
     compute=compute,
     splittable=True,
     modality="pose",
+    focus="focus",
+    hidden=("focus",),
     attrs=attributes,
 )

@@ -6,6 +6,7 @@ polygon; without one, the stages look at the whole picture, as published.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import cv2
@@ -88,15 +89,11 @@ class Focus(Params):
         return self
 
     def mask(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Return which pixels belong to the place, (height, width) bool, at least one; all, if followed."""
-        inside = np.zeros((height, width), np.uint8)
-        if self.polygon is not None:
-            corners = np.array(self.polygon) * (width, height) - 0.5  # the middle of pixel 0 lies at 0
-            cv2.fillPoly(inside, [np.round(corners * 256).astype(np.int32)], 1, shift=8)
-        else:
-            rows, columns = pixels_of(self.box, width, height)
-            inside[rows, columns] = 1
-        return inside.astype(bool)
+        """Return which pixels belong to the place, (height, width) bool, at least one; all, if followed.
+
+        The array is shared between calls and cannot be written to.
+        """
+        return _mask(self, width, height)
 
     def holds(self, points: NDArray[np.floating], width: int, height: int) -> NDArray[np.bool_]:
         """Tell which points lie in the place.
@@ -104,7 +101,8 @@ class Focus(Params):
         Parameters
         ----------
         points : (..., 2) float
-            x, y in px of the frame.
+            x, y in px of the frame; the middle of pixel 0 lies at 0. One outside the frame counts as the
+            pixel at its border.
         width, height : int
             Of the frame, px.
 
@@ -112,11 +110,41 @@ class Focus(Params):
         -------
         (...) bool
         """
-        mask = self.mask(width, height)
         at = np.floor(points + 0.5)
         x = np.clip(at[..., 0], 0, width - 1).astype(np.intp)
         y = np.clip(at[..., 1], 0, height - 1).astype(np.intp)
-        return np.asarray(mask[y, x])
+        return np.asarray(self.mask(width, height)[y, x])
+
+
+@lru_cache(maxsize=64)
+def _mask(focus: Focus, width: int, height: int) -> NDArray[np.bool_]:
+    if focus.polygon is None:
+        inside = np.zeros((height, width), bool)
+        inside[pixels_of(focus.box, width, height)] = True
+    else:
+        inside = _filled(np.array(focus.polygon) * (width, height), width, height)
+    inside.flags.writeable = False
+    return inside
+
+
+def _filled(corners: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
+    """Pixels whose middle lies in a polygon (even-odd rule), else the one at the mean of its corners.
+
+    ``cv2.fillPoly`` would take every pixel that the outline touches, too.
+    """
+    middles = np.arange(height) + 0.5
+    (x0, y0), (x1, y1) = corners.T, np.roll(corners, -1, axis=0).T
+    crossed = (y0 <= middles[:, None]) != (y1 <= middles[:, None])
+    at = x0 + (middles[:, None] - y0) / np.where(crossed, y1 - y0, 1) * (x1 - x0)
+    inside = np.zeros((height, width), bool)
+    for row, edges in enumerate(crossed):
+        # a pixel's middle is inside where it has passed an odd number of edges
+        passed = np.searchsorted(np.sort(at[row, edges]), np.arange(width) + 0.5, side="right")
+        inside[row] = passed % 2 == 1
+    if not inside.any():
+        x, y = corners.mean(axis=0)
+        inside[min(int(y), height - 1), min(int(x), width - 1)] = True
+    return inside
 
 
 def pixels_of(box: Box | None, width: int, height: int) -> tuple[slice, slice]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
+from stages.base import Array, ArraySpec, Block, Params, Result, Stage, StageError, VideoInfo
+from stages.focus import Focus, pixels_of
 
 
 class RoiParams(Params):
@@ -27,6 +28,9 @@ class RoiParams(Params):
     region: tuple[float, float, float, float] | None = Field(
         None, description="[left, top, right, bottom]: where the player is, in shares of the frame; null: all"
     )
+    focus: Focus | None = Field(
+        None, description="where the player of this video is; the pipeline fills it in"
+    )
 
     @field_validator("region")
     @classmethod
@@ -41,19 +45,49 @@ class RoiParams(Params):
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the region out where there is none: keys of stores made before it existed stay the same."""
+        """Leave out what is not there: keys of stores made before it existed stay the same."""
         values: dict[str, Any] = handler(self)
-        if values.get("region") is None:
-            values.pop("region", None)
+        for name in ("region", "focus"):
+            if values.get(name) is None:
+                values.pop(name, None)
         return values
 
 
-def pixels_of(params: RoiParams, width: int, height: int) -> tuple[slice, slice]:
-    """Return the rows and columns of the region, at least one of each."""
-    left, top, right, bottom = params.region or (0.0, 0.0, 1.0, 1.0)
-    columns, rows = ((int(a * n), max(int(a * n) + 1, round(b * n)))
-                     for a, b, n in ((left, right, width), (top, bottom, height)))  # fmt: skip
-    return slice(*rows), slice(*columns)
+def place_of(params: RoiParams, width: int, height: int) -> tuple[slice, slice, NDArray[np.bool_] | None]:
+    """Return where motion is looked at: rows, columns and, for a polygon, which pixels of these.
+
+    Raises
+    ------
+    StageError
+        Where the focus lies outside the region.
+    """
+    rows, columns = pixels_of(params.region, width, height)
+    focus = params.focus
+    if focus is None or focus.follow:
+        return rows, columns, None
+    inside = focus.mask(width, height)[rows, columns]
+    filled = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
+    if not len(filled[0]):
+        raise StageError(
+            "the focus of this video lies outside stages.roi.region",
+            "remove the region from the manifest, or move the focus into it",
+        )
+    (top, bottom), (left, right) = ((int(part[0]), int(part[-1]) + 1) for part in filled)
+    inside = inside[top:bottom, left:right]
+    return (
+        slice(rows.start + top, rows.start + bottom),
+        slice(columns.start + left, columns.start + right),
+        None if inside.all() else inside,
+    )
+
+
+def middle_of(params: RoiParams, width: int, height: int) -> tuple[float, float]:
+    """Return the mean (x, y) of the pixels at which motion is looked at, px."""
+    rows, columns, inside = place_of(params, width, height)
+    if inside is None:
+        return (columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2
+    y, x = np.nonzero(inside)
+    return columns.start + float(x.mean()), rows.start + float(y.mean())
 
 
 def clamp(u: NDArray[np.float64], size: float, extent: float) -> NDArray[np.float64]:
@@ -78,18 +112,20 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
     Returns
     -------
     (n, 2) float64
-        x, y in px of the frame; NaN for a field that is zero everywhere in the region.
+        x, y in px of the frame; NaN for a field that is zero wherever motion is looked at.
     """
     height, width = flow.shape[1:3]
-    inside = pixels_of(params, width, height)
+    rows_seen, columns_seen, mask = place_of(params, width, height)
     # wide enough for |-32768| + |-32768|
     wide = np.float32 if np.issubdtype(flow.dtype, np.floating) else np.int32
-    ys, xs = (np.arange(n)[part] for n, part in zip((height, width), inside, strict=True))
+    ys, xs = np.arange(height)[rows_seen], np.arange(width)[columns_seen]
     fastest, mean = np.full((len(flow), 2), np.nan), np.full((len(flow), 2), np.nan)
     for t, whole in enumerate(flow):
-        field = whole[inside]
+        field = whole[rows_seen, columns_seen]
         speed = np.abs(field[..., 0], dtype=wide)
         speed += np.abs(field[..., 1], dtype=wide)
+        if mask is not None:
+            speed *= mask
         moving = (speed != 0).view(np.uint8)
         # the mean position needs no list of the pixels, only how many there are in each column and row
         columns = cv2.reduce(moving, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
@@ -179,8 +215,7 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
     raw = np.full((info.n_frames, 2), np.nan)
     found = np.concatenate([np.zeros((0, 2)), *tracks])
     raw[: len(found)] = found
-    rows, columns = pixels_of(params, info.width, info.height)
-    held = hold(raw, ((columns.start + columns.stop - 1) / 2, (rows.start + rows.stop - 1) / 2))
+    held = hold(raw, middle_of(params, info.width, info.height))
     ends: Literal["edge", "reflect"] = "reflect" if params.smoothing == "reflected" else "edge"
     centre = smooth(held, kernel(params, float(info.fps)), ends)
     yield Result(
@@ -204,5 +239,7 @@ STAGE = Stage(
         ArraySpec("moving", "uint8", ("frame",), description="1 = the frame's own flow gave the raw centre"),
     ),
     compute=compute,
+    focus="focus",
+    hidden=("focus",),
     attrs=lambda params, info: {"smoothing_taps": len(kernel(params, float(info.fps)))},
 )

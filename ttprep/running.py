@@ -168,15 +168,16 @@ def run(
         raise
     if (own := next((w.error for w in made if w.error is not None), None)) is not None:
         raise own
-    names = {s.sha256: s.name for s in result.overview.sources}
+    sources = result.overview.sources
+    names = {(s.sha256, s.view): s.name for s in sources} | {(s.sha256, ""): s.video for s in sources}
     jobs = tuple(_job(j, names) for j in result.jobs)
     return RunResult(jobs, _plan(result.overview), request.store_root, result.dataset, int(result.code))
 
 
-def _job(job: JobResult, names: dict[str, str]) -> Job:
-    known = job.video in names
+def _job(job: JobResult, names: Mapping[tuple[str, str], str]) -> Job:
+    known = (job.video, job.view) in names
     return Job(
-        names.get(job.video, job.label),
+        names.get((job.video, job.view), job.label),
         job.video[:16] if known else "",
         job.stage,
         job.state,
@@ -255,7 +256,7 @@ def plan(
 
 
 def _plan(overview: Overview) -> Plan:
-    steps = tuple(_step(p) for plan in overview.plans.values() for p in plan)
+    steps = tuple(_step(p) for p in overview.results)
     to_do = any(s.state != "done" for s in steps)
     return Plan(
         steps,
@@ -267,5 +268,5 @@ def _plan(overview: Overview) -> Plan:
 
 def _step(planned: Planned) -> Step:
     node = planned.node
-    video, name = node.source.sha256[:16], node.source.name
+    video, name = node.source.sha256[:16], node.video
     return Step(name, video, node.stage.name, planned.state, planned.reasons, node.key)

@@ -47,7 +47,7 @@ def group_actions(
     Two intervals belong to the same action if they share more than ``same_action`` of the shorter one,
     and so does every interval that matches one already in the action. The order of the annotators makes
     no difference. The paper's rule tells two players apart by the overlap alone. Here, if both
-    intervals name a player and the names differ, they are two actions however much they overlap,
+    intervals name a player (or a focus) and the names differ, they are two actions however much they overlap,
     unless they are equal to the frame: one sample cannot stand for both, so their labels must agree.
 
     Parameters
@@ -113,7 +113,7 @@ def _components(members: Iterable[Annotation], share: float) -> list[list[Annota
     done: list[_Group] = []
     open_: list[_Group] = []
     for begin, end in sorted(by_span):
-        players = frozenset(a.player for a in by_span[begin, end]) - {""}
+        players = frozenset(a.player or a.focus for a in by_span[begin, end]) - {""}
         joined: list[_Group] = []
         apart: list[_Group] = []
         for group in open_:

@@ -88,6 +88,7 @@ def clean(
     taxonomy: Taxonomy,
     params: CleaningParams | None = None,
     unplaced: Iterable[Annotation] = (),
+    nobody: Iterable[Annotation] = (),
 ) -> Cleaned:
     """Clean intervals, group them into actions and turn those whose labels agree into samples.
 
@@ -101,19 +102,26 @@ def clean(
     params : CleaningParams, optional
     unplaced : iterable of Annotation
         Further entries that were read and are of unknown videos; they are counted and dropped.
+    nobody : iterable of Annotation
+        Likewise, of videos with several players, none of whom they name.
 
     Returns
     -------
     Cleaned
     """
     params = params or CleaningParams()
-    read = sorted([*annotations, *unplaced], key=annotation_order)
+    nobody = [*nobody]
+    placed = [*annotations, *unplaced]
+    read = sorted([*placed, *nobody], key=annotation_order)
     issues: list[Issue] = []
     steps = [annotation_step("read", read, taxonomy)]
-    known = [a for a in read if a.video in videos]
-    if len(known) < len(read):  # the reading has a finding about each video, with the lines
-        dropped = {"unknown-video": len(read) - len(known)}
-        steps.append(annotation_step("of a known video", known, taxonomy, dropped))
+    known = sorted((a for a in placed if a.video in videos), key=annotation_order)
+    if len(known) < len(placed):  # the reading has a finding about each video, with the lines
+        dropped = {"unknown-video": len(placed) - len(known)}
+        rest = sorted([*known, *nobody], key=annotation_order)
+        steps.append(annotation_step("of a known video", rest, taxonomy, dropped))
+    if nobody:
+        steps.append(annotation_step("of a known player", known, taxonomy, {"unknown-player": len(nobody)}))
     rules: list[tuple[str, Rule]] = [
         ("not at frame 0", _at_0),
         ("inside the video", partial(_outside, videos=videos)),
@@ -138,7 +146,7 @@ def clean(
     steps.append(action_step("agreed labels", agreed, taxonomy, count_kinds(torn)))
     kept, left = _keep(agreed, videos, taxonomy)
     steps.append(action_step("kept", kept, taxonomy, count_kinds(left)))
-    issues += torn + left
+    issues += torn + left + [_focus_differs(a) for a in kept if len(_focuses(a)) > 1]
 
     samples = [_sample(a, videos[a.video]) for a in kept]
     gaps: tuple[Sample, ...] = ()
@@ -215,6 +223,15 @@ def _disagreement(action: Action) -> Issue:
     return Issue(*_where(action), "labels-disagree", f"{' / '.join(names)} ({_lines(action)})")
 
 
+def _focuses(action: Action) -> set[str]:
+    return {m.focus for m in action.members} - {""}
+
+
+def _focus_differs(action: Action) -> Issue:
+    what = f"{' / '.join(sorted(_focuses(action)))} ({_lines(action)}); the focus of the video counts"
+    return Issue(*_where(action), "focus-differs", what)
+
+
 def _keep(
     actions: Iterable[Action], videos: Mapping[str, VideoFacts], taxonomy: Taxonomy
 ) -> tuple[list[Action], list[Issue]]:
@@ -253,4 +270,6 @@ def _sample(action: Action, facts: VideoFacts) -> Sample:
         annotators=action.annotators,
         player=players.pop() if len(players) == 1 else facts.player,
         group=facts.group,
+        view=facts.view,
+        focus=next(iter(focuses)) if len(focuses := _focuses(action)) == 1 else "",
     )

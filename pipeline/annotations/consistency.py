@@ -51,9 +51,9 @@ def find_inconsistencies(
     for stream in streams.values():
         issues += _unsorted(stream)
         # strokes of two named players may overlap
-        for player in {a.player for a in stream}:
+        for player in {a.player or a.focus for a in stream}:
             issues += _overlaps(
-                a for a in stream if a.player == player and id(a) not in skip and a.begin < a.end
+                a for a in stream if (a.player or a.focus) == player and id(a) not in skip and a.begin < a.end
             )
     return issues
 
@@ -112,7 +112,8 @@ def _duplicates(annotations: Sequence[Annotation]) -> Iterable[tuple[Annotation,
     first: dict[tuple[object, ...], Annotation] = {}
     for a in annotations:
         where = "" if a.annotator else a.file
-        twin = first.setdefault((a.video, a.begin, a.end, a.label, a.annotator, where), a)
+        who = a.annotator, a.player or a.focus, where
+        twin = first.setdefault((a.video, a.begin, a.end, a.label, who), a)
         if twin is not a:
             yield a, twin
 

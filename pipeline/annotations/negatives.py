@@ -119,6 +119,7 @@ def find_negatives(
                 NEGATIVE,
                 player=videos[video].player,
                 group=videos[video].group,
+                view=videos[video].view,
             )
             if sample.id in params.cleared:
                 dropped["ruled out by a person"] += 1

@@ -43,8 +43,8 @@ def label_parts(value: Any) -> Any:
 class CsvColumns(Params):
     """Name the columns of a table.
 
-    A file need not have the default columns ``label``, ``video``, ``annotator`` and ``player``; a column
-    that the manifest names must be there.
+    A file need not have the default columns ``label``, ``video``, ``annotator``, ``player`` and ``focus``; a
+    column that the manifest names must be there.
 
     Attributes
     ----------
@@ -62,6 +62,8 @@ class CsvColumns(Params):
         Column of the annotator.
     player : str
         Column of the player.
+    focus : str
+        Column of where the player is: a word, or a box or polygon in square brackets.
     """
 
     begin: str = "begin"
@@ -71,6 +73,7 @@ class CsvColumns(Params):
     video: str = "video"
     annotator: str = "annotator"
     player: str = "player"
+    focus: str = "focus"
 
     @field_validator("label", mode="before")
     @classmethod
@@ -87,7 +90,8 @@ class CsvColumns(Params):
     def required(self) -> frozenset[str]:
         """Return the columns that a file must have to fit the mapping."""
         names = {self.begin, self.end} if self.instant is None else {self.instant}
-        names.update(getattr(self, f) for f in ("video", "annotator", "player") if f in self.model_fields_set)
+        optional = ("video", "annotator", "player", "focus")
+        names.update(getattr(self, f) for f in optional if f in self.model_fields_set)
         if "label" in self.model_fields_set:
             names.update(part.column for part in self.label)
         return frozenset(names)

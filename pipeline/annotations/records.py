@@ -62,6 +62,8 @@ KINDS: dict[str, str] = {
     "too-long": "dropped: longer than the cleaning allows",
     "chained": "an action of which two annotations do not overlap enough without a third between",
     "labels-disagree": "dropped: the annotations of one action name different strokes",
+    "unknown-player": "dropped: the video has several players, and the entry names none of them",
+    "focus-differs": "the annotations of one action say different places to look at; the video's counts",
     "unknown-label": "dropped: the label has no class in the taxonomy",
 }
 
@@ -87,6 +89,8 @@ class VideoFacts:
         Whether the time from frame to frame changes.
     group : str
         What the video was taken from, as a match or a channel; empty if unknown.
+    view : str
+        The player, where the video has several and these are the facts for one of them.
     """
 
     n_frames: int
@@ -96,6 +100,7 @@ class VideoFacts:
     timeline: Timeline | None = None
     variable: bool = False
     group: str = ""
+    view: str = ""
 
     def frame_at(self, seconds: Fraction) -> int:
         """Return the frame that begins nearest to a time of the file's timeline; halves go up.
@@ -158,6 +163,8 @@ class Annotation:
         Who plays the stroke; empty if the file does not say.
     clip : bool
         Whether the video was cut to the interval, which therefore begins at frame 0 by design.
+    focus : str
+        Where the player is, as written; empty if the file does not say.
     """
 
     video: str
@@ -169,6 +176,7 @@ class Annotation:
     line: int
     player: str = ""
     clip: bool = False
+    focus: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +264,8 @@ class Sample:
     Attributes
     ----------
     id : str
-        ``"<content id or name of the video>:<begin>-<end>"``. The label is not part of it, so
+        ``"<content id or name of the video>:<begin>-<end>"``, of a video with several players
+        ``"<content id>/<player>:<begin>-<end>"``. The label is not part of it, so
         correcting a label does not move the sample to another split.
     video : str
     begin, end : int
@@ -269,6 +278,10 @@ class Sample:
         From the annotations if they agree, otherwise from the video; empty if unknown.
     group : str
         Of the video.
+    view : str
+        The player, where the video has several.
+    focus : str
+        Where the player is, as its annotations say; empty if they do not.
     """
 
     id: str
@@ -279,11 +292,18 @@ class Sample:
     annotators: tuple[str, ...] = ()
     player: str = ""
     group: str = ""
+    view: str = ""
+    focus: str = ""
 
     @property
     def source(self) -> str:
-        """Return the identity of the video: the part of ``id`` before the interval."""
+        """Return the identity of the video's view: the part of ``id`` before the interval."""
         return self.id.rpartition(":")[0]
+
+    @property
+    def footage(self) -> str:
+        """Return the identity of the video, whichever of its players is looked at."""
+        return self.source.removesuffix(f"/{self.view}") if self.view else self.source
 
 
 def sample_id(identity: str, begin: int, end: int) -> str:

@@ -187,7 +187,7 @@ def _unit(sample: Sample, by: str) -> str:
         return f"@player:{sample.player}"
     if by == "group" and sample.group:
         return f"@group:{sample.group}"
-    return f"@video:{sample.source}"
+    return f"@video:{sample.footage}"
 
 
 def _earlier(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import errors
+from pipeline.annotations.players import view_name
 from pipeline.cli.options import PATH, make_request, note, options, stderr
 from pipeline.errors import UserError
 from pipeline.terminal import echo
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Make the preview at most this wide, in pixels.",
 )
+@click.option("--player", metavar="NAME", help="Of a video with several players: draw this one.")
 @click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights, if `run` was given one.")
 @options(paths=False)
 def preview(
@@ -52,6 +54,7 @@ def preview(
     frames: tuple[int, ...],
     start: bool,
     width: int,
+    player: str | None,
     store_root: Path | None,
     manifest: Path | None,
     pose_weights: Path | None,
@@ -61,25 +64,33 @@ def preview(
     Frames of VIDEO, foreground, flow, and region of interest with joints are shown side by side. VIDEO may be
     a folder of videos, if OUTPUT is a folder too.
     """
+    from pipeline.cli.results.finding import by_player, split_name
     from pipeline.pictures.preview import preview as draw
     from pipeline.planning.survey import survey
     from stages.registry import registry
     from store import Store
 
-    names = ("start",) if start else ()
-    request = make_request(store_root, manifest, (video,), names, pose_weights=pose_weights)
+    stages = ("start",) if start else ()
+    if player is None and not video.exists():  # as tables and messages call it
+        video, player = split_name(video)
+    request = make_request(store_root, manifest, (video,), stages, pose_weights=pose_weights)
     store = Store.open(request.store_root)
     overview = survey(request, store, stderr())
     if overview.problems:
         raise UserError(overview.problems[0])
-    plans = list(overview.plans.values())
+    plans = {source: overview.plans[source.view_id] for source in overview.sources}
+    if player is not None:
+        plans = {one: plans[one] for one in [by_player(player, [*plans])]}
     folder = not output.suffix or output.is_dir()
     if len(plans) > 1 and not folder:
+        names = ", ".join(source.view for source in plans if source.view)
+        if len({source.sha256 for source in plans}) == 1:
+            remedy = f"name one with --player ({names}), or give -o a folder to draw all"
+            raise UserError(f"{video}: has {len(plans)} players; {remedy}", errors.USAGE)
         remedy = "name one of them, or give -o a folder to draw all"
         raise UserError(f"{video}: holds {len(plans)} videos; {remedy}", errors.USAGE)
-    for plan in plans:
-        source = plan[0].node.source
-        target = output / f"{_file_name(source, [p[0].node.source for p in plans])}.png" if folder else output
+    for source, plan in plans.items():
+        target = output / f"{_file_name(source, [*plans])}.png" if folder else output
         if folder:
             output.mkdir(parents=True, exist_ok=True)
         if start:
@@ -97,5 +108,6 @@ def preview(
 
 def _file_name(source: Source, others: Sequence[Source]) -> str:
     """Return the name of a video without its ending; with its folders where others are called so too."""
-    alike = sum(other.path.stem == source.path.stem for other in others)
-    return source.path.stem if alike == 1 else source.name.replace("/", "_")
+    if len({other.sha256 for other in others if other.path.stem == source.path.stem}) == 1:
+        return view_name(source.path.stem, source.view.replace("/", "_"))
+    return source.name.replace("/", "_")

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from pipeline.annotations import SPLITS
+from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
@@ -256,8 +257,12 @@ def _cuboids(
     total = sum(p.total for p in places.values())
     nodes = {row: content.videos[row].nodes["cuboids"] for row in places}
     specs = list(_present("cuboids", content))
-    with store.reader(next(iter(nodes.values())).slot) as reader:
-        shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    if nodes:
+        with store.reader(next(iter(nodes.values())).slot) as reader:
+            shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    else:  # no video has a sample: the arrays are there, without rows
+        shapes = {spec.name: (0, *content.row_shape(spec)) for spec in specs}
+        compact = False
     small: list[tuple[str, h5py.Dataset]] = []
     chunked: list[tuple[str, h5py.Dataset]] = []
     for spec in specs:
@@ -358,6 +363,8 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
     more = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
     if any(v.source.group for v in videos):
         more["group"] = (TEXT, [v.source.group for v in videos])
+    if any(v.source.focus for v in videos):
+        more["focus"] = (TEXT, [name_of(v.source.focus) if v.source.focus else "" for v in videos])
     out.table(
         "videos",
         {

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.annotations import NEGATIVE, TAXONOMIES, Action, Sample, Taxonomy, Waterfall
+from pipeline.annotations.players import view_name
 from pipeline.errors import FAILED, UserError
 from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
@@ -17,9 +18,10 @@ from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
-from stages.base import VideoInfo
+from stages.base import ArraySpec, VideoInfo
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
+from stages.descriptor import JOINTS
 from store.text import valid_text
 
 #: arrays of /cuboids that are left out where the modality is switched off
@@ -30,7 +32,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Video:
-    """One video with its results.
+    """One video, or one player's view of it, with its results.
 
     Attributes
     ----------
@@ -99,6 +101,12 @@ class Content:
         """The facts of the first video; all videos have the same frame size."""
         return self.videos[0].info
 
+    def row_shape(self, spec: ArraySpec) -> tuple[int, ...]:
+        """Return the shape of one row of an array of the cuboids."""
+        width, height = self.cuboids.window(self.frame)
+        sizes = {"y": height, "x": width, "channel": 3, "component": 2, "joint": 1 + len(JOINTS)}
+        return tuple(sizes[axis] if axis in sizes else len(axis) for axis in spec.axes[1:])  # "xy", "xys"
+
 
 def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
     """Return every taxonomy that the manifest knows, by name, in a fixed order."""
@@ -116,7 +124,7 @@ def select_content(
     manifest : Manifest
     sources : iterable of Source
     plans : mapping of str to list of Planned
-        By the video's sha256, planned against the store as it is now.
+        By the id of the view, planned against the store as it is now.
     samples : SampleTable
         As planned.
 
@@ -127,13 +135,13 @@ def select_content(
     Raises
     ------
     UserError
-        Results are missing or out of date, or there is no sample.
+        Results are missing or out of date, or there is no sample and whole videos are not asked for.
     """
     usable: list[tuple[Source, dict[str, Planned]]] = []
     left_out: list[str] = []
     lacking: dict[str, list[str]] = {}
     for source in sorted(sources, key=lambda s: (shown_name(s, manifest), s.sha256)):
-        plan = {p.node.stage.name: p for p in plans[source.sha256]}
+        plan = {p.node.stage.name: p for p in plans[source.view_id]}
         failed = [p for p in plan.values() if p.state == "failed"]
         todo = [name for name, p in plan.items() if p.state != "done"]
         if failed:
@@ -150,14 +158,17 @@ def select_content(
         )
     receipts = [(source, plan["frames"].receipt) for source, plan in usable]
     table = samples.for_videos([(s, r) for s, r in receipts if r is not None])
-    annotations, cleaned, by_video = table.annotations, table.cleaned, table.by_video
-    if not any(by_video.values()):
+    annotations, cleaned, by_view = table.annotations, table.cleaned, table.by_view
+    if not any(by_view.values()) and not (manifest.untrimmed and usable):  # whole videos need no sample
         found = f"{len(annotations.annotations)} annotations were read, {len(annotations.issues)} findings"
         hint = "see `ttprep annotations`" if annotations.annotations else "list annotations in the manifest"
         if any(source.sample for source, _ in usable):
             hint = "trials and clips need a label, maybe a start frame too; see the notes of `ttprep plan`"
-        raise UserError(f"no sample to export ({found}); {hint}", FAILED)
-    content_of = {p.as_posix(): s.sha256 for s, _ in usable for p in (s.path, *s.also)}
+        if manifest.untrimmed:
+            raise UserError(f"no sample to export ({found}); {hint}", FAILED)
+        what = f"no sample to export ({found}; {hint})"
+        raise UserError(f"{what}; set `untrimmed: true`, run and export again for whole videos alone", FAILED)
+    view_of = {name: s.view_id for name, s in table.views.items()}
     videos = []
     for source, plan in usable:
         receipt = plan["frames"].receipt
@@ -168,9 +179,9 @@ def select_content(
                 shown_name(source, manifest),
                 video_info(receipt),
                 {name: p.node for name, p in plan.items()},
-                tuple(sorted(by_video.get(source.sha256, ()), key=lambda s: (s.begin, s.end))),
-                tuple(a for a in cleaned.actions if content_of.get(a.video) == source.sha256),
-                table.facts[source.sha256].variable,
+                tuple(sorted(by_view.get(source.view_id, ()), key=lambda s: (s.begin, s.end))),
+                tuple(a for a in cleaned.actions if view_of.get(a.video) == source.view_id),
+                table.facts[source.view_id].variable,
             )
         )
     params = manifest.params(CUBOIDS)
@@ -191,7 +202,8 @@ def select_content(
 def shown_name(source: Source, manifest: Manifest) -> str:
     """Return a video's name for the dataset, free of this machine's folders."""
     path, home = source.path.resolve(), manifest.folder.resolve()
-    return valid_text(path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name)
+    name = path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+    return valid_text(view_name(name, source.view))
 
 
 def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:
@@ -199,7 +211,8 @@ def _parameters(manifest: Manifest, videos: Iterable[Video]) -> dict[str, Any]:
     for video in videos:
         for name, node in video.nodes.items():
             values = node.params.model_dump(mode="json")
-            values.pop("fps", None)  # differs between videos; /videos has it
+            for own in ("fps", node.stage.focus):  # differ between videos; /videos has them
+                values.pop(own, None)
             stages.setdefault(name, values)
     return {
         "stages": dict(sorted(stages.items())),

@@ -152,7 +152,7 @@ def export(
     store : Store
     sources : iterable of Source
     plans : mapping of str to list of Planned
-        By the video's sha256, planned against the store as it is now.
+        By the id of the view, planned against the store as it is now.
     path : Path
         The file; it is replaced atomically. Where it is a symbolic link, the link's target is replaced.
     samples : SampleTable

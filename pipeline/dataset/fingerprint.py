@@ -14,6 +14,7 @@ from typing import Any
 
 import h5py
 
+from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import Content
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS
 from pipeline.planning.frame_times import VARIABLE
@@ -50,6 +51,7 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
                 "fps": [v.info.fps.numerator, v.info.fps.denominator],
                 **({"rate": VARIABLE} if v.variable else {}),
                 **({"group": v.source.group} if v.source.group else {}),
+                **({"focus": name_of(v.source.focus)} if v.source.focus else {}),
                 "keys": {name: node.key for name, node in sorted(v.nodes.items()) if name in used},
                 "samples": [
                     [s.id, s.begin, s.end, s.label, list(s.annotators), s.player, splits[s.id]]

@@ -23,6 +23,8 @@ MARK = "made by ttprep"
 SHOWN = 10
 #: frames shown of each, evenly spaced over its length
 FRAMES = 5
+#: width of the picture of a dataset without samples, px
+EMPTY_WIDTH = 600
 #: full colour stands for no shorter flow than this, px: noise would look like motion
 _LEAST = 1.0
 
@@ -48,7 +50,7 @@ def draw(summary: Summary) -> Picture:
     with h5py.File(summary.path, "r") as file:
         for index in chosen(summary):
             rows += _row(file, summary, index)
-    return np.vstack(rows)
+    return np.vstack(rows or [caption(EMPTY_WIDTH, "no sample: whole videos alone")])
 
 
 def chosen(summary: Summary) -> list[int]:

@@ -270,7 +270,7 @@ def remote_job(job: Any, *upstream: Any, away: str | None = None) -> Any:
     if away is not None and lacking is not None and all(u.state == "done" for u in upstream):
         path, why = lacking
         reason = (
-            f"{job.node.source.name}: the worker {worker.address} on {socket.gethostname()} does not see "
+            f"{job.node.video}: the worker {worker.address} on {socket.gethostname()} does not see "
             f"{path} ({why}), which {away} saw; use a folder that all machines share under one path, or stop "
             "that worker, and run again"
         )

@@ -23,7 +23,7 @@ from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
 from store import Store, StoreError
 
-#: video → its plan, inputs first
+#: view of a video → its plan, inputs first; what views share has the same key, and is made once
 Plans = Mapping[str, list[Planned]]
 
 
@@ -102,7 +102,9 @@ class _Execution:
                 continue
             self.end(job.node, result)
             if job.node.stage.is_root:
-                self.extend(self.plans[job.node.source.sha256])
+                for plan in self.plans.values():
+                    if plan[0].node.source.sha256 == job.node.source.sha256:
+                        self.extend(plan)
             self.release_samples()
         return self.results
 
@@ -194,7 +196,7 @@ class _Execution:
             receipt, reason = None, f"cannot be read ({e.strerror}); mend that and run again"
         if receipt is None:
             job = Job(self.store.root, node)
-            self.end(node, failed(job, f"{node.source.name}: {node.stage.name}: {reason}"))
+            self.end(node, failed(job, f"{node.video}: {node.stage.name}: {reason}"))
             return None
         info = self.infos[node.source.sha256] = video_info(receipt)
         return info

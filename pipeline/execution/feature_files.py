@@ -185,7 +185,7 @@ def make(store: Store, node: Node, progress: Progress) -> tuple[int, dict[str, A
 def _check_unchanged(node: Node) -> None:
     if content_digest(node.source.path, node.source.joints) != node.source.sha256:
         raise StageError(
-            f"{node.source.name}: changed while it was read", "wait until it is copied completely, run again"
+            f"{node.video}: changed while it was read", "wait until it is copied completely, run again"
         )
 
 

@@ -53,7 +53,7 @@ class Job:
     def label(self) -> str:
         """For logs and Dask's dashboard."""
         where = f"[{self.rows[0]}:{self.rows[1]}]" if self.rows else " (join)" if self.join else ""
-        return f"{self.node.stage.name}{where} of {self.node.source.name}"
+        return f"{self.node.stage.name}{where} of {self.node.video}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class JobResult:
         Peak resident memory of the worker so far.
     attrs : dict
         Of the finished file (frames, fps, faults).
+    view : str
+        Which view of the video it is of; empty where all of them share it.
     damaged : str
         Key of the input that was found damaged, or of the node itself where a part of it was; else empty.
     """
@@ -89,6 +91,7 @@ class JobResult:
     peak_mb: float = 0.0
     attrs: dict[str, Any] | None = None
     damaged: str = ""
+    view: str = ""
 
 
 def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, rows: None) -> JobResult:
@@ -105,7 +108,7 @@ def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, r
     bad = [u for u in upstream if u.state != "done"]
     if bad:
         return skipped(job, bad[0])
-    name, video = job.node.stage.name, job.node.source.sha256
+    name, video, view = job.node.stage.name, job.node.source.sha256, view_of(job.node)
     wall, core = time.perf_counter(), time.process_time()
     try:
         store = Store.open(job.root)
@@ -120,12 +123,18 @@ def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, r
             rows, attrs = make(store, job.node, progress)
     except Exception as e:
         if _done_meanwhile(job):
-            return JobResult(job.label, video, name, "done")
+            return JobResult(job.label, video, name, "done", view=view)
         reason = explain(e, job)
         note_failure(job, reason)
         return failed(job, reason, damaged_node(e, job))
     wall, core = time.perf_counter() - wall, time.process_time() - core
-    return JobResult(job.label, video, name, "done", "", rows, core, wall, peak_memory_mb(), attrs)
+    peak = peak_memory_mb()
+    return JobResult(job.label, video, name, "done", "", rows, core, wall, peak, attrs, view=view)
+
+
+def view_of(node: Node) -> str:
+    """Return which view of its video a result is of; empty where all of them share it."""
+    return node.source.view if node.focused else ""
 
 
 def unseen(job: Job) -> tuple[Path, str] | None:
@@ -154,7 +163,8 @@ def _done_meanwhile(job: Job) -> bool:
 def failed(job: Job, reason: str, damaged: str = "") -> JobResult:
     """Return the result of a job that failed for this reason."""
     node = job.node
-    return JobResult(job.label, node.source.sha256, node.stage.name, "failed", reason, damaged=damaged)
+    name, view = node.stage.name, view_of(node)
+    return JobResult(job.label, node.source.sha256, name, "failed", reason, damaged=damaged, view=view)
 
 
 def damaged_node(error: Exception, job: Job) -> str:
@@ -176,7 +186,8 @@ def damaged_node(error: Exception, job: Job) -> str:
 def skipped(job: Job, input_: JobResult) -> JobResult:
     """Return the result of a job that cannot run because of what became of an input of it."""
     reason = input_.reason if input_.state == "skipped" else f"{input_.stage} failed"
-    return JobResult(job.label, job.node.source.sha256, job.node.stage.name, "skipped", reason)
+    name, view = job.node.stage.name, view_of(job.node)
+    return JobResult(job.label, job.node.source.sha256, name, "skipped", reason, view=view)
 
 
 def note_failure(job: Job, reason: str) -> None:
@@ -202,8 +213,8 @@ def explain(error: Exception, job: Job) -> str:
     """Return one line for an error: what, why, remedy."""
     if isinstance(error, StageError):
         text = str(error)
-        return text if job.node.source.name in text else f"{job.node.source.name}: {text}"
-    what = f"{job.node.source.name}: {job.node.stage.name}"
+        return text if job.node.source.video in text else f"{job.node.video}: {text}"
+    what = f"{job.node.video}: {job.node.stage.name}"
     if isinstance(error, StoreError | OSError) and is_lost(job.root):
         return f"{what}: {job.root}: {VANISHED}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -114,7 +114,7 @@ class OnDask(Executor):
         text = f"{type(error).__name__}: {error}" if error else status
         if type(error).__name__ == "KilledWorker":
             text = f"its worker died again and again (out of memory?); {self._more_memory}"
-        reason = f"{job.node.source.name}: {job.node.stage.name}: {text}"
+        reason = f"{job.node.video}: {job.node.stage.name}: {text}"
         note_failure(job, reason)
         return failed(job, reason)
 

@@ -12,11 +12,13 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from pipeline.annotations.options import LabelPart, label_parts
+from pipeline.annotations.parsing.focus import name_of, read_focus
 from pipeline.annotations.parsing.text import BadField, Refused, decode, safe_name, table_delimiter
 from pipeline.annotations.parsing.video_names import VideoNames
 from pipeline.discovery import special_kind
 from pipeline.errors import USAGE, UserError
 from stages.base import Params
+from stages.focus import Focus
 
 MAX_BYTES = 100_000_000
 #: what the column that names trial or clip may be called
@@ -36,18 +38,21 @@ class Label:
     line : int
     group : str
         What it was taken from.
+    focus : Focus or None
+        Where its player is.
     """
 
     label: str
     player: str = ""
     line: int = 0
     group: str = ""
+    focus: Focus | None = None
 
 
 class LabelColumns(Params):
     """Name the columns of a table of labels; upper and lower case are the same.
 
-    A column that is named must be there; ``player`` and ``group`` are used where they are, too.
+    A column that is named must be there; ``player``, ``group`` and ``focus`` are used where they are, too.
 
     Attributes
     ----------
@@ -57,11 +62,14 @@ class LabelColumns(Params):
         Who plays: for splits by player.
     group : str
         What a trial or clip was taken from, as a match or a channel: for splits and folds by group.
+    focus : str
+        Where the player is: a word, or a box or polygon in square brackets. An empty cell says nothing.
     """
 
     label: tuple[LabelPart, ...] = Field(default=(LabelPart(column="label"),), min_length=1)
     player: str = "player"
     group: str = "group"
+    focus: str = "focus"
 
     @field_validator("label", mode="before")
     @classmethod
@@ -71,7 +79,9 @@ class LabelColumns(Params):
     @property
     def required(self) -> list[str]:
         """Return the columns that a table must have, without that of the file."""
-        named = [getattr(self, name) for name in ("player", "group") if name in self.model_fields_set]
+        named = [
+            getattr(self, name) for name in ("player", "group", "focus") if name in self.model_fields_set
+        ]
         return [column.strip().casefold() for column in (*(part.column for part in self.label), *named)]
 
 
@@ -83,7 +93,7 @@ def read_labels(
     Parameters
     ----------
     path : Path
-        CSV with the columns ``file`` and ``label``, and ``player`` and ``group`` where they are known.
+        CSV with the columns ``file`` and ``label``; ``player``, ``group`` and ``focus`` where they are known.
     members : iterable of str
         Trials or clips that there are, relative to their source.
     home : Path, optional
@@ -119,10 +129,19 @@ def read_labels(
         if member is None:
             notes.append(f"{path}:{line}: there is no {name!r}; the line is not used")
             continue
-        player, group = (row.get(name.strip().casefold(), "") for name in (columns.player, columns.group))
-        found = Label(_composed(columns, row, line, strange), player, line, group)
+        player, group, place = (
+            row.get(name.strip().casefold(), "") for name in (columns.player, columns.group, columns.focus)
+        )
+        try:
+            focus = read_focus(place) if place else None
+        except ValueError as e:
+            problems.append(f"{path}:{line}: {columns.focus}: {e}")
+            continue
+        found = Label(_composed(columns, row, line, strange), player, line, group, focus)
         known = labels.setdefault(member, found)
-        here, there = ((k.label, k.player, k.group) for k in (found, known))
+        here, there = (
+            (k.label, k.player, k.group, name_of(k.focus) if k.focus else "") for k in (found, known)
+        )
         if here != there:
             pairs = zip(here, there, strict=True)
             one, other = next((a, b) for a, b in pairs if a != b)

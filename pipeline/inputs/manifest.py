@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
 from pipeline.annotations.label_mapping import MOST_CLASSES
 from pipeline.errors import USAGE, UserError
+from pipeline.inputs.focus import Foci, FociField
 from pipeline.inputs.labels import LabelColumns
 from pipeline.inputs.yaml_file import Lines, load
 from stages.base import P, Params, Stage
@@ -34,16 +35,29 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class VideoEntry(_Part):
-    """One video of the manifest."""
+class _WithFocus(_Part):
+    """An entry that may have a focus of its own."""
+
+    def foci(self, usual: Foci) -> Foci:
+        """Return its focus: its own where it says anything, ``null`` too, else the manifest's."""
+        own: Foci = getattr(self, "focus", ())
+        return own if "focus" in self.model_fields_set else usual
+
+
+class VideoEntry(_WithFocus):
+    """One video of the manifest, or all in a folder; of several that hold a video the nearest counts."""
 
     path: Path = Field(description="relative to the manifest")
     fps: float | None = Field(None, gt=0, description="if the file's own tag is wrong")
     player: str = Field("", description="for splits by player")
     group: str = Field("", description="what it was taken from, as a match; for splits and folds by group")
+    focus: FociField = Field(
+        (),
+        description="where its player is: a word, box or polygon; or {anna: left, ben: right}; docs/focus.md",
+    )
 
 
-class SourceEntry(_Part):
+class SourceEntry(_WithFocus):
     """Many short videos that are one sample each: trials as folders of pictures, or clips; docs/sequences.md.
 
     Attributes
@@ -65,6 +79,8 @@ class SourceEntry(_Part):
         Whether the sample is all of it or begins at the start frame that is found in it.
     player, group : str
         Of all of them; a column of the CSV takes precedence.
+    focus : Foci
+        Where the player is in all of them, likewise.
     """
 
     kind: Literal["frames", "clips"]
@@ -76,6 +92,7 @@ class SourceEntry(_Part):
     sample: Literal["whole", "start"] = "whole"
     player: str = ""
     group: str = ""
+    focus: FociField = ()
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> SourceEntry:
@@ -129,6 +146,8 @@ class Manifest(_Part):
         Videos and folders of videos, used where the command line names none. An entry may be a path alone.
     sources : tuple of SourceEntry
         Folders of trials or clips, each of them one sample; used where the command line names none.
+    focus : Foci
+        Where the player is in videos and sources that do not say so themselves; docs/focus.md.
     annotations : tuple of Path
         Files and folders of annotations. A single one needs no list.
     modalities : tuple of str
@@ -163,6 +182,7 @@ class Manifest(_Part):
     store: Path = Path("ttprep-store")
     videos: tuple[VideoEntry, ...] = ()
     sources: tuple[SourceEntry, ...] = ()
+    focus: FociField = ()
     annotations: tuple[Path, ...] = ()
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
     dataset: Path | None = Path("dataset.h5")
@@ -291,6 +311,11 @@ def _stage_problems(stages: Any, lines: Lines) -> list[tuple[int, str]]:
             hint = _nearest(name, registry())
             problems.append((lines.get(at, 1), f"there is no stage {name!r}; {hint}"))
         elif isinstance(params, dict):
+            hidden = registry()[name].focus
+            if hidden and hidden in params:
+                text = f"{name}.{hidden} is of videos, not of stages; set `focus:` on top or in an entry"
+                problems.append((lines.get((*at, hidden), 1), text))
+                continue
             try:
                 registry()[name].params(**params)
             except ValidationError as e:

@@ -27,7 +27,9 @@ store: ttprep-store
 
 # Videos and folders, used where the command line names none. An entry may say more:
 #   - {path: match1.mp4, fps: 120, player: anna}
-# fps only where the file's own tag is wrong; player is for splits by player.
+#   - {path: match2.mp4, focus: {anna: left, ben: right}}
+# fps only where the file's own tag is wrong; player is for splits by player; focus as below. What is said
+# of a folder holds for all videos in it.
 videos: []
 
 # Many short videos that are one sample each (see docs/sequences.md): trials as folders of pictures,
@@ -35,6 +37,11 @@ videos: []
 #   - {kind: frames, path: trials, fps: 30, joints: joints.csv, labels: labels.csv, sample: start}
 #   - {kind: clips, path: clips, labels: folder}
 sources: []
+
+# Where the player is, in videos and sources that do not say so themselves (docs/focus.md): left, right,
+# near, far, a box [left, top, right, bottom] or a polygon [[x, y], ...] in shares of the picture, auto; or
+# several players by name, as in {anna: left, ben: right}. Without, the whole picture is looked at.
+focus: {}
 
 # Annotation files and folders: MediaEval XML, OpenTTGames JSON, CSV, CVAT XML, Label Studio
 # JSON, ELAN; see docs/annotations.md.

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.discovery import special_kind
+from pipeline.inputs.focus import Foci
+from stages.focus import Focus
 from stages.frames.folder import pictures_of
 from store import Store, StoreError, sha256_file
 from store.text import valid_text
@@ -51,6 +53,15 @@ class Source:
         Of the sample that the whole video is; empty where nobody named it.
     sample : {"", "whole", "start"}
         Whether the video is one sample, and whether that begins at its start frame.
+    foci : Foci
+        Where its players are, from the manifest and tables of labels.
+    focus : Focus or None
+        Where the player of this view is; None: the whole picture is looked at.
+    view : str
+        What tells this view of the video from others: the player, or the focus of some of its strokes. Empty
+        where the video as a whole is meant.
+    hinted : bool
+        Whether it is the view of strokes whose annotations say where to look.
     """
 
     path: Path
@@ -64,6 +75,25 @@ class Source:
     label: str = ""
     sample: Literal["", "whole", "start"] = ""
     group: str = ""
+    foci: Foci = ()
+    focus: Focus | None = None
+    view: str = ""
+    hinted: bool = False
+
+    @property
+    def view_id(self) -> str:
+        """What tells it from all other views: the sha256, with the view where there are several."""
+        return f"{self.sha256}/{self.view}" if self.view else self.sha256
+
+    @property
+    def video(self) -> str:
+        """The name without that of the view."""
+        return self.name.removesuffix(f" ({self.view})") if self.view else self.name
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The names of the players, where the video has several views by name."""
+        return tuple(name for name, _ in self.foci if name)
 
 
 def identify(

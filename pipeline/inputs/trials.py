@@ -12,6 +12,7 @@ from pipeline.annotations.records import Issue, Sample, sample_id
 from pipeline.annotations.waterfall import Step
 from pipeline.discovery import Search, find_videos, nfc, on_disk
 from pipeline.errors import USAGE, UserError
+from pipeline.inputs.focus import Foci
 from pipeline.inputs.labels import Label, read_labels
 from pipeline.inputs.manifest import DEFAULT_NAME, Manifest, SourceEntry
 from pipeline.inputs.sources import Source
@@ -33,11 +34,14 @@ class Member:
     label : Label
     joints : Path or None
         File of its joint positions.
+    foci : Foci
+        Where its players are.
     """
 
     entry: SourceEntry
     label: Label
     joints: Path | None
+    foci: Foci = ()
 
 
 @dataclass
@@ -161,8 +165,11 @@ def _members(
             found.notes.append(
                 f"{home}: {len(bare)} of {len(names)} have no label and are no samples: {some}"
             )
+    usual = entry.foci(manifest.focus)
+    found_labels = {name: labels.get(name, Label("")) for name in names}
+    foci = {name: ((("", label.focus),) if label.focus else usual) for name, label in found_labels.items()}
     return [
-        (path, Member(entry, labels.get(name, Label("")), _joints(entry, path)))
+        (path, Member(entry, found_labels[name], _joints(entry, path), foci[name]))
         for name, path in names.items()
     ]
 
@@ -233,8 +240,11 @@ def attach(sources: Iterable[Source], found: Found) -> tuple[list[Source], list[
                 player=first.label.player or first.entry.player,
                 group=first.label.group or first.entry.group,
                 label=next(iter(labels)) if len(labels) == 1 else "",
+                foci=first.foci,
             )
         )
+        if any(m.foci != first.foci for _, m in members):
+            notes.append(f"{source.name}: the same content has another focus elsewhere; the one here counts")
         if len(labels) > 1:
             texts = " and ".join(f"{label!r} ({path})" for label, path in sorted(labels.items()))
             notes.append(f"{source.name}: the same content is labelled {texts}; left out")
@@ -250,7 +260,7 @@ def whole_samples(
     ----------
     sources : iterable of (Source, VideoFacts)
     starts : mapping of str to int
-        sha256 → start frame, of the videos where it has been looked for.
+        View id → start frame, of the videos where it has been looked for.
     view : Taxonomy
     length : int
         T: number of frames that are stored of each at least.
@@ -272,7 +282,7 @@ def whole_samples(
     late: list[str] = []
     for source, facts in named:
         name = view.class_of(source.label)
-        begin = starts.get(source.sha256) if source.sample == "start" else 0
+        begin = starts.get(source.view_id) if source.sample == "start" else 0
         if name is None:
             dropped["unknown-label"] += 1
             strange.setdefault(source.label, []).append(source.name)

@@ -24,10 +24,12 @@ from pipeline.annotations import (
     read_annotations,
 )
 from pipeline.annotations.parsing.text import table_delimiter
+from pipeline.annotations.players import assign_players
 from pipeline.discovery import find_videos, on_disk
 from pipeline.errors import FAILED, OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
+from pipeline.inputs.views import with_entries
 from pipeline.planning.frame_times import CONSTANT, VARIABLE, facts_from_receipt, facts_from_times
 from pipeline.planning.samples import unlabelled
 from stages.base import Block, SourceFile, StageError, VideoInfo
@@ -131,9 +133,13 @@ def report(
     lost = [p for p in files if not p.exists()]
     if lost:
         raise UserError(f"{lost[0]}: no such file or folder; check the path", USAGE)
-    facts, problems, notes = known_videos(manifest, store, videos, progress)
+    facts, players, problems, notes = known_videos(manifest, store, videos, progress)
     found = read_annotations(files, videos=facts, options=manifest.annotation_options)
-    cleaned = clean(found.annotations, facts, manifest.view, manifest.cleaning, found.unplaced)
+    given = assign_players(found.annotations, facts, players)
+    found = replace(found, issues=tuple(sorted((*found.issues, *given.issues))))
+    cleaned = clean(
+        given.annotations, given.videos, manifest.view, manifest.cleaning, found.unplaced, given.nobody
+    )
     labelled = {a.video for a in found.annotations} | {e.video for e in found.events}
     of_content: dict[str, list[str]] = defaultdict(list)  # names of each video
     for name, known in facts.items():
@@ -145,37 +151,48 @@ def report(
 
 def known_videos(
     manifest: Manifest, store: Store | None, videos: Iterable[Path], progress: Callable[[str], None]
-) -> tuple[dict[str, VideoFacts], list[str], list[str]]:
-    """Return facts about the videos by name, what went wrong in finding them, and what was left out."""
+) -> tuple[dict[str, VideoFacts], dict[str, tuple[str, ...]], list[str], list[str]]:
+    """Return what is known of the videos.
+
+    Returns
+    -------
+    facts : dict of str to VideoFacts
+        By name.
+    players : dict of str to tuple of str
+        Names of the players, of videos that have several.
+    problems, notes : list of str
+        What went wrong in finding them, and what was left out.
+    """
     entries = {on_disk(manifest.resolve(e.path)): e for e in manifest.videos}
     given = [*videos] or [*entries]
     facts: dict[str, VideoFacts] = {}
+    players: dict[str, tuple[str, ...]] = {}
     for path in (p for p in given if p.suffix.lower() in (".csv", ".tsv")):
         facts |= read_list(path)
     places = [p for p in given if p.suffix.lower() not in (".csv", ".tsv")]
     if not given:
-        return _of_store(store), [], []
+        return _of_store(store), {}, [], []
     nowhere = store.root if store else Path(".ttprep-none")
     found = find_videos(places, nowhere)
     problems = list(found.problems)
-    by_place = {path.resolve(): entry for path, entry in entries.items()}
-    for source in identify(found.files, store):
-        entry = by_place.get(source.path.resolve(), source)
+    for source in with_entries(manifest, identify(found.files, store)):
         if source.problem:
             problems.append(f"{source.name}: {source.problem}")
             continue
         receipt = _frames(store, source.sha256)
         try:
             if receipt is None:
-                known = replace(_count(source, entry.fps, manifest, progress), player=entry.player)
+                known = replace(_count(source, source.fps, manifest, progress), player=source.player)
             else:
-                known = facts_from_receipt(receipt, source.sha256, entry.player, store, entry.fps)
+                known = facts_from_receipt(receipt, source.sha256, source.player, store, source.fps)
         except (StageError, StoreError, OSError) as e:
             problems.append(str(e))
             continue
         for path in (source.path, *source.also):
             facts[path.as_posix()] = known
-    return facts, problems, list(found.notes)
+            if source.players:
+                players[path.as_posix()] = source.players
+    return facts, players, problems, list(found.notes)
 
 
 def read_list(path: Path) -> dict[str, VideoFacts]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -107,11 +106,14 @@ def stage_costs(overview: Overview, store: Store | None) -> list[StageCost]:
     whatever their parameters; the length of a video that is not counted yet is what its container says.
     """
     todo: dict[str, list[Planned]] = defaultdict(list)
-    for planned in itertools.chain.from_iterable(overview.plans.values()):
+    for planned in overview.results:
         if planned.state != "done":
             todo[planned.node.stage.name].append(planned)
     rates = row_costs(overview, store, set(todo))
-    lengths = {v: video_length(plan[0].node.source, plan[0].receipt) for v, plan in overview.plans.items()}
+    lengths = {
+        plan[0].node.source.sha256: video_length(plan[0].node.source, plan[0].receipt)
+        for plan in overview.plans.values()
+    }
     costs = []
     for name in [n for n in overview.names if n in todo]:
         rows = [_rows(p, lengths[p.node.source.sha256]) for p in todo[name]]
@@ -142,10 +144,9 @@ def row_costs(overview: Overview, store: Store | None, wanted: set[str]) -> dict
                 for i, value in enumerate((rows, core, r.size)):
                     totals[r.stage][i] += value
 
-    planned = list(itertools.chain.from_iterable(overview.plans.values()))
-    add(r for p in planned if (r := p.receipt or p.previous) is not None)
+    add(r for p in overview.results if (r := p.receipt or p.previous) is not None)
     if store is not None and wanted - totals.keys():
-        add(_others(store, {v[:16] for v in overview.plans}))
+        add(_others(store, {s.sha256[:16] for s in overview.sources}))
     return {stage: (core / rows, size / rows) for stage, (rows, core, size) in totals.items()}
 
 
@@ -165,7 +166,8 @@ def window_note(manifest: Manifest, overview: Overview) -> str:
         fps = video_length(plan[0].node.source, plan[0].receipt).fps
         if fps and length / fps > LONG_S:
             rates[Fraction(fps).limit_denominator(1001)] += 1
-            names.append(plan[0].node.source.name)
+            names.append(plan[0].node.source.video)
+    names = [*dict.fromkeys(names)]
     if not names:
         return ""
     fps = float(rates.most_common(1)[0][0])

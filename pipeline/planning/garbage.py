@@ -27,5 +27,5 @@ def unwanted(request: Request, store: Store, console: Console) -> list[Garbage]:
     """
     overview = survey(request, store, console)
     judged = {store.folder(s.sha256) for s in overview.sources}
-    wanted = {store.path(p.node.slot) for plan in overview.plans.values() for p in plan}
+    wanted = {store.path(p.node.slot) for p in overview.results}
     return list(garbage(store, wanted, judged))

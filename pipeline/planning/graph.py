@@ -65,6 +65,17 @@ class Node:
         return parts
 
     @property
+    def focused(self) -> bool:
+        """Whether the result is of one view of the video alone; others are shared by all of its views."""
+        own = bool(self.stage.focus) and getattr(self.params, self.stage.focus) is not None
+        return own or any(node.focused for node in self.inputs.values())
+
+    @property
+    def video(self) -> str:
+        """The name of what the result is of: the video's, with the view where it matters."""
+        return self.source.name if self.focused else self.source.video
+
+    @property
     def slot(self) -> Slot:
         """Where the result lies in a store."""
         return Slot(self.source.sha256, self.stage.name, self.key)
@@ -98,7 +109,7 @@ def wanted_stages(manifest: Manifest, names: Iterable[str], source: Source | Non
     def add(name: str) -> None:
         if name not in needed:
             needed.add(name)
-            for upstream in upstream_of(active_inputs(stages[name], manifest)):
+            for upstream in upstream_of(active_inputs(stages[name], manifest, source)):
                 add(upstream)
 
     for name in goals:
@@ -118,10 +129,31 @@ def _applies(stage: Stage[Any], setting: Setting) -> bool:
     return (not stage.modality or stage.modality in setting.modalities) and stage.applies(setting)
 
 
-def active_inputs(stage: Stage[Any], manifest: Manifest) -> tuple[str, ...]:
-    """Return the inputs a stage reads with its parameters, without modalities that are switched off."""
-    inputs = stage.reads(manifest.params(stage)) if stage.reads else stage.inputs
+def active_inputs(
+    stage: Stage[Any], manifest: Manifest, source: Source | None = None, params: Params | None = None
+) -> tuple[str, ...]:
+    """Return the inputs a stage reads with its parameters, without modalities that are switched off.
+
+    Parameters
+    ----------
+    stage : Stage
+    manifest : Manifest
+    source : Source, optional
+        Whose frame rate and focus count.
+    params : Params, optional
+        Default: the manifest's.
+    """
+    params = params or manifest.params(stage)
+    inputs = stage.reads(_bound(stage, params, source)) if stage.reads else stage.inputs
     return tuple(a for a in inputs if a not in stage.optional or stage.optional[a] in manifest.modalities)
+
+
+def _bound(stage: Stage[Any], params: Params, source: Source | None) -> Params:
+    """Return the parameters for a source: with its frame rate and its focus."""
+    if source is None:
+        return params
+    bound: Params = stage.bind(stage.typed(params), source.fps)
+    return bound.model_copy(update={stage.focus: source.focus}) if stage.focus and source.focus else bound
 
 
 def _maker(stage: str, source: Source, nodes: Mapping[str, Node]) -> Node:
@@ -157,11 +189,11 @@ def build(
         if stage.sampling and not samples:
             continue
         params = stage.typed((derived or {}).get(name) or manifest.params(stage))
-        arrays = active_inputs(stage, manifest)
+        arrays = active_inputs(stage, manifest, source, params)
         nodes[name] = Node(
             source,
             stage,
-            stage.settled(stage.bind(params, source.fps)),
+            stage.settled(_bound(stage, params, source)),
             {u: _maker(u, source, nodes) for u in upstream_of(arrays)},
             arrays,
             samples if stage.sampling else (),

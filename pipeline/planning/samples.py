@@ -16,10 +16,13 @@ from pipeline.annotations import (
     lost_files,
     read_annotations,
 )
+from pipeline.annotations.parsing.focus import picked
+from pipeline.annotations.players import assign_players, view_name
 from pipeline.annotations.records import REFUSALS, Issue
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.inputs.trials import whole_samples
+from pipeline.inputs.views import hinted
 from pipeline.planning.frame_times import facts_from_receipt
 from pipeline.planning.graph import Node
 from stages.cuboids import STAGE as CUBOIDS
@@ -44,10 +47,11 @@ class SampleTable:
     ----------
     manifest : Manifest
     videos : tuple of (Source, VideoFacts)
+        Every view of them, without those that the annotations give.
     uncounted : tuple of Source
         Further videos, whose frames are not counted yet, or cannot be.
     starts : mapping of str to int
-        sha256 of a video → its start frame.
+        View of a video → its start frame.
     store : Store or None
         Where the times of frames are.
     elsewhere : tuple of str or None
@@ -72,7 +76,8 @@ class SampleTable:
         Parameters
         ----------
         frames : iterable of (Source, Receipt)
-            The videos whose frames are in the store, with the receipt of the frames.
+            The videos whose frames are in the store, with the receipt of the frames; views that the
+            annotations give may be among them, and are found anew.
         starts : mapping of str to int, optional
             Start frames; default: those of this table.
         uncounted : iterable of Source, optional
@@ -81,19 +86,22 @@ class SampleTable:
         videos = tuple(
             (s, replace(facts_from_receipt(r, s.sha256, s.player, self.store), group=s.group))
             for s, r in frames
+            if not s.hinted
         )
         starts = self.starts if starts is None else starts
         lacking = self.uncounted if uncounted is None else tuple(uncounted)
         here, there = dict(self.videos), dict(videos)
-        same = here == there and all(self.starts.get(s.sha256) == starts.get(s.sha256) for s in there)
+        same = here == there and all(self.starts.get(s.view_id) == starts.get(s.view_id) for s in there)
         if same and lacking == self.uncounted:
             return self
         return replace(self, videos=videos, starts=starts, uncounted=lacking)
 
     @property
     def facts(self) -> Mapping[str, VideoFacts]:
-        """Facts of the counted videos by their sha256."""
-        return {source.sha256: facts for source, facts in self.videos}
+        """Facts of the counted videos by the id of the view."""
+        known = {source.view_id: facts for source, facts in self.videos}
+        whole = {source.sha256: facts for source, facts in self.videos}
+        return known | {source.view_id: whole[source.sha256] for source in self.hinted}
 
     @property
     def annotations(self) -> AnnotationSet:
@@ -106,9 +114,19 @@ class SampleTable:
         return self._content[1]
 
     @property
-    def by_video(self) -> Mapping[str, tuple[Sample, ...]]:
-        """Samples by the sha256 of their video."""
+    def by_view(self) -> Mapping[str, tuple[Sample, ...]]:
+        """Samples by the id of their view of the video."""
         return self._content[2]
+
+    @property
+    def hinted(self) -> tuple[Source, ...]:
+        """Further views: of the strokes whose annotations say where to look."""
+        return self._content[3]
+
+    @cached_property
+    def views(self) -> Mapping[str, Source]:
+        """Views by the name that actions and samples have for their video."""
+        return {view_name(p.as_posix(), s.view): s for s, _ in self.videos for p in (s.path, *s.also)}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -140,11 +158,11 @@ class SampleTable:
             e.video for e in self.annotations.events
         }
         bare = [
-            s.name
+            s.video
             for s, _ in self.videos
             if not s.sample and not labelled & {p.as_posix() for p in (s.path, *s.also)}
         ]
-        return told + unlabelled(bare, len(self.videos))
+        return told + unlabelled([*dict.fromkeys(bare)], len({s.sha256 for s, _ in self.videos}))
 
     def _concerning(self, issues: Sequence[Issue]) -> list[Issue]:
         """Leave out findings that do not concern the videos asked for, where these are not all."""
@@ -168,7 +186,9 @@ class SampleTable:
         return tuple(lost_files(self.annotations, videos, False, self.manifest.view).values())
 
     @cached_property
-    def _content(self) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]]]:
+    def _content(
+        self,
+    ) -> tuple[AnnotationSet, Cleaned, Mapping[str, tuple[Sample, ...]], tuple[Source, ...]]:
         manifest = self.manifest
         places = {p.as_posix(): (s, facts) for s, facts in self.videos for p in (s.path, *s.also)}
         videos = {place: facts for place, (_, facts) in places.items()}
@@ -178,20 +198,31 @@ class SampleTable:
         annotations = read_annotations(
             paths, videos=videos, options=manifest.annotation_options, uncounted=later
         )
+        players = {place: s.players for place, (s, _) in places.items() if s.players}
+        given = assign_players(annotations.annotations, videos, players)
+        annotations = replace(annotations, issues=tuple(sorted((*annotations.issues, *given.issues))))
+        known = {name: facts for name, facts in given.videos.items() if name in self.views}
         cleaned = clean(
-            annotations.annotations, videos, manifest.view, manifest.cleaning, annotations.unplaced
+            given.annotations, known, manifest.view, manifest.cleaning, annotations.unplaced, given.nobody
         )
         params = manifest.params(CUBOIDS)
         own, issues, step = whole_samples(self.videos, self.starts, manifest.view, params.length)
         if step is not None:  # in front: they pass none of the rules for intervals
             waterfall = replace(cleaned.waterfall, steps=(step, *cleaned.waterfall.steps))
             cleaned = replace(cleaned, waterfall=waterfall, issues=(*cleaned.issues, *issues))
-        by_video: dict[str, dict[str, Sample]] = defaultdict(dict)
+        by_view: dict[str, dict[str, Sample]] = defaultdict(dict)
+        more: dict[str, Source] = {}
         for source, sample in own:
-            by_video[source.sha256][sample.id] = sample
+            by_view[source.view_id][sample.id] = sample
         for sample in cleaned.samples:
-            by_video[places[sample.video][0].sha256].setdefault(sample.id, sample)
-        return annotations, cleaned, {v: tuple(s.values()) for v, s in by_video.items()}
+            source = self.views[sample.video]
+            focus = picked(source.focus, sample.focus, sample.player)
+            if focus is not None and focus != source.focus:
+                source = hinted(source, focus)
+                source = more.setdefault(source.view_id, source)
+            by_view[source.view_id].setdefault(sample.id, sample)
+        samples = {view: tuple(s.values()) for view, s in by_view.items()}
+        return annotations, cleaned, samples, tuple(more.values())
 
 
 def unlabelled(bare: Sequence[str], total: int) -> tuple[str, ...]:

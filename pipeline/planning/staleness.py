@@ -6,7 +6,7 @@ the same stage and video that the store holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,17 +75,34 @@ class Planned:
     previous: Receipt | None
 
 
-def plan_nodes(nodes: Iterable[Node], store: Store | None) -> list[Planned]:
-    """Compare nodes of one video (inputs first) with the store."""
+def plan_nodes(nodes: Iterable[Node], store: Store | None, others: Collection[str] = ()) -> list[Planned]:
+    """Compare nodes of one view of a video (inputs first) with the store.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+    store : Store or None
+    others : collection of str
+        Keys of results of other views of the video: they are no earlier results of this one.
+    """
     nodes = list(nodes)
     receipts = list(store.receipts(nodes[0].source.sha256)) if store and nodes else []
     out: dict[str, Planned] = {}
     for node in nodes:
-        out[node.stage.name] = _plan(node, store, receipts, out)
+        rivals = [r for r in receipts if r.stage == node.stage.name and r.key not in {node.key, *others}]
+        out[node.stage.name] = _plan(node, store, [r for r in rivals if _of_view(r, node)], out)
     return list(out.values())
 
 
-def _plan(node: Node, store: Store | None, receipts: list[Receipt], above: dict[str, Planned]) -> Planned:
+def _of_view(receipt: Receipt, node: Node) -> bool:
+    """Tell whether an older result may have been one of the same view."""
+    name = node.stage.focus
+    if not name or not node.source.view:
+        return True
+    return bool(receipt.parts.get("params", {}).get(name) == node.parts()["params"].get(name))
+
+
+def _plan(node: Node, store: Store | None, rivals: list[Receipt], above: dict[str, Planned]) -> Planned:
     try:
         receipt = store.receipt(node.slot) if store else None
     except OSError as e:  # says nothing about the result; making it will say the same
@@ -93,7 +110,6 @@ def _plan(node: Node, store: Store | None, receipts: list[Receipt], above: dict[
             "failed", detail=f"{e.filename}: cannot be read ({e.strerror}); mend that and run again"
         )
         return Planned(node, "failed", (reason,), None, None)
-    rivals = [r for r in receipts if r.stage == node.stage.name and r.key != node.key]
     previous = rivals[0] if rivals else None
     if receipt is not None:
         return Planned(node, "done", (), receipt, previous)

@@ -21,13 +21,13 @@ def find_starts(
     Parameters
     ----------
     plans : iterable of list of Planned
-        One list per video.
+        One list per view of a video.
     store : Store or None
 
     Returns
     -------
     starts : mapping of str to int
-        sha256 of the video → start frame; :data:`~stages.start.NO_START` where none was found.
+        View id of the video → start frame; :data:`~stages.start.NO_START` where none was found.
     notes : tuple of str
         One line for each video without a start frame.
     """
@@ -37,8 +37,8 @@ def find_starts(
     for planned in done if store else ():
         assert store is not None
         source = planned.node.source
-        starts[source.sha256], why = start_of(store, planned)
-        if starts[source.sha256] == NO_START:
+        starts[source.view_id], why = start_of(store, planned)
+        if starts[source.view_id] == NO_START:
             lost = " and is no sample" if source.sample == "start" and source.label else ""
             notes.append(
                 f"{source.name}: no start frame found{lost}: {why}; look at it with "

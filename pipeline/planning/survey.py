@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.discovery import on_disk
 from pipeline.errors import FAILED, UserError
-from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source, identify
 from pipeline.inputs.trials import Found, attach, find
+from pipeline.inputs.views import views_of, with_entries
 from pipeline.planning.derived_parameters import derive
-from pipeline.planning.graph import build, wanted_stages
+from pipeline.planning.graph import Node, build, wanted_stages
 from pipeline.planning.request import Request
 from pipeline.planning.samples import SampleTable, intervals
 from pipeline.planning.staleness import Planned, plan_nodes
@@ -34,13 +34,14 @@ class Overview:
     Attributes
     ----------
     sources : list of Source
-        Usable videos.
+        Usable videos, by view: each of several players of a video is one, and so are the strokes whose
+        annotations say where to look.
     problems : list of str
         One line for each path that cannot be used.
     samples : SampleTable
         Of the videos whose frames are counted.
     plans : dict of str to list of Planned
-        By the video's sha256, inputs first.
+        By the id of the view, inputs first. What views share is in the plan of each.
     names : list of str
         Stages that any of the videos needs, inputs first.
     derived : dict of str to Derived
@@ -86,9 +87,14 @@ class Overview:
         """Everything worth saying that is no failure, each line once."""
         return list(dict.fromkeys([*self.remarks, *self.findings, *self.warnings]))
 
+    @property
+    def results(self) -> list[Planned]:
+        """Every result once, those that several views share too."""
+        return list({p.node.key: p for plan in self.plans.values() for p in plan}.values())
+
     def to_do(self) -> bool:
         """Return whether any result is missing."""
-        return any(p.state != "done" for plan in self.plans.values() for p in plan)
+        return any(p.state != "done" for p in self.results)
 
 
 def survey(request: Request, store: Store | None, console: Console) -> Overview:
@@ -114,33 +120,55 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
         listed = request.paths or [manifest.resolve(e.path) for e in manifest.videos]
         where = "; ".join(found.notes) or f"{', '.join(map(str, listed))}: no video file found there"
         raise UserError(f"{where}; give a video or a folder that holds some", FAILED)
-    sources, notes = attach(_with_entries(manifest, _identify(found, store, console)), found)
+    sources, notes = attach(with_entries(manifest, _identify(found, store, console)), found)
     notes += list(dict.fromkeys(store.remarks)) if store else []
-    usable = [s for s in sources if not s.problem]
-    wanted = {s.sha256: wanted_stages(manifest, request.stages, s) for s in usable}
+    videos = [s for s in sources if not s.problem]
+    usable, unplayed = views_of(videos)
+    wanted = {s.view_id: wanted_stages(manifest, request.stages, s) for s in usable}
     if wanted:  # what none of them needs is no column of a table
-        names = [n for n in names if any(n in own for own in wanted.values())]
+        names = _of_any(wanted.values())
     overview = Overview(
         usable,
         found.problems + [f"{s.name}: {s.problem}" for s in sources if s.problem],
         SampleTable(manifest, store=store, elsewhere=_elsewhere(request, usable)),
         names=names,
-        remarks=found.notes + notes,
+        remarks=found.notes + notes + unplayed,
     )
     overview.remarks += [
         f"{also}: same content as {s.name}; processed once"
-        for s in usable
+        for s in videos
         for also in s.also
         if not _same_file(also, s.path)
     ]
     overview.derived = derive(manifest, names, request.pose_weights, download=False)
+    nodes = {}
     for source in usable:
-        plain = [n for n in wanted[source.sha256] if not registry()[n].sampling]
-        overview.plans[source.sha256] = plan_nodes(
-            build(source, manifest, plain, overview.params).values(), store
-        )
+        plain = [n for n in wanted[source.view_id] if not registry()[n].sampling]
+        nodes[source.view_id] = [*build(source, manifest, plain, overview.params).values()]
+    overview.plans = _planned(nodes, store)
     _plan_samples(request, store, overview)
     return overview
+
+
+def _of_any(wanted: Iterable[Collection[str]]) -> list[str]:
+    """Return the stages that any of these have, in order."""
+    every = {name for names in wanted for name in names}
+    return [name for name in registry() if name in every]
+
+
+def _planned(nodes: Mapping[str, Sequence[Node]], store: Store | None) -> dict[str, list[Planned]]:
+    """Plan the nodes of views; a result of another view is no earlier result of this one."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for own in nodes.values():
+        for node in own:
+            keys[node.source.sha256].add(node.key)
+    return {
+        view: plan_nodes(own, store, keys[own[0].source.sha256]) if own else [] for view, own in nodes.items()
+    }
+
+
+def _planned_again(plans: Mapping[str, Sequence[Planned]], store: Store | None) -> dict[str, list[Planned]]:
+    return _planned({view: [p.node for p in plan] for view, plan in plans.items()}, store)
 
 
 def _elsewhere(request: Request, sources: list[Source]) -> tuple[str, ...] | None:
@@ -164,21 +192,8 @@ def _same_file(path: Path, other: Path) -> bool:
 
 def plan_again(request: Request, store: Store, overview: Overview) -> None:
     """Compare the plans with the store as it is now, and add the samples that have become known."""
-    overview.plans = {v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()}
+    overview.plans = _planned_again(overview.plans, store)
     _plan_samples(request, store, overview)
-
-
-def _with_entries(manifest: Manifest, sources: list[Source]) -> list[Source]:
-    """Return the sources with what the manifest says of single videos."""
-    entries = {on_disk(manifest.resolve(e.path)).resolve(): e for e in manifest.videos}
-    told = []
-    for source in sources:
-        for path in (source.path, *source.also) if entries else ():
-            entry = entries.get(path.resolve())
-            if entry is not None:
-                source = replace(source, fps=entry.fps, player=entry.player, group=entry.group)
-        told.append(source)
-    return told
 
 
 def _identify(found: Found, store: Store | None, console: Console) -> list[Source]:
@@ -195,7 +210,7 @@ def _identify(found: Found, store: Store | None, console: Console) -> list[Sourc
 def _frames(overview: Overview) -> list[tuple[Source, Receipt]]:
     found = []
     for source in overview.sources:
-        receipt = overview.plans[source.sha256][0].receipt
+        receipt = overview.plans[source.view_id][0].receipt
         if receipt is not None:
             found.append((source, receipt))
     return found
@@ -207,18 +222,20 @@ def _starts(store: Store | None, overview: Overview) -> tuple[Mapping[str, int],
         try:
             return find_starts(overview.plans.values(), store)
         except DamagedError:
-            overview.plans = {
-                v: plan_nodes([p.node for p in plan], store) for v, plan in overview.plans.items()
-            }
+            overview.plans = _planned(
+                {v: [p.node for p in plan] for v, plan in overview.plans.items()}, store
+            )
     return find_starts(overview.plans.values(), store)
 
 
 def _plan_samples(request: Request, store: Store | None, overview: Overview) -> None:
     """Plan the stages that cut samples, for videos whose frames are counted, and note what was found."""
+    overview.sources = [s for s in overview.sources if not s.hinted]
+    overview.plans = {s.view_id: overview.plans[s.view_id] for s in overview.sources}
     starts, notes = _starts(store, overview)
     counted = _frames(overview)
-    known = {source.sha256 for source, _ in counted}
-    lacking = [s for s in overview.sources if s.sha256 not in known]
+    known = {source.view_id for source, _ in counted}
+    lacking = [s for s in overview.sources if s.view_id not in known]
     overview.samples = overview.samples.for_videos(counted, starts, lacking)
     overview.findings, overview.warnings = list(notes), []
     cut = any(registry()[n].sampling for n in overview.names)
@@ -228,10 +245,15 @@ def _plan_samples(request: Request, store: Store | None, overview: Overview) -> 
     overview.warnings = list(overview.samples.warnings)
     overview.findings += [n for n in overview.samples.notes if n not in overview.warnings]
     overview.lost = tuple(f"annotations: {line}" for line in overview.samples.lost)
-    by_video: Mapping[str, Any] = overview.samples.by_video
+    by_view: Mapping[str, Any] = overview.samples.by_view
+    overview.sources += overview.samples.hinted
+    nodes = {}
     for source in overview.sources:
-        nodes = build(
-            source, request.manifest, wanted_stages(request.manifest, request.stages, source),
-            overview.params, intervals(by_video.get(source.sha256, ())),
-        )  # fmt: skip
-        overview.plans[source.sha256] = plan_nodes(nodes.values(), store)
+        wanted = wanted_stages(request.manifest, request.stages, source)
+        overview.names = _of_any((overview.names, wanted))
+        nodes[source.view_id] = [
+            *build(
+                source, request.manifest, wanted, overview.params, intervals(by_view.get(source.view_id, ()))
+            ).values()
+        ]
+    overview.plans = _planned(nodes, store)

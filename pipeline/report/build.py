@@ -166,13 +166,13 @@ def build(
         if context["data"] is not None:
             context["data"] = embedded(context["data"])
         changed += folder.write(video.page, render("video.html", context))
-    others = len({*store.videos()} - names.keys())
+    others = len({*store.videos()} - {v.sha256[:16] for v in videos})
     index = _index(overview, videos, shown) | {
         "others": others,
         "nonce": folder.nonce,
         "title": readable("/".join(store.root.parts[-2:])),
         "annotations": told,
-        "dataset": dataset_section(options.dataset, {v.sha256: v.page for v in videos}),
+        "dataset": dataset_section(options.dataset, {(v.sha256, v.source.view): v.page for v in videos}),
         "detections": _told(detections, assigned, lost),
     }
     changed += folder.write("index.html", render("index.html", index))

@@ -44,13 +44,14 @@ def _planned(request: Request, store: Store, video: Path | None, console: Consol
     one = survey(replace(request, paths=(video,)), store, console)
     if one.problems:
         raise UserError(one.problems[0])
-    if len(one.sources) != 1:
+    if len({s.sha256 for s in one.sources}) != 1:
         raise UserError(f"{video}: holds {len(one.sources)} videos; name one of them", USAGE)
     named = every.paths or request.manifest.videos or request.manifest.sources
     overview = survey(every, store, console) if named else one
-    if one.sources[0].sha256 in overview.plans:
+    if one.sources[0].view_id in overview.plans:
         return overview
-    return survey(replace(request, paths=(*(s.path for s in overview.sources), video)), store, console)
+    paths = dict.fromkeys(s.path for s in overview.sources)
+    return survey(replace(request, paths=(*paths, video)), store, console)
 
 
 def _sha256_of(video: Path, overview: Overview) -> str:

@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def summarise(joints: NDArray[np.float32], n_poses: NDArray[np.uint8], fps: float) -> dict[str, Any]:
+def summarise(
+    joints: NDArray[np.float32], found: NDArray[np.uint8], n_poses: NDArray[np.uint8], fps: float
+) -> dict[str, Any]:
     """Summarise the descriptor of one video.
 
     Parameters
     ----------
     joints : (n, 14, 3) float32
         ``descriptor.joints``: x px, y px, score.
+    found : (n,) uint8
+        ``descriptor.found``: with a focus, people may be in the frame and none of them the player.
     n_poses : (n,) uint8
         ``descriptor.n_poses``.
     fps : float
@@ -30,19 +34,19 @@ def summarise(joints: NDArray[np.float32], n_poses: NDArray[np.uint8], fps: floa
         three frames with a pose (a steady movement has none); ``jump_px``: 95th percentile of the
         chosen person's displacement between neighbouring frames. Without such frames nan.
     """
-    found = n_poses > 0
+    seen = found > 0
     points = joints[:, 1:, :2].astype(np.float64)
-    triples = found[:-2] & found[1:-1] & found[2:]
+    triples = seen[:-2] & seen[1:-1] & seen[2:]
     bends = np.linalg.norm(points[:-2] - 2 * points[1:-1] + points[2:], axis=2)[triples]
     steps = np.linalg.norm(np.diff(joints[:, 0, :2].astype(np.float64), axis=0), axis=1)
-    steps = steps[found[:-1] & found[1:]]
+    steps = steps[seen[:-1] & seen[1:]]
     jitter = float(np.median(bends)) if bends.size else float("nan")
     return {
-        "frames": len(found),
-        "found": float(found.mean()) if len(found) else float("nan"),
-        "several": float((n_poses > 1).mean()) if len(found) else float("nan"),
-        "pose_score": _percentiles(joints[found, 0, 2]),
-        "joint_score": _percentiles(joints[found, 1:, 2]),
+        "frames": len(seen),
+        "found": float(seen.mean()) if len(seen) else float("nan"),
+        "several": float((n_poses > 1).mean()) if len(seen) else float("nan"),
+        "pose_score": _percentiles(joints[seen, 0, 2]),
+        "joint_score": _percentiles(joints[seen, 1:, 2]),
         "jitter_px": jitter,
         "jitter_px_s2": jitter * fps**2,
         "jump_px": float(np.percentile(steps, 95)) if steps.size else float("nan"),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -42,6 +43,12 @@ def listed() -> None:
     manifest(
         **{**TINY, "videos": ["videos/clip.mp4"], "modalities": ["rgb"], "store": ROOT, "untrimmed": True}
     )
+
+
+def unlabelled(**more: Any) -> None:
+    """Write a manifest of a video without annotations."""
+    clip = {"videos": ["videos/clip.mp4"], "modalities": ["rgb"], "store": ROOT, "annotations": []}
+    manifest(**{**TINY, **clip, **more})
 
 
 def finished() -> None:
@@ -288,23 +295,17 @@ DATASETS = {
         follow=partial(ok, *ALL),
         prepare=both(exported, partial(hidden, "cuboids-*.h5")),
     ),
+    "no annotations, and whole videos alone are wanted": Case(
+        ("export", "d.h5"),
+        Says("; set `untrimmed: true`, run and export again for whole videos alone"),
+        follow=both(partial(unlabelled, untrimmed=True), partial(ok, *ALL)),
+        prepare=both(listed, unlabelled, partial(ok, *ALL)),
+    ),
     "no annotations": Case(
         ("export", "d.h5"),
         Says("list annotations in the manifest"),
         follow=both(listed, partial(ok, *ALL)),
-        prepare=both(
-            listed,
-            lambda: manifest(
-                **{
-                    **TINY,
-                    "videos": ["videos/clip.mp4"],
-                    "modalities": ["rgb"],
-                    "store": ROOT,
-                    "annotations": [],
-                }
-            ),
-            partial(ok, *ALL),
-        ),
+        prepare=both(listed, unlabelled, partial(ok, *ALL)),
     ),
 }
 

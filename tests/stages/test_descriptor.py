@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import Array, Block, NoParams, VideoInfo
+from stages.base import Array, Block, VideoInfo
 from stages.contract import run_whole
-from stages.descriptor import JOINTS, STAGE
+from stages.descriptor import JOINTS, STAGE, DescriptorParams
+from stages.focus import Focus
 from stages.pose import KEYPOINTS
+
+#: a place that is no box
+TRIANGLE = [[0.1, 0.1], [0.9, 0.4], [0.3, 0.9]]
 
 
 def detections(seed: int, n: int, most: int = 10) -> dict[str, Array]:
@@ -28,9 +33,10 @@ def detections(seed: int, n: int, most: int = 10) -> dict[str, Array]:
     }
 
 
-def run(data: dict[str, Array]) -> dict[str, Array]:
+def run(data: dict[str, Array], focus: Any = None) -> dict[str, Array]:
     n = len(data["pose.n_poses"])
-    return run_whole(STAGE, NoParams(), VideoInfo(n, Fraction(120), 320, 180), data)
+    params = DescriptorParams.model_validate({"focus": focus})
+    return run_whole(STAGE, params, VideoInfo(n, Fraction(120), 320, 180), data)
 
 
 def test_joints_are_the_first_thirteen_keypoints_of_the_method() -> None:
@@ -101,7 +107,7 @@ def test_chunked_equals_whole(size: int) -> None:
         Block(a, min(a + size, 25), a, {k: v[a : a + size] for k, v in data.items()})
         for a in range(0, 25, size)
     ]
-    parts = list(STAGE.compute(iter(blocks), NoParams(), info))
+    parts = list(STAGE.compute(iter(blocks), DescriptorParams(), info))
     whole = run(data)
     for spec in STAGE.outputs:
         joined = np.concatenate([p[spec.name] for p in parts])
@@ -112,3 +118,35 @@ def test_chunked_equals_whole(size: int) -> None:
 def test_inputs_leave_the_pictures_out() -> None:
     """Another ROI recomputes this stage alone: neither frames nor network are among its inputs."""
     assert STAGE.upstream == ("pose", "roi")
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), focus=st.sampled_from(["left", "far", [0.25, 0, 1, 0.5], TRIANGLE]))
+def test_only_people_in_the_place_are_chosen(seed: int, focus: Any) -> None:
+    """As if the others were not there, but they still count as people of the frame."""
+    data = detections(seed, 12, 4)
+    out = run(data, focus)
+    mask = Focus.model_validate(focus).mask(320, 180)
+    for t in range(12):
+        alone = {name: rows[t : t + 1].copy() for name, rows in data.items()}
+        n = int(data["pose.n_poses"][t])
+        assert out["n_poses"][t] == n
+        kept = []
+        for k in range(n):
+            x, y = data["pose.keypoints"][t, k, :13].mean(axis=0, dtype=np.float64)
+            if mask[min(max(round(y), 0), 179), min(max(round(x), 0), 319)]:
+                kept.append(k)
+        for name in ("pose.pose_scores", "pose.keypoint_scores", "pose.keypoints"):
+            alone[name][0, : len(kept)] = alone[name][0, kept]
+        alone["pose.n_poses"][0] = len(kept)
+        expected = run(alone)
+        assert out["found"][t] == expected["found"][0] == bool(kept)
+        assert out["chosen"][t] == (kept[expected["chosen"][0]] if kept else -1)
+        assert out["roi_distance"][t] == expected["roi_distance"][0]
+        np.testing.assert_array_equal(out["joints"][t], expected["joints"][0])
+
+
+def test_without_a_focus_the_parameters_are_written_as_before() -> None:
+    assert DescriptorParams().model_dump(mode="json") == STAGE.key_values(DescriptorParams()) == {}
+    told = DescriptorParams.model_validate({"focus": "left"})
+    assert DescriptorParams.model_validate(told.model_dump(mode="json")) == told

@@ -16,9 +16,10 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from stages.base import Block, VideoInfo
+from stages.base import Block, StageError, VideoInfo
 from stages.contract import run_whole
-from stages.roi import STAGE, RoiParams, clamp, hold, kernel, pixels_of, raw_centre, smooth
+from stages.focus import Focus, pixels_of
+from stages.roi import STAGE, RoiParams, clamp, hold, kernel, raw_centre, smooth
 
 W, H = 320, 180
 
@@ -338,12 +339,105 @@ def test_a_region_is_inside_the_frame_or_refused(region: tuple[float, float, flo
         with pytest.raises(ValidationError, match="left half"):
             RoiParams(region=region)
         return
-    rows, columns = pixels_of(RoiParams(region=region), 320, 180)
+    rows, columns = pixels_of(RoiParams(region=region).region, 320, 180)
     assert 0 <= rows.start < rows.stop <= 180
     assert 0 <= columns.start < columns.stop <= 320
 
 
 def test_without_a_region_the_parameters_are_written_as_before() -> None:
-    assert "region" not in RoiParams().model_dump(mode="json")
+    before = {"alpha": 0.6, "crop_width": 120, "crop_height": 120, "smoothing": "three-stream"}
+    assert RoiParams().model_dump(mode="json") == STAGE.key_values(RoiParams()) == before
+    assert STAGE.version == 2
     told = RoiParams(region=(0, 0, 0.5, 1))
     assert RoiParams(**told.model_dump(mode="json")) == told
+
+
+# -- a focus ---------------------------------------------------------------------------------
+
+
+def focused(focus: Any, **others: Any) -> RoiParams:
+    return RoiParams.model_validate({"focus": focus, "crop_width": 2, "crop_height": 2, **others})
+
+
+def random_flow(seed: int, n: int = 3, density: float = 0.02) -> NDArray[np.int16]:
+    rng = np.random.default_rng(seed)
+    moving = rng.random((n, 45, 64, 1)) < density
+    return (rng.integers(-300, 300, (n, 45, 64, 2)) * moving).astype(np.int16)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    x=st.tuples(st.integers(0, 64), st.integers(0, 64)).filter(lambda p: p[0] != p[1]),
+    y=st.tuples(st.integers(0, 32), st.integers(0, 32)).filter(lambda p: p[0] != p[1]),
+    density=st.sampled_from([0.0, 0.002, 0.1]),
+)
+def test_a_box_a_polygon_and_a_region_are_alike(
+    seed: int, x: tuple[int, int], y: tuple[int, int], density: float
+) -> None:
+    (left, right), (top, bottom) = sorted(x), sorted(y)
+    box = (left / 64, top / 32, right / 64, bottom / 32)
+    corners = [[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]]
+    flow = random_flow(seed, density=density)[:, :32]
+    info = VideoInfo(4, Fraction(30), 64, 32)
+    made = [
+        run_whole(STAGE, params, info, {"flow.flow": flow})
+        for params in (focused(list(box)), focused(corners), focused(None, region=box))
+    ]
+    for name, values in made[0].items():
+        np.testing.assert_array_equal(values, made[1][name])
+        np.testing.assert_array_equal(values, made[2][name])
+
+
+@given(seed=st.integers(0, 2**32 - 1), density=st.sampled_from([0.0, 0.002, 0.1]))
+def test_motion_outside_a_polygon_is_not_there(seed: int, density: float) -> None:
+    corners = [[0.2, 0.1], [0.9, 0.3], [0.5, 0.95]]
+    flow = random_flow(seed, density=density)
+    mask = Focus.model_validate(corners).mask(64, 45)
+    assert 300 < mask.sum() < 64 * 45 / 2
+    inside = raw_centre(flow * mask[..., None], focused(None))
+    np.testing.assert_array_equal(raw_centre(flow, focused(corners)), inside)
+
+
+@given(seed=st.integers(0, 2**32 - 1), pair=st.sampled_from([("left", "right"), ("near", "far")]))
+def test_mirrored_pictures_give_the_mirrored_track(seed: int, pair: tuple[str, str]) -> None:
+    """All speeds differ, so that no order of reading decides."""
+    rng = np.random.default_rng(seed)
+    flow = np.zeros((3, 44, 64, 2), np.int16)
+    flow[..., 0].flat[:] = rng.permutation(flow[..., 0].size) + 1
+    flow *= rng.random((3, 44, 64, 1)) < 0.1
+    axis = 2 if pair[0] == "left" else 1
+    one = raw_centre(flow, focused(pair[0]))
+    other = raw_centre(np.flip(flow, axis), focused(pair[1]))
+    column, extent = (0, 64) if axis == 2 else (1, 44)
+    other[:, column] = extent - other[:, column]
+    # a pixel at x lies at extent − 1 − x when mirrored, the crop's border at extent − x: ½ px apart
+    np.testing.assert_allclose(one, other, atol=1 + 1e-9)
+    assert np.isnan(one).sum() == np.isnan(other).sum()
+
+
+def test_where_nothing_moves_the_track_rests_in_the_middle_of_the_place() -> None:
+    still, info = {"flow.flow": np.zeros((1, H, W, 2), np.int16)}, VideoInfo(2, Fraction(120), W, H)
+    for focus, middle in (
+        ("left", (79.5, 89.5)),
+        ([0.5, 0.5, 1, 1], (239.5, 134.5)),
+        ([[0, 0], [1, 0], [1, 1], [0, 1]], (159.5, 89.5)),
+        ([[0, 0], [1, 0], [0.5, 1]], (159.5, 59.5)),
+    ):
+        centre = run_whole(STAGE, focused(focus), info, still)["centre"]
+        np.testing.assert_allclose(centre, [middle] * 2, atol=0.3)
+
+
+def test_a_region_and_a_focus_hold_together() -> None:
+    flow = field((40, 60, 3, 0), (40, 150, 9, 0), (250, 60, 9, 9))[None]
+    both = focused("left", region=(0, 0, 1, 0.5))
+    np.testing.assert_array_equal(raw_centre(flow, both), [[40, 60]])
+    with pytest.raises(
+        StageError, match=r"lies outside stages\.roi\.region; remove the region from the manifest"
+    ):
+        raw_centre(flow, focused("left", region=(0.5, 0, 1, 1)))
+
+
+def test_a_focus_is_part_of_the_key() -> None:
+    values = STAGE.key_values(focused("left"))
+    assert values["focus"] == {"box": [0.0, 0.0, 0.5, 1.0], "polygon": None, "follow": ""}
+    assert RoiParams.model_validate(values) == focused("left") == focused([0, 0, 0.5, 1])

@@ -146,7 +146,10 @@ def _pieces(info: DatasetInfo, split: str, span: int) -> list[tuple[int, NDArray
     for video in np.unique(samples.video[info.rows_of(split)]).tolist():
         if videos.first[video] < 0 or info.untrimmed_label is None:
             continue
-        splits = sorted(set(samples.split[(samples.video == video) & (samples.label >= 0)].tolist()))
+        same = (
+            videos.sha256[samples.video] == videos.sha256[video]
+        )  # another player of it shows its frames too
+        splits = sorted(set(samples.split[same & (samples.label >= 0)].tolist()))
         if split != "all" and len(splits) > 1:
             raise TrainError(
                 f"{info.path}: samples of {videos.name[video]} lie in several splits ({', '.join(splits)}), "

@@ -145,12 +145,13 @@ def _row(line: int, cells: dict[str, str], mapping: CsvMapping, out: Recorder) -
         read = _times if mapping.unit == "seconds" else _numbers
         span = read(line, cells[columns.begin], cells[columns.end], video, mapping, out)
     who = cells.get(columns.annotator, ""), cells.get(columns.player, "")
+    focus = cells.get(columns.focus, "")
     if span is None:
         if not out.is_known(video):
             out.describe_unplaced(line, out.composed(line, columns.label, cells), *who)
         return
-    label = out.composed(line, columns.label, cells)
-    out.add(line, video, *span, label, *who, predicted_by=cells.get(PREDICTED_BY, ""))
+    label, by = out.composed(line, columns.label, cells), cells.get(PREDICTED_BY, "")
+    out.add(line, video, *span, label, *who, predicted_by=by, focus=focus)
 
 
 def _numbers(

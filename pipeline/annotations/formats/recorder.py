@@ -242,6 +242,7 @@ class Recorder:
         player: str = "",
         clip: bool = False,
         predicted_by: str = "",
+        focus: str = "",
     ) -> None:
         """Add an interval; its label is translated and put into the canonical spelling.
 
@@ -264,11 +265,13 @@ class Recorder:
         predicted_by : str
             The network of which the interval is, where nobody has looked at it since. It is counted and left
             out, unless the option ``reviewed`` names the file.
+        focus : str
+            Where the player is, as written; a player's name, where the video has several.
         """
         if predicted_by and not self.is_reviewed:
             self.predicted(line, predicted_by)
             return
-        longest = max((label or "", annotator, player), key=len)
+        longest = max((label or "", annotator, player, focus), key=len)
         if len(longest) > LONGEST_NAME:
             self.issue(
                 line,
@@ -288,6 +291,7 @@ class Recorder:
                 line=line,
                 player=player.strip(),
                 clip=clip,
+                focus=focus.strip(),
             )
         )
 

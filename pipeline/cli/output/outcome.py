@@ -53,7 +53,7 @@ def print_result(result: Result, stdout: Console, *, verbose: bool = False) -> N
     for line in dict.fromkeys([*problems, *(o.reason for o in failed)]):
         say(stdout, f"failed: {line}")
     if not outcomes and not failed and not problems:
-        n = sum(len(plan) for plan in result.overview.plans.values())
+        n = len(result.overview.results)
         say(stdout, f"nothing to do: all {n} results are there and valid")
         return
     done = [o for o in outcomes if o.state == "done"]
@@ -76,7 +76,7 @@ def _by_stage(overview: Overview, outcomes: Iterable[JobResult], stdout: Console
     for stage in [n for n in overview.names if n in by_stage]:
         made = by_stage[stage]
         counts = {s: sum(o.state == s for o in made) for s in ("done", "failed", "skipped")}
-        planned = sum(p.node.stage.name == stage for plan in overview.plans.values() for p in plan)
+        planned = sum(p.node.stage.name == stage for p in overview.results)
         kept = max(planned - len(made), 0)
         done = [o for o in made if o.state == "done"]
         figures = (sum(o.rows for o in done), f"{sum(o.core_s for o in done):.1f}")
@@ -86,16 +86,16 @@ def _by_stage(overview: Overview, outcomes: Iterable[JobResult], stdout: Console
 
 def _by_video(overview: Overview, outcomes: Iterable[JobResult], stdout: Console, *, verbose: bool) -> None:
     """One row a video, in the order of the request; only those that need attention unless ``verbose``."""
-    by_video: dict[str, dict[str, JobResult]] = defaultdict(dict)
+    by_video: dict[tuple[str, str], dict[str, JobResult]] = defaultdict(dict)
     for outcome in outcomes:
-        by_video[outcome.video][outcome.stage] = outcome
+        by_video[outcome.video, outcome.view][outcome.stage] = outcome
     stages = [n for n in overview.names if any(n in made for made in by_video.values())]
     grid = Grid(Column("video", "path"), *columns_of(stages, "state"), legend=_LEGEND)
     for source in overview.sources:
-        made = by_video.get(source.sha256)
-        if made is None or not (verbose or any(o.state != "done" for o in made.values())):
+        made = by_video[source.sha256, ""] | by_video[source.sha256, source.view]
+        if not made or not (verbose or any(o.state != "done" for o in made.values())):
             continue
-        planned = {p.node.stage.name for p in overview.plans.get(source.sha256, ())}
+        planned = {p.node.stage.name for p in overview.plans.get(source.view_id, ())}
         states = [made[s].state if s in made else "kept" if s in planned else "–" for s in stages]
         grid.add(source.name, *states)
     grid.print(stdout)

@@ -20,13 +20,13 @@ _SINGLE = {"failed": "failed before", "damaged": "damaged", "samples": "other sa
 
 def to_do(overview: Overview) -> list[Planned]:
     """Return all results that are to be made."""
-    return [p for plan in overview.plans.values() for p in plan if p.state != "done"]
+    return [p for p in overview.results if p.state != "done"]
 
 
 def _planned_json(planned: Planned) -> dict[str, Any]:
     """One line of a plan as JSON values."""
     return {
-        "video": planned.node.source.name,
+        "video": planned.node.video,
         "sha256": planned.node.source.sha256,
         "stage": planned.node.stage.name,
         "state": planned.state,
@@ -37,7 +37,7 @@ def _planned_json(planned: Planned) -> dict[str, Any]:
 
 def plan_json(overview: Overview, costs: Sequence[StageCost], cores: int) -> dict[str, Any]:
     """A plan as JSON values."""
-    lines = [_planned_json(p) for plan in overview.plans.values() for p in plan]
+    lines = [_planned_json(p) for p in overview.results]
     return {
         "to_do": [line for line in lines if line["state"] != "done"],
         "done": sum(line["state"] == "done" for line in lines),
@@ -81,11 +81,11 @@ def print_plan(
     if not todo:
         return
     if verbose:
-        name = max(len(readable(p.node.source.name)) for p in todo)
+        name = max(len(readable(p.node.video)) for p in todo)
         stage = max(len(p.node.stage.name) for p in todo)
         for planned in todo:
             for reason in planned.reasons:
-                head = f"{readable(planned.node.source.name):<{name}}  {planned.node.stage.name:<{stage}}"
+                head = f"{readable(planned.node.video):<{name}}  {planned.node.stage.name:<{stage}}"
                 say(stdout, f"{head}  {planned.state:<7}  {reason}")
     else:
         grid = Grid(

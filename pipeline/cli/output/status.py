@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pipeline.annotations.parsing.focus import name_of
 from pipeline.cli.output.table import Column, Grid, columns_of
 from pipeline.planning.derived_parameters import lacking
 from pipeline.planning.frame_times import VARIABLE, rate_of
@@ -51,6 +52,8 @@ def status_videos(
         found.append(
             {
                 "name": source.name,
+                "player": source.player,
+                "focus": name_of(source.focus) if source.focus else None,
                 "path": str(source.path.absolute()),
                 "also": [str(p) for p in source.also],
                 "id": source.sha256[:16],
@@ -109,7 +112,7 @@ def print_status(overview: Overview, stdout: Console, rates: Mapping[str, Mappin
             f"variable frame rate: {some}; seconds of annotations go by the times of the frames, but T frames"
             " of such a video span different times",
         )
-    counts = Counter(p.state for plan in overview.plans.values() for p in plan)
+    counts = Counter(p.state for p in overview.results)
     say(stdout, ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing")
 
 
@@ -120,8 +123,8 @@ def pose_summaries(overview: Overview, store: Store) -> dict[str, dict[str, Any]
         done = {p.node.stage.name: p.node for p in plan if p.state == "done"}
         if "descriptor" in done and plan[0].receipt is not None:
             with store.reader(done["descriptor"].slot) as reader:
-                fps = float(plan[0].receipt.attrs["fps"])
-                summary = summarise(reader.read("joints"), reader.read("n_poses"), fps)
+                fps, read = float(plan[0].receipt.attrs["fps"]), reader.read
+                summary = summarise(read("joints"), read("found"), read("n_poses"), fps)
             out[plan[0].node.source.name] = _without_nan(summary)
     return out
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.annotations.players import view_name
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.inputs.sources import Source
 from pipeline.planning.request import Request
@@ -43,14 +45,38 @@ def survey_of(request: Request, words: Sequence[str], store: Store, console: Con
         overview = survey(request, store, console)
         chosen = [_named(word, overview.sources) for word in words]
         if words:
-            overview.sources = list({s.sha256: s for s in chosen}.values())
+            overview.sources = list({s.view_id: s for s in itertools.chain.from_iterable(chosen)}.values())
     if overview.problems and not overview.sources:
         raise UserError(overview.problems[0], FAILED)
     return overview
 
 
-def _named(word: str, sources: Sequence[Source]) -> Source:
-    """Return the video that a word names.
+def split_name(name: Path) -> tuple[Path, str | None]:
+    """Split ``match.mp4 (anna)`` into path and player; a name that has no such end has no player."""
+    head, bracket, player = str(name).removesuffix(")").rpartition(" (")
+    return (Path(head), player) if bracket and str(name).endswith(")") else (name, None)
+
+
+def by_player(player: str, sources: Sequence[Source]) -> Source:
+    """Return the view of a player, or of what else tells views of a video apart.
+
+    Raises
+    ------
+    UserError
+        There is no such view, or several videos have one.
+    """
+    found = [s for s in sources if player.strip().casefold() == s.view.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(s.name for s in found[:5])
+        raise UserError(f"{player}: a player of {len(found)} videos ({names}); name one of them", USAGE)
+    names = ", ".join(dict.fromkeys(s.view for s in sources if s.view)) or "no name in the manifest's focus"
+    raise UserError(f"there is no player {player!r}; known: {names}", USAGE)
+
+
+def _named(word: str, sources: Sequence[Source]) -> list[Source]:
+    """Return the video that a word names: all of its views, or one, as ``match.mp4 (anna)``.
 
     Raises
     ------
@@ -60,13 +86,16 @@ def _named(word: str, sources: Sequence[Source]) -> Source:
     found = [
         s
         for s in sources
-        if word in (s.name, s.path.name, s.path.stem)
+        if word == s.name
+        or word
+        in (view_name(name, own) for name in (s.video, s.path.name, s.path.stem) for own in ("", s.view))
         or s.path.as_posix().endswith(f"/{word}")
+        or view_name(s.path.as_posix(), s.view).endswith(f"/{word}")
         or s.path.resolve() == Path(word).resolve()
         or (len(word) >= _ID and s.sha256.startswith(word.lower()))
     ]
-    if len(found) == 1:
-        return found[0]
+    if len({s.sha256 for s in found}) == 1:
+        return found
     if found:
         names = ", ".join(s.name for s in found[:5])
         raise UserError(f"{word}: {len(found)} videos are called so ({names}); give the path", USAGE)
@@ -83,7 +112,7 @@ def made(overview: Overview, source: Source, stage: str) -> Planned:
     UserError
         There is none; says why, and which command makes it.
     """
-    plan = overview.plans[source.sha256]
+    plan = overview.plans[source.view_id]
     planned = next((p for p in plan if p.node.stage.name == stage), None)
     if planned is None:
         names = ", ".join(p.node.stage.name for p in plan)

@@ -9,6 +9,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, complete_stage, make_request, options, stderr
+from pipeline.errors import UserError
 from pipeline.terminal import echo, echo_json
 
 
@@ -29,12 +30,16 @@ def path(video: str, stage: str, store_root: Path | None, manifest: Path | None,
     request = replace(make_request(store_root, manifest), stages=(stage,))
     store = Store.open(request.store_root)
     overview = survey_of(request, [video], store, stderr())
-    planned = made(overview, overview.sources[0], stage)
+    ready = {p.node.key: p for p in (made(overview, source, stage) for source in overview.sources)}
+    if len(ready) > 1:
+        names = " or ".join(f"`{p.node.video}`" for p in ready.values())
+        raise UserError(f"{video}: has {len(ready)} results of {stage}; name {names}", errors.USAGE)
+    (planned,) = ready.values()
     place = store.path(planned.node.slot).absolute()
     if as_json:
         echo_json(
             {
-                "video": planned.node.source.name,
+                "video": planned.node.video,
                 "sha256": planned.node.source.sha256,
                 "stage": stage,
                 "key": planned.node.key,

@@ -54,10 +54,13 @@ def table(
     store = Store.open(request.store_root)
     overview = survey_of(request, videos, store, stderr())
     ready, lost = [], list(overview.problems)
+    shared: set[str] = set()  # results that all players of a video have in common are written once
     for source in overview.sources:
         try:
-            made(overview, source, _stage(overview, source, track))
-            ready.append(source)
+            key = made(overview, source, _stage(overview, source, track)).node.key
+            if key not in shared:
+                ready.append(source)
+            shared.add(key)
         except UserError as e:
             lost.append(str(e))
     if not ready:
@@ -93,9 +96,9 @@ def _rows(overview: Overview, store: Store, track: str, sources: list[Source]) -
     from pipeline.cli.results.tracks import rows
 
     for source in sources:
-        slots = [made(overview, source, s).node.slot for s in (_stage(overview, source, track), "frames")]
-        with store.reader(slots[0]) as reader, store.reader(slots[1]) as times:
-            yield from rows(track, readable(source.name), reader, times)
+        nodes = [made(overview, source, s).node for s in (_stage(overview, source, track), "frames")]
+        with store.reader(nodes[0].slot) as reader, store.reader(nodes[1].slot) as times:
+            yield from rows(track, readable(nodes[0].video), reader, times)
 
 
 def _write_csv(stream: Any, head: list[str], lines: Iterator[list[Any]]) -> None:

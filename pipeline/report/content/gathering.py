@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.execution.cluster import cores
+from pipeline.inputs.sources import Source
 from pipeline.planning.staleness import Planned
 from pipeline.report.content.film import film_digest, write_film
 from pipeline.report.content.measures import measure
@@ -59,19 +61,30 @@ class Video:
     made: bool = False
 
     @property
+    def source(self) -> Source:
+        """The view of the video."""
+        return self.plan[0].node.source
+
+    @property
     def name(self) -> str:
         """The video's name, as its user calls it."""
-        return self.plan[0].node.source.name
+        return self.source.name
 
     @property
     def sha256(self) -> str:
         """The digest of its bytes."""
-        return self.plan[0].node.source.sha256
+        return self.source.sha256
 
     @property
     def page(self) -> str:
         """Its page, from the report's folder."""
         return f"{VIDEOS}/{self.id}.html"
+
+
+def page_id(source: Source) -> str:
+    """Return what the files of a video's page are called: its id, with a digest of its view."""
+    view = f"-{hashlib.sha256(source.view.encode()).hexdigest()[:8]}" if source.view else ""
+    return f"{source.sha256[:16]}{view}"
 
 
 def crop_of(plan: list[Planned]) -> tuple[int, int]:
@@ -144,7 +157,7 @@ def _finish(jobs: list[Future[Video]]) -> None:
 def _gather_one(
     store: Store, folder: Folder, plan: list[Planned], film_frames: int, tell: Callable[..., None]
 ) -> Video:
-    video = Video(plan[0].node.source.sha256[:16], plan)
+    video = Video(page_id(plan[0].node.source), plan)
     with ExitStack() as stack:
         results = open_results(store, plan, stack)
         if results.info is not None:

@@ -86,11 +86,13 @@ def measure(results: Results, crop: tuple[int, int], tell: Tell) -> dict[str, An
     if centre is not None:
         curves |= {"roi_x": _curve(centre[:, 0]), "roi_y": _curve(centre[:, 1])}
         figures |= _track(centre, crop, (info.width, info.height))
-    joints = results.try_reading("descriptor", lambda r: (r.read("joints"), r.read("n_poses")))
+    joints = results.try_reading(
+        "descriptor", lambda r: (r.read("joints"), r.read("found"), r.read("n_poses"))
+    )
     if joints is not None:
         found = joints[1] > 0
         figures["no_pose"] = float(1 - found.mean())
-        figures["several_poses"] = float((joints[1] > 1).mean())
+        figures["several_poses"] = float((joints[2] > 1).mean())
         score = np.where(found, joints[0][:, 0, 2], np.nan)
         figures["pose_score"] = float(np.nanmedian(score)) if found.any() else 0.0
         curves["pose"] = _curve(np.nan_to_num(score))

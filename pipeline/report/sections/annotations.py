@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.annotations import KINDS, NEGATIVE, Sample
 from pipeline.annotations.waterfall import UNNAMED
+from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
 from pipeline.report.sections.agreement import agreements
 from pipeline.report.sections.detections import Span
@@ -109,15 +110,15 @@ class Annotated:
         view = samples.manifest.view
         self.hue = lambda label: colours.get(view.class_of(label) or "", 300)
 
-    def kept(self, video: str) -> Sequence[Sample]:
-        """Return the samples of a video, by its sha256."""
-        return self._samples.by_video.get(video, ())
+    def kept(self, view: str) -> Sequence[Sample]:
+        """Return the samples of a view of a video, by its id."""
+        return self._samples.by_view.get(view, ())
 
-    def lanes(self, video: str, n: int) -> list[dict[str, Any]]:
-        """Return the time lines of a video: samples, annotations of each annotator, events."""
-        out = []
+    def lanes(self, source: Source, n: int) -> list[dict[str, Any]]:
+        """Return the time lines of a view: its samples; the video's annotations by annotator, and events."""
+        out, video = [], source.sha256
         # negatives overlap the strokes beside them, and are drawn below
-        below_first = sorted(self.kept(video), key=lambda s: s.label != NEGATIVE)
+        below_first = sorted(self.kept(source.view_id), key=lambda s: s.label != NEGATIVE)
         kept = [(Span(s.begin, s.end, s.label or NO_LABEL), "", False) for s in below_first]
         if kept:
             out.append(lane("samples", kept, n, self.hue))
@@ -134,16 +135,16 @@ class Annotated:
             out.append(lane("events", events, n, self.hue))
         return out
 
-    def rows(self, video: str) -> list[tuple[Span, str]]:
-        """Return what the table of a video lists, and whose it is: samples, and annotations that are none."""
+    def rows(self, source: Source) -> list[tuple[Span, str]]:
+        """Return what the table of a view lists, and whose it is: samples, and annotations that are none."""
         kept = [
             (Span(s.begin, s.end, s.label or NO_LABEL), ", ".join(s.annotators) or "sample")
-            for s in self.kept(video)
+            for s in self.kept(source.view_id)
         ]
         known = {(s.begin, s.end, s.label) for s, _ in kept}
         raw = [
             (span, f"{who}, annotation only")
-            for who, spans in self._raw.get(video, {}).items()
+            for who, spans in self._raw.get(source.sha256, {}).items()
             for span in spans
             if (span.begin, span.end, span.label) not in known
         ]

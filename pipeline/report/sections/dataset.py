@@ -10,6 +10,7 @@ import cv2
 import h5py
 import numpy as np
 
+from pipeline.annotations.players import view_name
 from pipeline.dataset.receipt import look_at
 from pipeline.dataset.sample_picture import crop_of_row, with_joints
 from pipeline.dataset.summary import Summary, read_summary
@@ -23,14 +24,14 @@ MOST = 60
 SIDE = 128
 
 
-def dataset_section(path: Path | None, pages: dict[str, str]) -> dict[str, Any] | None:
+def dataset_section(path: Path | None, pages: dict[tuple[str, str], str]) -> dict[str, Any] | None:
     """Return what the index shows of a dataset file; None where there is none.
 
     Parameters
     ----------
     path : Path or None
-    pages : dict of str to str
-        sha256 of a video → its page.
+    pages : dict of (str, str) to str
+        sha256 of a video and its view → its page.
     """
     if path is None or not path.is_file():
         return None
@@ -45,7 +46,7 @@ def dataset_section(path: Path | None, pages: dict[str, str]) -> dict[str, Any] 
         return {"name": name, "problem": f"cannot be read ({reason}); `ttprep verify` says more"}
 
 
-def _content(summary: Summary, pages: dict[str, str]) -> dict[str, Any]:
+def _content(summary: Summary, pages: dict[tuple[str, str], str]) -> dict[str, Any]:
     splits = list(summary.attrs["splits"])
     every = [(name, [by[s] for s in splits]) for name, by in summary.counts().items()]
     counts = [(name, row) for name, row in every if any(row)]
@@ -83,7 +84,7 @@ def chosen(summary: Summary, most: int = MOST) -> list[int]:
     return picked
 
 
-def _sample(file: h5py.File, summary: Summary, row: int, pages: dict[str, str]) -> dict[str, Any]:
+def _sample(file: h5py.File, summary: Summary, row: int, pages: dict[tuple[str, str], str]) -> dict[str, Any]:
     s = summary.samples
     at = int(s["first"][row]) + int(s["rows"][row]) // 2
     video = int(s["video"][row])
@@ -93,9 +94,16 @@ def _sample(file: h5py.File, summary: Summary, row: int, pages: dict[str, str]) 
         "begin": int(s["begin"][row]),
         "end": int(s["end"][row]),
         "video": readable(summary.videos["name"][video]),
-        "page": pages.get(summary.videos["sha256"][video], ""),
+        "page": _page(pages, summary.videos["sha256"][video], summary.videos["name"][video]),
         "picture": jpeg(_picture(file, at), SIDE),
     }
+
+
+def _page(pages: dict[tuple[str, str], str], sha256: str, name: str) -> str:
+    """Return the page of a video, or of the view that its name ends with."""
+    views = [view for digest, view in pages if digest == sha256]
+    view = next((v for v in views if v and name == view_name(name.removesuffix(f" ({v})"), v)), "")
+    return pages.get((sha256, view), "")
 
 
 def _picture(file: h5py.File, at: int) -> Picture:

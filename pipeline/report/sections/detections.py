@@ -17,7 +17,7 @@ _MOST = 1 << 28
 
 @dataclass(frozen=True)
 class Span:
-    """One detection: frames from ``begin`` to before ``end``; with the network's score where that is known."""
+    """One detection: frames from ``begin`` to before ``end``, with the network's score as far as known."""
 
     begin: int
     end: int

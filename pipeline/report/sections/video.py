@@ -57,8 +57,8 @@ def video_context(
     """
     note, n = video.note, int(video.note.get("n", 0))
     film = note.get("film") if "film" not in video.problems else None
-    spans = annotated.lanes(video.sha256, n) if annotated is not None and n else []
-    rows = annotated.rows(video.sha256) if annotated is not None else []
+    spans = annotated.lanes(video.source, n) if annotated is not None and n else []
+    rows = annotated.rows(video.source) if annotated is not None else []
     problems = [f"{stage}: {readable(why)}" for stage, why in video.problems.items()]
     if video.foreign:
         problems.append(

@@ -23,6 +23,7 @@ ROOMS = (
     "reading",
     "writing",
     "losses",
+    "players",
     "actions",
     "waterfall",
     "waterfall_picture",

@@ -260,11 +260,41 @@ def test_a_video_that_fails_is_left_out_and_named(copied: Manifest) -> None:
 
 
 def test_no_annotations_are_an_error(copied: Manifest) -> None:
-    shutil.rmtree(copied.folder / "annotations")
-    (copied.folder / "annotations").mkdir()
-    run_here(copied)
-    with pytest.raises(UserError, match="no sample to export"):
-        export_here(copied, copied.folder / "d.h5")
+    manifest = manifest_in(copied.folder, annotations=[])
+    run_here(manifest)
+    with pytest.raises(UserError, match=r"no sample to export.*set `untrimmed: true`, run and export again"):
+        export_here(manifest, copied.folder / "d.h5")
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_whole_videos_need_no_annotation(copied: Manifest, compact: bool) -> None:
+    manifest = manifest_in(copied.folder, untrimmed=True, annotations=[])
+    run_here(manifest)
+    path = copied.folder / "d.h5"
+    done = export_here(manifest, path, compact=compact)
+    assert (done.code, done.samples, done.rows) == (0, 0, 0)
+    assert not export_here(manifest, path, compact=compact).made
+    assert "0 samples of 0 videos" in (copied.folder / "d.md").read_text()
+    info = pytest.importorskip("tttrain.data.dataset_file").read_info(path)
+    detect = pytest.importorskip("tttrain.evaluation.detect")
+    assert [str(info.videos.name[v]) for v in detect.choose_videos(info)] == [
+        f"videos/{name}.mp4" for name in sorted(VIDEOS)
+    ]
+    with h5py.File(path) as file, h5py.File(export_labelled(copied), "r") as usual:
+        assert {n: (d.shape[1:], d.dtype) for n, d in file["cuboids"].items()} == {
+            n: (d.shape[1:], d.dtype) for n, d in usual["cuboids"].items()
+        }
+        np.testing.assert_array_equal(file["untrimmed/rgb"][:12], usual["untrimmed/rgb"][:12])
+        assert set(file["untrimmed/label"][:]) == {-1}
+
+
+def export_labelled(copied: Manifest) -> Path:
+    """The dataset of the same videos with their annotations."""
+    path = copied.folder / "labelled.h5"
+    manifest = manifest_in(copied.folder, untrimmed=True)
+    run_here(manifest)
+    export_here(manifest, path)
+    return path
 
 
 @pytest.mark.parametrize(

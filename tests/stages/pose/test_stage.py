@@ -148,7 +148,7 @@ def test_summary_of_a_steady_movement() -> None:
     n_poses[8:] = [0, 2]
     joints[8, :, 2] = 0
     joints[9, 0, 2] = 0.9
-    got = summarise(joints, n_poses, fps=120)
+    got = summarise(joints, (n_poses > 0).astype(np.uint8), n_poses, fps=120)
     assert got["frames"] == 10
     assert got["found"] == pytest.approx(0.9)
     assert got["several"] == pytest.approx(0.1)
@@ -158,17 +158,25 @@ def test_summary_of_a_steady_movement() -> None:
     assert 0.5 < got["pose_score"]["p95"] < 0.9
 
 
+def test_people_who_are_not_the_player_count_as_people() -> None:
+    joints, found = track(4), np.array([1, 0, 0, 1], np.uint8)
+    joints[found == 0] = 0
+    got = summarise(joints, found, np.full(4, 2, np.uint8), fps=120)
+    assert (got["found"], got["several"]) == (0.5, 1.0)
+    assert np.isnan(got["jump_px"])
+
+
 def test_summary_of_a_trembling_one() -> None:
     joints = track(11)
     joints[1::2, :, 1] += 3  # to and fro: second differences of 6 px
-    got = summarise(joints, np.ones(11, np.uint8), fps=10)
+    got = summarise(joints, np.ones(11, np.uint8), np.ones(11, np.uint8), fps=10)
     assert got["jitter_px"] == pytest.approx(6)
     assert got["jitter_px_s2"] == pytest.approx(600)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_summary_of_next_to_nothing(n: int) -> None:
-    got = summarise(track(n), np.zeros(n, np.uint8), fps=30)
+    got = summarise(track(n), np.zeros(n, np.uint8), np.zeros(n, np.uint8), fps=30)
     assert np.isnan(got["jitter_px"])
     assert np.isnan(got["jump_px"])
     assert np.isnan(got["pose_score"]["p50"])

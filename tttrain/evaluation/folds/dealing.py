@@ -39,7 +39,9 @@ def groups_of(info: DatasetInfo, by: By) -> Array:
         A video with samples has no group.
     """
     if by == "video":
-        return np.asarray(info.videos.name[info.samples.video])
+        # the players of one video are two rows with the same bytes: they share the scene
+        _, first, same = np.unique(info.videos.sha256, return_index=True, return_inverse=True)
+        return np.asarray(info.videos.name[first[same][info.samples.video]])
     groups = np.asarray(info.videos.group[info.samples.video])
     bare = np.unique(info.samples.video[(groups == "") & (info.samples.label >= 0)])
     if len(bare):

@@ -1,0 +1,79 @@
+"""From videos to views: one for each player of a video, each with a region of interest of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pipeline.annotations.parsing.focus import name_of
+from pipeline.discovery import on_disk
+from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.sources import Source
+from stages.focus import Focus
+
+
+def with_entries(manifest: Manifest, sources: Iterable[Source]) -> list[Source]:
+    """Return the sources with what the manifest says of single videos, and of those in a folder."""
+    entries = {on_disk(manifest.resolve(e.path)).resolve(): e for e in manifest.videos}
+    told = []
+    for source in sources:
+        source = replace(source, foci=manifest.focus)
+        for path in (source.path, *source.also) if entries else ():
+            place = path.resolve()
+            entry = next((entries[p] for p in (place, *place.parents) if p in entries), None)
+            if entry is not None:
+                source = replace(
+                    source,
+                    fps=entry.fps,
+                    player=entry.player,
+                    group=entry.group,
+                    foci=entry.foci(manifest.focus),
+                )
+        told.append(source)
+    return told
+
+
+def views_of(sources: Iterable[Source]) -> tuple[list[Source], list[str]]:
+    """Split videos into their views.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+
+    Returns
+    -------
+    views : list of Source
+        Of a video with several players one for each; of every other video the video, with its focus.
+    notes : list of str
+        Trials and clips with several players whose label names none of them.
+    """
+    views: list[Source] = []
+    notes: list[str] = []
+    for source in sources:
+        if not source.players:
+            views.append(replace(source, focus=source.foci[0][1]) if source.foci else source)
+            continue
+        played = [name for name in source.players if name.casefold() == source.player.strip().casefold()]
+        if source.sample and source.label and not played:
+            who = f"{source.player!r} is none of them" if source.player else "its label has no player"
+            notes.append(
+                f"{source.name}: no sample: it has the players {', '.join(source.players)}, and {who}; "
+                "name one of them in the labels"
+            )
+        for name, focus in source.foci:
+            label = source.label if not source.sample or name in played else ""
+            views.append(
+                replace(
+                    source, name=f"{source.name} ({name})", player=name, view=name, focus=focus, label=label
+                )
+            )
+    return views, notes
+
+
+def hinted(source: Source, focus: Focus) -> Source:
+    """Return the view of those strokes of a video whose annotations say where to look."""
+    text = name_of(focus)
+    view = f"{source.view}, {text}" if source.view else text
+    return replace(
+        source, name=f"{source.video} ({view})", view=view, focus=focus, hinted=True, sample="", label=""
+    )
