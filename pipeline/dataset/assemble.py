@@ -159,15 +159,8 @@ def _root(out: Hdf5Writer, content: Content, fingerprint: str) -> None:
             },
             "taxonomy": content.view.name,
             "classes": list(content.view.names),
-            "splits": list(SPLITS),
-            "joints": ["pose", *JOINTS],
-            "parameters": dict(content.parameters),
-            # the keys within the fingerprint hold them; here they can be read
-            "stage_versions": {
-                node.stage.name: node.stage.version
-                for video in content.videos
-                for node in video.nodes.values()
-            },
+            "splits": list(SPLITS), "joints": ["pose", *JOINTS],
+            "parameters": dict(content.parameters), "stage_versions": content.stage_versions,
             "provenance": provenance(),
             "left_out": list(content.left_out),
         },

@@ -92,6 +92,11 @@ class Content:
     left_out: tuple[str, ...]
 
     @property
+    def stage_versions(self) -> dict[str, int]:
+        """The versions of the stages whose results are in the file, or that these follow from."""
+        return {n.stage.name: n.stage.version for video in self.videos for n in video.nodes.values()}
+
+    @property
     def samples(self) -> list[tuple[int, Sample]]:
         """All samples in the order of the file, each with the row of its video."""
         return [(row, s) for row, video in enumerate(self.videos) for s in video.samples]

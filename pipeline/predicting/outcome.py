@@ -51,7 +51,8 @@ class OneVideo:
 
     Attributes
     ----------
-    source : Source
+    views : list of Source
+        One for each of its players, else the video alone.
     name : str
         As annotations know it.
     place : Place
@@ -69,7 +70,7 @@ class OneVideo:
         How long the network took.
     """
 
-    source: Source
+    views: list[Source]
     name: str
     place: Place
     rate: float | None = None
@@ -78,6 +79,11 @@ class OneVideo:
     problem: str = ""
     rows: int = 0
     seconds: float = 0.0
+
+    @property
+    def source(self) -> Source:
+        """The first of its views; all have the same file."""
+        return self.views[0]
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""

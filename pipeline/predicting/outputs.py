@@ -7,7 +7,7 @@ import io
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -68,7 +68,7 @@ def read_record(place: Place) -> dict[str, Any] | None:
 def write_prediction(
     place: Place,
     video: PredictedVideo,
-    scores: NDArray[np.float64],
+    scores: Sequence[NDArray[np.float64]],
     pictures: NDArray[np.int64],
     record: Mapping[str, Any],
     film: Callable[[Path], None] | None,
@@ -79,8 +79,8 @@ def write_prediction(
     ----------
     place : Place
     video : PredictedVideo
-    scores : (n, C) float64
-        Of each row.
+    scores : sequence of (n, C) float64
+        Of each row; one for each player.
     pictures : (n,) int
         Picture of the source in each row.
     record : mapping
@@ -99,7 +99,7 @@ def write_prediction(
     for name, data in files.items():
         owned.write(place.folder / name, data)
     packed = io.BytesIO()
-    np.savez_compressed(packed, scores=scores.astype(np.float32), picture=pictures.astype(np.int32))
+    np.savez_compressed(packed, scores=np.stack(scores).astype(np.float32), picture=pictures.astype(np.int32))
     owned.write(place.file(SCORES), packed.getvalue())
     if film is not None:
         _write_film(place.file(OVERLAY), film)

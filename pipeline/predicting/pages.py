@@ -34,7 +34,7 @@ def write_pages(
     overview : Overview
         Of the whole call.
     plans : mapping of str to list of Planned
-        By the video's sha256: what its prediction was made of.
+        By the id of the view: what its prediction was made of.
     videos : iterable of OneVideo
         With a prediction.
     store : Store
@@ -48,19 +48,18 @@ def write_pages(
         The folder is not the report's own, or cannot be written.
     """
     found = Detections(folder)
-    chosen = {}
+    chosen: set[str] = set()
     for video in videos:
-        name = video.source.name
-        chosen[video.source.sha256] = video
-        spans = [Span(int(b), int(e), str(label), float(score)) for b, e, label, score in
-                 video.record["rows_of_strokes"]]  # fmt: skip
-        found.by_video[name] = {str(video.record["rule"]): spans}
-        found.frames[name] = int(video.record["rows"])
-        if video.record.get("trained_on"):
-            found.trained_on.add(name)
+        for view, strokes in zip(video.views, video.record["rows_of_strokes"], strict=True):
+            chosen.add(view.view_id)
+            spans = [Span(int(b), int(e), str(label), float(score)) for b, e, label, score in strokes]
+            found.by_video[view.name] = {str(video.record["rule"]): spans}
+            found.frames[view.name] = int(video.record["rows"])
+            if video.record.get("trained_on"):
+                found.trained_on.add(view.name)
     shown = replace(
         overview,
-        sources=[s for s in overview.sources if s.sha256 in chosen],
-        plans={sha256: list(plan) for sha256, plan in plans.items() if sha256 in chosen},
+        sources=[s for s in overview.sources if s.view_id in chosen],
+        plans={view: list(plan) for view, plan in plans.items() if view in chosen},
     )
     return build(shown, store, manifest, folder, Options(detections=found), console).index

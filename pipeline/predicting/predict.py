@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,10 @@ from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node, build, wanted_stages
 from pipeline.planning.request import Request
-from pipeline.planning.staleness import plan_nodes
+from pipeline.planning.staleness import Planned, plan_nodes
 from pipeline.planning.survey import Overview, survey
-from pipeline.predicting.network import Network, Span, find_strokes, read_needs, windows_at
+from pipeline.predicting.clock import Clock
+from pipeline.predicting.network import Network, Scores, Span, find_strokes, read_needs, windows_at
 from pipeline.predicting.outcome import OneVideo, Options, Predicted
 from pipeline.predicting.outputs import (
     Place,
@@ -30,6 +33,7 @@ from pipeline.predicting.outputs import (
     write_prediction,
     write_table,
 )
+from pipeline.predicting.overlay import Seen, write_overlay
 from pipeline.predicting.rates import own_rate, steps_for
 from pipeline.predicting.recipe import at_rate, changed_since, goals, manifest_for
 from pipeline.predicting.results import Results
@@ -41,6 +45,9 @@ from store import DamagedError, Store, StoreError
 
 if TYPE_CHECKING:
     from tttrain.evaluation.along_time.new_video import Needs
+
+#: folder of the pages within that of the results
+REPORT = "report"
 
 
 def predict(request: Request, options: Options, console: Console) -> Predicted:
@@ -82,7 +89,9 @@ def predict(request: Request, options: Options, console: Console) -> Predicted:
     _choose_rates(done, needs)
     task = _Task(store, request, options, needs, network, console)
     for rate in dict.fromkeys(v.rate for v in done.videos):
-        task.group([v for v in done.videos if v.rate == rate and not v.problem], rate, done)
+        chosen = [v for v in done.videos if v.rate == rate and not v.problem]
+        said = task.group(chosen, rate, overview.params)
+        done.notes += [note for note in said if note not in done.notes]
     _table(done)
     if options.report and any(not v.problem for v in done.videos):
         task.pages(done, overview)
@@ -98,15 +107,18 @@ def predict(request: Request, options: Options, console: Console) -> Predicted:
 
 def _videos(overview: Overview, manifest: Manifest, options: Options) -> list[OneVideo]:
     """Return the usable videos with the folders of their results; equal names are told apart by content."""
-    names = {s.sha256: shown_name(s, manifest) for s in overview.sources}
+    views: dict[str, list[Source]] = {}
+    for source in overview.sources:
+        views.setdefault(source.sha256, []).append(source)
+    names = {k: shown_name(replace(own[0], view=""), manifest) for k, own in views.items()}
     stems = {sha256: PurePosixPath(name).stem or "video" for sha256, name in names.items()}
     counts = Counter(stem.casefold() for stem in stems.values())
     videos = []
-    for source in overview.sources:
-        stem = stems[source.sha256]
-        if counts[stem.casefold()] > 1 or stem == "report":
-            stem = f"{stem}-{source.sha256[:8]}"
-        videos.append(OneVideo(source, names[source.sha256], Place(options.output / stem, stem)))
+    for sha256, own in views.items():
+        stem = stems[sha256]
+        if counts[stem.casefold()] > 1 or stem == REPORT:
+            stem = f"{stem}-{sha256[:8]}"
+        videos.append(OneVideo(own, names[sha256], Place(options.output / stem, stem)))
     return videos
 
 
@@ -114,12 +126,12 @@ def _choose_rates(done: Predicted, needs: Needs) -> None:
     for video in done.videos:
         own, variable = own_rate(video.source)
         try:
-            video.rate = steps_for(video.source.name, own, variable, needs)
+            video.rate = steps_for(video.source.video, own, variable, needs)
         except UserError as e:
             video.problem = str(e)
         if video.rate is not None:
             done.notes.append(
-                f"{video.source.name}: {own:.4g} frames/s{', uneven,' if variable else ''} are taken at "
+                f"{video.source.video}: {own:.4g} frames/s{', uneven,' if variable else ''} are taken at "
                 f"{video.rate:.4g}/s, as the network learned; results count the video's own frames"
             )
 
@@ -145,34 +157,31 @@ class _Task:
     network: Network
     console: Console
 
-    def group(self, videos: list[OneVideo], rate: float | None, done: Predicted) -> None:
-        """Predict the videos whose frames are taken at one rate."""
-        manifest = self._manifest(rate)
-        request = replace(self.request, manifest=manifest)
-        todo = [v for v in videos if not self._is_done(v, self._nodes(v.source, manifest, {}))]
+    def group(self, videos: list[OneVideo], rate: float | None, params: Mapping[str, Params]) -> list[str]:
+        """Predict the videos whose frames are taken at one rate; return what is worth saying."""
+        request = replace(self.request, manifest=self._manifest(rate))
+        todo = [v for v in videos if not self._is_done(v, self._nodes(v, rate, params))]
         if not todo:
-            return
-        result = run(replace(request, paths=tuple(Path(v.source.name) for v in todo)), self.console)
-        done.notes += [n for n in result.overview.notes if n not in done.notes]
-        reasons = {j.video: j.reason for j in reversed(result.jobs) if j.state == "failed"}
+            return []
+        result = run(replace(request, paths=_paths(todo)), self.console)
         with LateBar("predicting", self.console) as bar:
             for video in todo:
-                plan = {p.node.stage.name: p for p in result.overview.plans.get(video.source.sha256, ())}
-                lacking = [name for name, p in plan.items() if p.state != "done"]
-                if lacking or not plan:
-                    why = reasons.get(video.source.sha256) or f"{video.source.name}: could not be prepared"
-                    video.problem = why
+                plans = [result.overview.plans.get(view.view_id, []) for view in video.views]
+                video.problem = _lacking(video, plans, result.overview.unavailable)
+                if video.problem:
                     continue
-                nodes = {name: p.node for name, p in plan.items()}
+                nodes = [{p.node.stage.name: p.node for p in plan} for plan in plans]
                 if self._is_done(video, nodes):
                     continue
                 try:
-                    self._one(video, nodes, bar.advance)
-                except DamagedError:  # marked, so it is made anew
-                    run(replace(request, paths=(Path(video.source.name),)), self.console)
-                    self._try(video, nodes, bar.advance)
+                    try:
+                        self._one(video, nodes, bar.advance)
+                    except DamagedError:  # marked, so it is made anew
+                        run(replace(request, paths=_paths([video])), self.console)
+                        self._one(video, nodes, bar.advance)
                 except (UserError, StoreError, OSError) as e:
-                    video.problem = f"{video.source.name}: {e}"
+                    video.problem = f"{video.source.video}: {e}"
+        return result.overview.notes
 
     def pages(self, done: Predicted, overview: Overview) -> None:
         """Write the pages of all videos that have a prediction."""
@@ -181,45 +190,47 @@ class _Task:
         fine = [v for v in done.videos if not v.problem]
         plans = {}
         for video in fine:
-            nodes = self._nodes(video.source, self._manifest(video.rate), overview.params)
-            plans[video.source.sha256] = plan_nodes(nodes.values(), self.store)
-        folder = self.options.output / "report"
+            every = self._nodes(video, video.rate, overview.params)
+            for view, nodes in zip(video.views, every, strict=True):
+                plans[view.view_id] = plan_nodes(nodes.values(), self.store)
+        folder = self.options.output / REPORT
+        manifest = self.request.manifest
         try:
-            done.report = write_pages(
-                folder, overview, plans, fine, self.store, self.request.manifest, self.console
-            )
+            done.report = write_pages(folder, overview, plans, fine, self.store, manifest, self.console)
         except (UserError, StoreError, OSError) as e:
             done.notes.append(f"no report: {e}")
 
     def _manifest(self, rate: float | None) -> Manifest:
         return self.request.manifest if rate is None else at_rate(self.request.manifest, rate)
 
-    def _try(self, video: OneVideo, nodes: Mapping[str, Node], tell: Callable[..., None]) -> None:
-        try:
-            self._one(video, nodes, tell)
-        except (UserError, StoreError, OSError) as e:
-            video.problem = f"{video.source.name}: {e}"
+    def _nodes(
+        self, video: OneVideo, rate: float | None, params: Mapping[str, Params]
+    ) -> list[dict[str, Node]]:
+        """Return the nodes of each view, as the prediction needs them."""
+        manifest = self._manifest(rate)
+        derived = {name: own for name, own in params.items() if name != "frames"}
+        return [
+            build(view, manifest, wanted_stages(manifest, self.request.stages, view), derived)
+            for view in video.views
+        ]
 
-    def _nodes(self, source: Source, manifest: Manifest, derived: Mapping[str, Params]) -> dict[str, Node]:
-        return build(source, manifest, wanted_stages(manifest, self.request.stages, source), derived)
-
-    def _facts(self, video: OneVideo, nodes: Mapping[str, Node]) -> dict[str, Any]:
+    def _facts(self, video: OneVideo, nodes: Sequence[Mapping[str, Node]]) -> dict[str, Any]:
         """Return all that a prediction follows from, as JSON values."""
         options = self.options
         return {
             "video": video.name,
             "sha256": video.source.sha256,
-            "player": video.source.player,
+            "players": [view.player for view in video.views],
             "checkpoint": self.needs.checkpoint,
             "classes": list(self.needs.classes),
             "rule": options.rule,
             "step": options.step,
             "windows": [options.window, options.gauss_window, options.shortest],
             "overlay": options.overlay,
-            "keys": {name: nodes[name].key for name in self.request.stages},
+            "keys": [{name: own[name].key for name in self.request.stages} for own in nodes],
         }
 
-    def _is_done(self, video: OneVideo, nodes: Mapping[str, Node]) -> bool:
+    def _is_done(self, video: OneVideo, nodes: Sequence[Mapping[str, Node]]) -> bool:
         """Tell whether an earlier call made just this prediction."""
         record = read_record(video.place)
         if record is None or record.get("mark") != mark_of(self._facts(video, nodes)):
@@ -227,23 +238,26 @@ class _Task:
         video.record, video.kept = record, True
         return True
 
-    def _one(self, video: OneVideo, nodes: Mapping[str, Node], tell: Callable[..., None]) -> None:
-        """Predict one video and write its files."""
+    def _one(self, video: OneVideo, nodes: Sequence[Mapping[str, Node]], tell: Callable[..., None]) -> None:
+        """Predict one video, each of its players by itself, and write its files."""
         options, needs = self.options, self.needs
-        with Results(self.store, nodes) as results:
-            clock = results.clock()
+        with ExitStack() as stack:
+            views = [stack.enter_context(Results(self.store, own)) for own in nodes]
+            clock = views[0].clock()
             video.rows = clock.rows
-            tell(0, 2 * clock.rows if options.overlay else clock.rows)
-            begun = time.perf_counter()
-            scores = self.network.scores(results.rows, clock.rows, _steps(tell, clock.rows))
-            video.seconds = time.perf_counter() - begun
-            usual = windows_at(clock.rate)
-            given = (options.window, options.gauss_window, options.shortest)
-            windows = tuple(u if g is None else g for u, g in zip(usual, given, strict=True))
-            vote, gauss, shortest = windows
-            spans = find_strokes(scores, options.rule, (vote, gauss, shortest), self.network.negative)
-            strokes = [self._stroke(s, clock.interval(s.begin, s.end), results, video) for s in spans]
-            width, height = results.size
+            tell(0, clock.rows * (len(views) + options.overlay))
+            used = self._windows(clock.rate)
+            scores: list[Scores] = []
+            seen: list[Seen] = []
+            strokes: list[PredictedStroke] = []
+            for source, results in zip(video.views, views, strict=True):
+                begun = time.perf_counter()
+                scores.append(self.network.scores(results.rows, clock.rows, _steps(tell, clock.rows)))
+                video.seconds += time.perf_counter() - begun
+                spans = find_strokes(scores[-1], options.rule, used, self.network.negative)
+                seen.append(Seen(results, source.player, spans))
+                strokes += [self._stroke(s, clock, results, source.player) for s in spans]
+            width, height = views[0].size
             predicted = PredictedVideo(
                 name=video.name, path=str(video.source.path), facts=clock.facts, width=width, height=height,
                 strokes=tuple(strokes), model=options.network.resolve().name, labels=needs.classes,
@@ -259,36 +273,44 @@ class _Task:
                 "resampled": clock.resampled,
                 "rows": clock.rows,
                 "seconds": round(clock.seconds, 6),
-                "windows_used": {"window": vote, "gauss_window": gauss, "shortest": shortest},
+                "windows_used": dict(zip(("window", "gauss_window", "shortest"), used, strict=True)),
                 "trained_on": video.source.sha256 in needs.record.data.train_videos,
                 "strokes": [_plain(s, predicted) for s in predicted.ordered],
                 "rows_of_strokes": [
-                    [s.begin, s.end, needs.classes[s.label], round(s.score, 4)] for s in spans
+                    [[s.begin, s.end, needs.classes[s.label], round(s.score, 4)] for s in one.spans]
+                    for one in seen
                 ],
             }
-
-            def film(path: Path) -> None:
-                from pipeline.predicting.overlay import write_overlay
-
-                texts = [(s, self._text(s, video)) for s in spans]
-                write_overlay(path, results, clock.rate, clock.rows, texts, needs.classes, tell)
-
+            film = partial(write_overlay, seen=seen, clock=clock, classes=needs.classes, tell=tell)
             write_prediction(
                 video.place, predicted, scores, clock.pictures, record, film if options.overlay else None
             )
             video.record = record
 
-    def _stroke(
-        self, span: Span, frames: tuple[int, int], results: Results, video: OneVideo
-    ) -> PredictedStroke:
-        return PredictedStroke(
-            *frames, self.needs.classes[span.label], min(max(span.score, 0.0), 1.0), video.source.player,
-            results.box(span.begin, span.end),
-        )  # fmt: skip
+    def _windows(self, rate: float) -> tuple[int, int, int]:
+        """Return the windows of the rules and the least length of a stroke: as given, else by the rate."""
+        options = self.options
+        vote, gauss, shortest = windows_at(rate)
+        return (options.window or vote, options.gauss_window or gauss, options.shortest or shortest)
 
-    def _text(self, span: Span, video: OneVideo) -> str:
-        who = f"{video.source.player}: " if video.source.player else ""
-        return f"{who}{self.needs.classes[span.label]}  {span.score:.2f}"
+    def _stroke(self, span: Span, clock: Clock, results: Results, player: str) -> PredictedStroke:
+        frames = clock.interval(span.begin, span.end)
+        score, box = min(max(span.score, 0.0), 1.0), results.box(span.begin, span.end)
+        return PredictedStroke(*frames, self.needs.classes[span.label], score, player, box)
+
+
+def _paths(videos: Iterable[OneVideo]) -> tuple[Path, ...]:
+    return tuple(Path(v.source.video) for v in videos)
+
+
+def _lacking(video: OneVideo, plans: Sequence[Sequence[Planned]], unavailable: str) -> str:
+    """Return why a video's results are not all there; empty where they are."""
+    if all(plans) and all(p.state == "done" for plan in plans for p in plan):
+        return ""
+    failed = [p for plan in plans for p in plan if p.state == "failed" and p.reasons]
+    if failed:
+        return failed[0].reasons[0].detail
+    return f"{video.source.video}: {unavailable or 'could not be prepared; `ttprep run` says more'}"
 
 
 def _plain(stroke: PredictedStroke, video: PredictedVideo) -> dict[str, Any]:

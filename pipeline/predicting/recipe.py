@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pipeline.errors import UserError
+from pipeline.errors import USAGE, UserError
+from pipeline.inputs.focus import read_foci
 from pipeline.inputs.manifest import Manifest
 from pipeline.planning.graph import wanted_stages
 from stages.base import Derived, Params
@@ -59,6 +60,22 @@ def manifest_for(needs: Needs, today: Manifest) -> Manifest:
                 "install the ttprep that made its dataset, or export that again and train on it"
             ) from None
     return plain.model_copy(update={"stages": stages})
+
+
+def with_focus(manifest: Manifest, word: str) -> Manifest:
+    """Return a manifest in which the player of every video is where a word says.
+
+    Raises
+    ------
+    UserError
+        It is no such word.
+    """
+    try:
+        foci = read_foci(word)
+    except ValueError as e:
+        raise UserError(f"--focus {word}: {e}", USAGE) from None
+    videos = tuple(entry.model_copy(update={"focus": foci}) for entry in manifest.videos)
+    return manifest.model_copy(update={"focus": foci, "videos": videos})
 
 
 def at_rate(manifest: Manifest, rate: float) -> Manifest:

@@ -74,12 +74,21 @@ class Results:
             return None
         return self._open["descriptor"].read("joints", first, stop)
 
+    def centres(self, first: int, stop: int) -> NDArray[Any]:
+        """Return the centres of the ROI (n, 2), px of the stored frame."""
+        return self._open["roi"].read("centre", first, stop)
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Width and height of what the network sees, px of the stored frame."""
+        params: Any = self._nodes["untrimmed"].params
+        return params.crop_width, params.crop_height
+
     def box(self, first: int, stop: int) -> tuple[float, float, float, float]:
         """Return the region around the mean ROI of some rows, in shares of the source's picture."""
         x, y, w, h = (float(v) for v in self.receipt.attrs["picture_x_y_w_h"])
-        centre = self._open["roi"].read("centre", first, stop).mean(axis=0)
-        params: Any = self._nodes["untrimmed"].params
-        half = params.crop_width / 2, params.crop_height / 2
+        centre = self.centres(first, stop).mean(axis=0)
+        half = self.crop[0] / 2, self.crop[1] / 2
         left, right = ((float(centre[0]) + s * half[0] - x) / w for s in (-1, 1))
         top, bottom = ((float(centre[1]) + s * half[1] - y) / h for s in (-1, 1))
         return max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, 1.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -56,16 +58,22 @@ def call(*args: object) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.slow
-def test_demo_clips_train_a_network_that_knows_strokes_of_unseen_videos(
-    dataset: Path, tmp_path: Path
-) -> None:
-    run = tmp_path / "twin"
+@pytest.fixture(scope="module")
+def network(dataset: Path) -> Path:
+    run = dataset.parent / "twin"
     call(
         "fit", dataset, run, "--model", "twin", "--sampling", "frames", "--size", "20x20", "--length", "8",
         "--every", "3", "--optimizer", "adam", "--lr", "0.001", "--weight-decay", "0", "--drop", "0",
         "--epochs", "20",
     )  # fmt: skip
+    return run
+
+
+@pytest.mark.slow
+def test_demo_clips_train_a_network_that_knows_strokes_of_unseen_videos(
+    network: Path,
+) -> None:
+    run = network
     samples = call("evaluate", run)
     assert samples["majority"] < 0.5
     assert samples["decisions"]["centre"]["accuracy"] > samples["majority"] + 0.3
@@ -77,3 +85,78 @@ def test_demo_clips_train_a_network_that_knows_strokes_of_unseen_videos(
         majority = max(map(sum, found["confusion"])) / sum(map(sum, found["confusion"]))
         assert found["accuracy"] > majority + 0.2, rule
         assert found["intervals"]["iou"] > 0.5, rule
+
+
+@pytest.mark.slow
+def test_predictions_that_a_person_corrects_are_the_next_training_set(network: Path, tmp_path: Path) -> None:
+    """A network, a match without annotations, files for two tools, corrections, samples."""
+    demo = make_demo(
+        tmp_path / "new", clips=2, strokes_per_clip=6, classes=CLASSES, size=(320, 180), fps=Fraction(30),
+        workers=2, duration=(1.1, 1.7), gap=(0.8, 1.0), seed=9,
+    )  # fmt: skip
+    for video in demo.videos:
+        video.with_suffix(".xml").unlink()
+    (tmp_path / "data_manifest.yaml").write_text("videos: [new]\nannotations: [corrected]\n")
+    done = ttprep("predict", network, "new", "-o", "found", "--workers", "0", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [v["state"] for v in told["videos"]] == ["done", "done"]
+    assert told["times_real_time"] > 0
+    by_name = {v["video"]: v["strokes"] for v in told["videos"]}
+    for clip in demo.clips:
+        found = by_name[f"new/{clip.video.name}"]
+        near = [
+            any(abs(f["begin"] - s.begin) <= 12 and abs(f["end"] - s.end) <= 12 for f in found)
+            for s in clip.strokes
+        ]
+        assert sum(near) >= len(near) / 2
+    one, two = (Path(v["folder"]) for v in told["videos"])
+    (tmp_path / "corrected").mkdir()
+    expected = {
+        f"new/{one.name}.mp4": _correct_in_label_studio(
+            tmp_path / one / f"{one.name}.label-studio.json", tmp_path
+        ),
+        f"new/{two.name}.mp4": _correct_in_cvat(tmp_path / two / f"{two.name}.cvat.xml", tmp_path),
+    }
+    text = MANIFEST.replace("videos: [clips]", "videos: [new]").replace("[clips]", "[corrected]")
+    text = text.replace("cleaning: {", "cleaning: {min_seconds: 0.1, ")
+    (tmp_path / "data_manifest.yaml").write_text(text + "dataset: next.h5\n")
+    done = ttprep("run", "--workers", "0", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with (tmp_path / "next.samples.csv").open() as table:
+        rows = [r for r in csv.DictReader(table) if r["label_name"] != "Negative"]
+    for name, strokes in expected.items():
+        read = [(int(r["begin"]), int(r["end"]), r["label_name"]) for r in rows if r["video"] == name]
+        assert sorted(read) == sorted(strokes)
+        assert len(read) == len(by_name[name])
+
+
+def _correct_in_label_studio(path: Path, folder: Path) -> list[tuple[int, int, str]]:
+    """Take over the predictions as annotations, as submitting the task does, with the first one changed."""
+    (task,) = json.loads(path.read_text())
+    result = task.pop("predictions")[0]["result"]
+    first = result[0]["value"]
+    other = next(c for c in CLASSES if c != first["timelinelabels"][0])
+    first["timelinelabels"] = [other]
+    first["ranges"][0]["start"] += 2
+    task["annotations"] = [{"id": 1, "result": result, "completed_by": {"email": "ann@example.org"}}]
+    (folder / "corrected" / "task.json").write_text(json.dumps([task]))
+    values = [r["value"] for r in result]
+    return [(v["ranges"][0]["start"] - 1, v["ranges"][0]["end"], v["timelinelabels"][0]) for v in values]
+
+
+def _correct_in_cvat(path: Path, folder: Path) -> list[tuple[int, int, str]]:
+    """Change the label of the first track and where it ends; confirm the others."""
+    tree = ElementTree.parse(path)
+    strokes = []
+    for number, track in enumerate(tree.getroot().findall("track")):
+        boxes = track.findall("box")
+        if number == 0:
+            track.set("label", next(c for c in CLASSES if c != track.get("label")))
+            for box in boxes[1:]:
+                box.set("frame", str(int(box.get("frame", "")) - 2))
+        track.set("source", "manual")
+        inside = [int(b.get("frame", "")) for b in boxes if b.get("outside") == "0"]
+        strokes.append((inside[0], inside[-1] + 1, track.get("label", "")))
+    tree.write(folder / "corrected" / path.name, encoding="unicode")
+    return strokes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 @click.option(
     "-o", "--output", type=PATH, metavar="FOLDER", help="Folder for the results; default: RUN/predict."
 )
+@click.option(
+    "--focus", metavar="WORD",
+    help="Where the player is in each VIDEO: left, right, near, far …; default: as the manifest says.",
+)  # fmt: skip
 @click.option(
     "--rule",
     type=click.Choice(["vote", "average", "gaussian"]),
@@ -62,8 +67,9 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 @JSON
 def predict(
     network: Path, videos: tuple[Path, ...], store_root: Path | None, manifest: Path | None,
-    output: Path | None, rule: str, step: int, window: int | None, gauss_window: int | None,
-    shortest: int | None, batch: int, device: str | None, workers: int | None, pose_weights: Path | None,
+    output: Path | None, focus: str | None, rule: str, step: int, window: int | None,
+    gauss_window: int | None, shortest: int | None, batch: int, device: str | None, workers: int | None,
+    pose_weights: Path | None,
     overlay: bool, report: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Find the strokes of new videos with the network that `tttrain fit` trained in RUN.
@@ -76,10 +82,13 @@ def predict(
     from pipeline.planning.request import Where
     from pipeline.predicting import Options
     from pipeline.predicting import predict as find
+    from pipeline.predicting.recipe import with_focus
 
     if gauss_window is not None and gauss_window % 2 == 0:
         raise click.UsageError(f"a Gaussian over {gauss_window} frames has no middle; take an odd number")
     request = make_request(store_root, manifest, videos, (), pose_weights, where=Where(workers))
+    if focus is not None:
+        request = replace(request, manifest=with_focus(request.manifest, focus))
     wanted = Options(
         network, output or network / "predict", rule, step, batch, device, window, gauss_window, shortest,
         overlay, report,
