@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import build, wanted_stages
+from stages.base import upstream_of
 from stages.registry import registry
 from tests.support.command_line import FAST, as_json, stage_files, ttprep, write_clip, write_manifest
 
@@ -27,7 +28,8 @@ def keys(manifest: Manifest, **more: Any) -> dict[str, str]:
 def downstream(name: str) -> set[str]:
     found = {name}
     for stage in registry().values():
-        if found & set(stage.upstream):
+        read = stage.reads(stage.params()) if stage.reads else stage.inputs
+        if found & set(upstream_of(read)):
             found.add(stage.name)
     return found
 
