@@ -20,11 +20,12 @@ _STEP = 4
 
 @dataclass(frozen=True)
 class Scored:
-    """What is known of one video.
+    """What is known of one video, or of one player in it.
 
     Attributes
     ----------
     name : str
+        Its own; of a player in a video where several are looked at.
     scores : (F, C) float
         Class scores of each row, 0 to 1.
     features : (W, D) float
@@ -33,6 +34,8 @@ class Scored:
         Row in the middle of each window.
     labelled : sequence of (int, int)
         Rows [begin, end) that carry labels.
+    film : str
+        What it shows, where others may show the same: the video of several players. Empty: its name.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Scored:
     features: Floats
     centres: NDArray[np.int64]
     labelled: Sequence[tuple[int, int]] = ()
+    film: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def rank(
     Returns
     -------
     list of Stretch
-        No two of a video overlap, and none has a row with a label. Where nothing is labelled, the first one
+        No two of a film overlap, and none has a row with a label. Where nothing is labelled, the first one
         is chosen by doubt alone.
     """
     spots = [spot for at, video in enumerate(videos) for spot in _candidates(at, video, length)]
@@ -147,7 +151,7 @@ def rank(
             )
         )  # fmt: skip
         nearest = np.minimum(nearest, _distances(features, features[best : best + 1]))
-        free &= [s.video != spot.video or s.end <= spot.begin or spot.end <= s.begin for s in spots]
+        free &= [s.film != spot.film or s.end <= spot.begin or spot.end <= s.begin for s in spots]
     return chosen
 
 
@@ -158,6 +162,7 @@ class _Spot:
     end: int
     doubt: float
     feature: Floats
+    film: str
 
 
 def _candidates(at: int, video: Scored, length: int) -> Iterable[_Spot]:
@@ -179,7 +184,14 @@ def _candidates(at: int, video: Scored, length: int) -> Iterable[_Spot]:
         middle = int(begin) + length / 2
         window = int(np.argmin(np.abs(video.centres - middle)))
         doubt = float(doubts[end] - doubts[begin]) / length
-        yield _Spot(at, int(begin), end, doubt, np.asarray(video.features[window], np.float64))
+        yield _Spot(
+            at,
+            int(begin),
+            end,
+            doubt,
+            np.asarray(video.features[window], np.float64),
+            video.film or video.name,
+        )
 
 
 def _after(labelled: Sequence[tuple[int, int]], last: int) -> NDArray[np.int64]:

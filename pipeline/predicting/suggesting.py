@@ -15,6 +15,7 @@ from pipeline.annotations import read_annotations
 from pipeline.annotations.records import SUGGESTED
 from pipeline.annotations.writing import PredictedStroke, PredictedVideo, write
 from pipeline.errors import OK, SOME_FAILED, UserError
+from pipeline.inputs.sources import Source
 from pipeline.planning.graph import build, wanted_stages
 from pipeline.planning.request import Request
 from pipeline.planning.survey import survey
@@ -81,6 +82,8 @@ class Suggestion:
     Attributes
     ----------
     stretch : Stretch
+    video, player : str
+        Name of the video; whom it is about, where several players are looked at.
     begin, end : int
         Frames of the source.
     begin_seconds, end_seconds : float
@@ -88,6 +91,8 @@ class Suggestion:
     """
 
     stretch: Stretch
+    video: str
+    player: str
     begin: int
     end: int
     begin_seconds: float
@@ -99,7 +104,8 @@ class Suggestion:
         s = self.stretch
         return {
             "rank": s.rank,
-            "video": s.video,
+            "video": self.video,
+            "player": self.player,
             "begin": self.begin,
             "end": self.end,
             "begin_seconds": round(self.begin_seconds, 6),
@@ -145,9 +151,10 @@ class Suggested:
 
 @dataclass
 class _Seen:
-    """A video that was scored."""
+    """A view of a video that was scored."""
 
     video: OneVideo
+    view: Source
     scores: NDArray[np.float64]
     clock: Clock
     features: NDArray[np.float64]
@@ -181,7 +188,7 @@ def suggest(request: Request, wanted: Wanted, console: Console) -> Suggested:
     problems = [*done.problems, *(v.problem for v in done.videos if v.problem)]
     for video in done.videos:
         if not video.problem:
-            seen.append(_look(request, video, network, wanted, console))
+            seen += _look(request, video, network, wanted, console)
     _find_labels(request, seen, notes)
     known = _known(network, notes)
     result = Suggested([], [], problems, notes, OK if not problems else SOME_FAILED)
@@ -189,10 +196,12 @@ def suggest(request: Request, wanted: Wanted, console: Console) -> Suggested:
         raise UserError(problems[0] if problems else "there is no video")
     rate = seen[0].clock.rate
     length = max(round(wanted.seconds * rate), 1) if wanted.seconds else network.load().view.span
-    scored = [Scored(s.video.name, s.scores, s.features, s.centres, s.labelled) for s in seen]
+    scored = [
+        Scored(s.view.view_id, s.scores, s.features, s.centres, s.labelled, s.view.sha256) for s in seen
+    ]
     stretches = rank(scored, wanted.count, length, known=known, weight=wanted.weight)
-    by_name = {s.video.name: s for s in seen}
-    result.suggestions = [_suggestion(s, by_name[s.video], needs.classes) for s in stretches]
+    by_view = {s.view.view_id: s for s in seen}
+    result.suggestions = [_suggestion(s, by_view[s.video], needs.classes) for s in stretches]
     if len(stretches) < wanted.count:
         result.notes.append(f"{len(stretches)} stretches are all that is there without labels")
     result.files = _write(result.suggestions, seen, needs.classes, wanted)
@@ -216,42 +225,56 @@ def _options(wanted: Wanted) -> Options:
     return options
 
 
-def _look(request: Request, video: OneVideo, network: Network, wanted: Wanted, console: Console) -> _Seen:
-    """Read the scores of a video, and compute its features."""
+def _look(
+    request: Request, video: OneVideo, network: Network, wanted: Wanted, console: Console
+) -> list[_Seen]:
+    """Read the scores of a video's views, and compute their features."""
     manifest = manifest_for(network.needs, request.manifest)
     if video.rate is not None:
         manifest = at_rate(manifest, video.rate)
     names = goals(network.needs)
-    request = replace(request, manifest=manifest, stages=names, paths=(Path(video.source.name),))
+    request = replace(request, manifest=manifest, stages=names, paths=(Path(video.source.video),))
     store = Store.open(request.store_root)
     overview = survey(request, store, console)
-    nodes = build(video.source, manifest, wanted_stages(manifest, names, video.source), overview.params)
+    derived = {name: own for name, own in overview.params.items() if name != "frames"}
     with np.load(video.place.file(SCORES)) as file:
-        scores = np.asarray(file["scores"], np.float64)
-    with Results(store, nodes) as results:
-        clock = results.clock()
-        step = max(network.load().view.span // _WINDOWS, 1)
-        with told():
+        every = np.asarray(file["scores"], np.float64)
+    step = max(network.load().view.span // _WINDOWS, 1)
+    seen = []
+    for view, scores in zip(video.views, every, strict=True):
+        nodes = build(view, manifest, wanted_stages(manifest, names, view), derived)
+        with Results(store, nodes) as results, told():
             from tttrain.evaluation.along_time.last_features import window_features
 
+            clock = results.clock()
             features, centres = window_features(
                 network.load(), results.rows, clock.rows, step=step, batch=wanted.batch
             )
-        return _Seen(video, scores, clock, np.asarray(features, np.float64), centres, results.size)
+            size = results.size
+        seen.append(_Seen(video, view, scores, clock, np.asarray(features, np.float64), centres, size))
+    return seen
 
 
 def _find_labels(request: Request, seen: Sequence[_Seen], notes: list[str]) -> None:
     """Find the intervals that the manifest's annotation files label, and those of trials and clips."""
     manifest = request.manifest
-    places = {p.as_posix(): s for s in seen for p in (s.video.source.path, *s.video.source.also)}
-    facts = {place: s.clock.facts for place, s in places.items()}
+    places: dict[str, list[_Seen]] = {}
+    for one in seen:
+        for path in (one.video.source.path, *one.video.source.also):
+            places.setdefault(path.as_posix(), []).append(one)
+    facts = {place: views[0].clock.facts for place, views in places.items()}
     paths = [manifest.resolve(path) for path in manifest.annotations]
     found = read_annotations(paths, videos=facts, options=manifest.annotation_options) if paths else None
     for annotation in found.annotations if found else ():
-        if annotation.video in places and annotation.begin < annotation.end:
-            one = places[annotation.video]
+        views = places.get(annotation.video, ())
+        players = {v.view.player.casefold() for v in views}
+        who = annotation.player.casefold()
+        for one in views:
+            if who in players and one.view.player.casefold() != who:
+                continue  # of another player of the same video
             rows = np.searchsorted(one.clock.pictures, [annotation.begin, annotation.end])
-            one.labelled.append((int(rows[0]), int(rows[1])))
+            if rows[0] < rows[1]:
+                one.labelled.append((int(rows[0]), int(rows[1])))
     labelled = sum(bool(s.labelled) for s in seen)
     if paths and not labelled:
         notes.append("none of the videos has labels in the manifest's annotations: all of each is looked at")
@@ -286,7 +309,8 @@ def _suggestion(stretch: Stretch, seen: _Seen, classes: Sequence[str]) -> Sugges
         f"{stretch.rank}: more doubt than in {stretch.doubt_share:.0%} of the stretches ({first}, {second}),"
         f" less like what is labelled than {stretch.new_share:.0%}"
     )
-    return Suggestion(stretch, begin, end, float(facts.time_of(begin)), float(facts.time_of(end)), reason)
+    times = float(facts.time_of(begin)), float(facts.time_of(end))
+    return Suggestion(stretch, seen.video.name, seen.view.player, begin, end, *times, reason)
 
 
 def _write(
@@ -295,7 +319,7 @@ def _write(
     """Write the tasks: tables with the stretches alone, for tools with the strokes predicted in them."""
     tables = [kind for kind in wanted.formats if kind in TABLES]
     tools = [kind for kind in wanted.formats if kind not in TABLES]
-    order = list(dict.fromkeys(s.stretch.video for s in suggestions))
+    order = list(dict.fromkeys(s.video for s in suggestions))
     by_name = {s.video.name: s for s in seen}
     files: list[Path] = []
     for kinds, with_strokes in ((tables, False), (tools, True)):
@@ -303,7 +327,7 @@ def _write(
             continue
         videos = []
         for name in order:
-            own = [s for s in suggestions if s.stretch.video == name]
+            own = [s for s in suggestions if s.video == name]
             videos.append(_task(by_name[name], own, classes, wanted, with_strokes))
         files += write(videos, kinds, wanted.output, NAME)
     return files
@@ -313,7 +337,9 @@ def _task(
     seen: _Seen, own: Sequence[Suggestion], classes: Sequence[str], wanted: Wanted, with_strokes: bool
 ) -> PredictedVideo:
     strokes = [
-        PredictedStroke(s.begin, s.end, SUGGESTED, min(max(s.stretch.value, 0.0), 1.0), note=s.reason)
+        PredictedStroke(
+            s.begin, s.end, SUGGESTED, min(max(s.stretch.value, 0.0), 1.0), s.player, note=s.reason
+        )
         for s in own
     ]
     record = seen.video.record or read_record(seen.video.place) or {}

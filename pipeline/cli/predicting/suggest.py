@@ -86,8 +86,9 @@ def suggest(
 def _print(done: Suggested) -> None:
     out, err = stdout(), stderr()
     for one in done.suggestions:
-        where = f"{one.stretch.video} {one.begin_seconds:.2f}-{one.end_seconds:.2f} s"
-        say(out, f"{where} (frames {one.begin}-{one.end}): {one.reason}")
+        who = f"{one.player}: " if one.player else ""
+        where = f"{one.video} {one.begin_seconds:.2f}-{one.end_seconds:.2f} s"
+        say(out, f"{where} (frames {one.begin}-{one.end}): {who}{one.reason}")
     for note in dict.fromkeys(done.notes):
         say(err, f"note: {note}")
     for path in done.files:
