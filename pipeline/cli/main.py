@@ -14,6 +14,7 @@ from pipeline.cli.machine.weights import weights
 from pipeline.cli.options import Group, with_loudness
 from pipeline.cli.plan import plan
 from pipeline.cli.predicting.predict import predict
+from pipeline.cli.predicting.suggest import suggest
 from pipeline.cli.preview import preview
 from pipeline.cli.reporting.report import report
 from pipeline.cli.reporting.view import view
@@ -44,8 +45,8 @@ def main() -> None:
 
 
 _COMMANDS = (
-    run, plan, status, verify, gc, init, export, annotations_report, predict, preview, report, view, path,
-    table, weights, doctor, demo,
+    run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, preview, report, view,
+    path, table, weights, doctor, demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(with_loudness(_command))
