@@ -196,7 +196,7 @@ def test_annotators_who_look_elsewhere_are_a_finding(folder: Path) -> None:
 
 
 def test_one_player_with_a_name_is_the_only_view(folder: Path) -> None:
-    table(folder, "a.mp4,2,18,Up,anna,", "a.mp4,20,29,Up,ben,")
+    table(folder, "a.mp4,2,18,Up,,", "a.mp4,20,29,Up,ben,")
     manifest = manifest_in(folder, videos=[{"path": "videos/a.mp4", "focus": {"anna": "left"}}])
     frames_of(manifest)
     overview = planned(manifest)
