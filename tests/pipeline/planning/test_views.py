@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ def test_the_nearest_entry_says_the_focus_and_everything_else(folder: Path) -> N
         "a.mp4": ("carl", 30), "b.mp4": ("", None),
     }  # fmt: skip
     assert views(planned(manifest_in(folder, focus="right"))) == {"a.mp4": RIGHT, "b.mp4": RIGHT}
+
+
+def test_copies_with_another_focus_are_told(folder: Path) -> None:
+    shutil.copy(folder / "videos/a.mp4", folder / "videos/deep/a2.mp4")
+    entries = [{"path": "videos", "focus": "left"}, {"path": "videos/deep", "focus": "right"}]
+    overview = planned(manifest_in(folder, videos=entries))
+    assert views(overview) == {"a.mp4": RIGHT, "b.mp4": RIGHT}
+    assert [n for n in overview.notes if "deep/a2.mp4 have the same content, but another focus" in n]
 
 
 def test_clips_take_the_focus_of_their_line_before_that_of_their_source(folder: Path) -> None:
@@ -187,7 +196,7 @@ def test_annotators_who_look_elsewhere_are_a_finding(folder: Path) -> None:
 
 
 def test_one_player_with_a_name_is_the_only_view(folder: Path) -> None:
-    table(folder, "a.mp4,2,18,Up,anna,", "a.mp4,20,29,Up,ben,")
+    table(folder, "a.mp4,2,18,Up,,", "a.mp4,20,29,Up,ben,")
     manifest = manifest_in(folder, videos=[{"path": "videos/a.mp4", "focus": {"anna": "left"}}])
     frames_of(manifest)
     overview = planned(manifest)
