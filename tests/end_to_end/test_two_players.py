@@ -235,6 +235,32 @@ def test_the_library_asks_which_player_is_meant(here: Project) -> None:
             store["match.mp4 (carl)"]
 
 
+def test_a_damaged_result_of_both_is_made_anew_once(copied: Project) -> None:
+    flow = next(Path("store/videos").rglob("flow-*.h5"))
+    whole = flow.read_bytes()
+    flow.write_bytes(whole[: len(whole) // 2])
+    copied.call("verify", code=1)
+    said = json.loads(called("run", "--workers", "0", "--json").stdout)
+    assert [(o["stage"], o["state"]) for o in said["outcomes"]] == [("flow", "done")]
+    assert flow.read_bytes() == whole
+
+
+def test_what_one_player_lacks_costs_the_other_nothing(copied: Project) -> None:
+    for path in Path("store/videos").rglob("roi-*"):
+        path.unlink()
+    boxes = {"anna": "left", "ben": "right"}
+    region = {**MANIFEST["stages"]["roi"], "region": [0, 0, 0.5, 1]}
+    set_manifest(videos=[{"path": "match.mp4", "focus": boxes}], stages={**MANIFEST["stages"], "roi": region})
+    said = copied.call("run", "--workers", "0", code=3)
+    assert "match.mp4 (ben): the focus of this video lies outside stages.roi.region" in said
+    assert "match.mp4 (anna)" not in "".join(line for line in said.splitlines() if "failed:" in line)
+    copied.call("export", "e.h5", code=3)
+    with h5py.File("e.h5") as file:
+        assert file["videos/name"].asstr()[()].tolist() == VIEWS[:1]
+        assert set(file["samples/player"].asstr()[()].tolist()) == {"anna"}
+    assert "left out: match.mp4 (ben): roi failed" in Path("e.md").read_text().replace("Left", "left")
+
+
 def test_another_focus_of_one_player_leaves_the_other_alone(copied: Project) -> None:
     set_manifest(videos=[{"path": "match.mp4", "focus": {"anna": "left", "ben": [0.55, 0, 1, 1]}}])
     todo = json.loads(copied.call("plan", "--json", code=4))["to_do"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.annotations import KINDS, NEGATIVE, Sample
+from pipeline.annotations.players import player_of
 from pipeline.annotations.waterfall import UNNAMED
 from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
@@ -108,9 +109,7 @@ class Annotated:
             if a.video in places:
                 span = Span(a.begin, a.end, a.label or NO_LABEL)
                 source = places[a.video]
-                named = {name.casefold(): name for name in source.players}
-                player = named.get(a.player.casefold()) or named.get(a.focus.casefold()) or ""
-                self._raw[_whose(source, player)][a.annotator or UNNAMED].append(span)
+                self._raw[_whose(source, player_of(a, source.players))][a.annotator or UNNAMED].append(span)
         for e in samples.annotations.events:
             if e.video in places:
                 self._events[places[e.video].sha256].append((e.frame, e.name))

@@ -196,6 +196,17 @@ def test_whose_opponent_has_gone_keeps_the_side() -> None:
     assert (player[60:, LEFT] == -1).all()
 
 
+def test_joints_that_came_with_the_source_are_one_person_a_frame() -> None:
+    data, _ = detections(np.tile(np.array([[80.0, 60]]), (20, 1, 1)))
+    given_ = {name: rows[:, :1] if rows.ndim > 1 else rows for name, rows in data.items()}
+    given_["pose.keypoint_scores"][:, :, 13:] = 0
+    given_["pose.keypoints"][:, :, 13:] = 0
+    out = run("people", given_, 30)
+    assert (out["people.track"] == 0).all()
+    assert out["people.track"].shape == (20, 1)
+    assert (out["people.box"][:, LEFT, :2] > 0).all()  # legs that are not given are nowhere
+
+
 def test_nobody() -> None:
     data, _ = detections(np.zeros((5, 0, 2)))
     out = run("people", data, 30)
