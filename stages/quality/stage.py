@@ -176,7 +176,7 @@ STAGE = Stage(
         _row("person_moves", "1", "share of the pixels at the descriptor's person that move"),
         _row("moving_in_people", "1", "share of the moving pixels at anybody who was found"),
         _row("moving_outside", "1", "share of the moving pixels outside the focus; -1: none is given"),
-        _row("difference", "levels", "mean difference from the frame before"),
+        _row("difference", "levels", "mean difference from the frame before, where they differ most"),
         _row("people", "1", "people found", "uint8"),
         _row("roi_distance", "px", "from the ROI's centre to the descriptor's person; -1: nobody"),
         _row("in_crop", "1", "share of the person's 13 joints that the crop shows; -1: nobody"),
