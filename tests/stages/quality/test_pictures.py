@@ -24,7 +24,7 @@ def texture(width: int = 320, height: int = 180, seed: int = 0) -> Grey:
     out = np.zeros((height, width), np.float32)
     for size in (4, 12, 40):
         small = rng.uniform(0, 255, (height // size + 2, width // size + 2)).astype(np.float32)
-        out += cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        out += np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     return np.clip(out / 3, 0, 255).astype(np.uint8)
 
 
