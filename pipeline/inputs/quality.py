@@ -51,7 +51,7 @@ class Quality(BaseModel):
         0.95, ge=0, le=1, description="share of the moving pixels outside the focus, at least"
     )
     copy_of: float | None = Field(
-        0.85, gt=0, le=1, description="correlation of what changes in two videos, at least"
+        0.92, gt=0, le=1, description="correlation of what changes in two videos, at least"
     )
 
     @model_validator(mode="before")

@@ -21,17 +21,18 @@ Grey = NDArray[np.uint8]
 def texture(width: int = 320, height: int = 180, seed: int = 0) -> Grey:
     """Blobs of many sizes, as a hall with people and boards."""
     rng = np.random.default_rng(seed)
-    out = np.zeros((height, width), np.float32)
+    out: NDArray[np.float32] = np.zeros((height, width), np.float32)
     for size in (4, 12, 40):
         small = rng.uniform(0, 255, (height // size + 2, width // size + 2)).astype(np.float32)
-        out += np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+        large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+        out = out + np.asarray(large, np.float32)
     return np.clip(out / 3, 0, 255).astype(np.uint8)
 
 
 def shifted(picture: Grey, x: float, y: float, zoom: float = 1.0, turn: float = 0.0) -> Grey:
     height, width = picture.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, zoom)
-    matrix[:, 2] += (x, y)
+    matrix[:, 2] += np.array([x, y])
     return np.asarray(
         cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8
     )
