@@ -177,3 +177,12 @@ def test_a_store_without_quality_is_measured_and_nothing_else_is_touched(
     after = (folder / "dataset.h5").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert "## Quality" in (folder / "dataset.md").read_text()
+
+
+def test_the_report_shows_flags(made: Manifest, ttprep: Ttprep, tmp_path: Path) -> None:
+    assert ttprep("report", "-o", tmp_path / "r", "--film-frames", "0", folder=made.folder).exit_code == 0
+    index = (tmp_path / "r" / "index.html").read_text()
+    assert "<b>camera-moves</b>: the camera moves in " in index
+    assert "Samples: " in index
+    pages = [p.read_text() for p in (tmp_path / "r" / "videos").glob("*.html")]
+    assert sum("<h2>Flags</h2>" in page for page in pages) == 4
