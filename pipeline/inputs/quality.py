@@ -28,7 +28,7 @@ class Quality(BaseModel):
         0.5, ge=0, le=1, description="share of the time in which the camera moves, at least"
     )
     nothing_moves: float | None = Field(
-        0.9, ge=0, le=1, description="share of the time in which nothing moves, at least"
+        0.75, ge=0, le=1, description="share of the time in which nothing moves, at least"
     )
     no_person: float | None = Field(0.2, ge=0, le=1, description="share of frames with a pose below")
     few_poses: float | None = Field(0.5, ge=0, le=1, description="share of frames with a pose below")
@@ -45,13 +45,13 @@ class Quality(BaseModel):
         0.7, gt=0, description="changes of the person a second at least, and six in all"
     )
     person_rests: float | None = Field(
-        0.08, ge=0, le=1, description="share of the pixels at the person that move, below"
+        0.45, ge=0, le=1, description="share of what moves while the person of the pose rests, at least"
     )
     outside_focus: float | None = Field(
         0.95, ge=0, le=1, description="share of the moving pixels outside the focus, at least"
     )
     copy_of: float | None = Field(
-        0.85, gt=0, le=1, description="correlation of what changes in two videos, at least"
+        0.92, gt=0, le=1, description="correlation of what changes in two videos, at least"
     )
 
     @model_validator(mode="before")

@@ -20,6 +20,8 @@ LEAST_PICTURE = 0.05
 BLUR_WIDTH = 9
 #: mean step between neighbours below which a picture has nothing that could be sharp, levels
 FLAT = 0.1
+#: side of the cells in which two pictures are compared, px
+CELL = 10
 #: places of the background that are followed: at most one in each cell of this grid
 GRID_COLUMNS, GRID_ROWS = 12, 7
 #: least eigenvalue of the gradients' covariance at such a place
@@ -106,5 +108,10 @@ def camera_step(before: Grey, after: Grey) -> float:
 
 
 def difference(before: Array, after: Array) -> float:
-    """Return the mean difference of two pictures (H, W, 3) uint8, levels."""
-    return float(cv2.norm(before, after, cv2.NORM_L1) / before.size)
+    """Return the mean difference of two pictures (H, W, 3) uint8 where they differ most, levels.
+
+    The mean over a picture would tell of the encoder, which may skip most of a frame while a ball flies by.
+    """
+    height, width = before.shape[:2]
+    cells = max(1, width // CELL), max(1, height // CELL)
+    return float(cv2.resize(cv2.absdiff(before, after), cells, interpolation=cv2.INTER_AREA).max())

@@ -36,7 +36,7 @@ class _Measuring:
         self.picture: NDArray[Any] | None = None
         self.centre: NDArray[Any] | None = None
         self.person: tuple[int, NDArray[Any], float] | None = None
-        self.cells: list[NDArray[np.float32]] = []
+        self.moments = likeness.Moments(self.rate)
         place = params.focus
         followed = place is not None and place.follow
         self.outside = None if place is None or followed else ~place.mask(info.width, info.height)
@@ -63,9 +63,10 @@ class _Measuring:
             for name in WITH_PEOPLE:
                 del out[name]
         for t in range(n):
-            self._of_picture(out, t, rgb[t])
+            whole = pictures.grey(rgb[t])
+            self._of_picture(out, t, rgb[t], whole)
             if self.new_step(block.start + t):
-                self._sample(out, t, rgb[t], mask[t], crowd)
+                self._sample(out, t, whole, mask[t], crowd)
         last = centre[:1] if self.centre is None else self.centre
         track = np.concatenate([last, centre]).astype(np.float64)
         out["roi_speed"][:] = np.linalg.norm(np.diff(track, axis=0), axis=1) * self.rate
@@ -77,21 +78,22 @@ class _Measuring:
                 np.nan_to_num(out[name], copy=False, nan=UNKNOWN)
         return Result(out)
 
-    def _of_picture(self, out: dict[str, Any], t: int, rgb: Any) -> None:
+    def _of_picture(self, out: dict[str, Any], t: int, rgb: Any, whole: pictures.Grey) -> None:
         if self.picture is not None:
             out["difference"][t] = pictures.difference(self.picture, rgb)
         self.picture = rgb
+        self.moments.add(whole)
 
-    def _sample(self, out: dict[str, Any], t: int, rgb: Any, mask: Any, crowd: people.People | None) -> None:
+    def _sample(
+        self, out: dict[str, Any], t: int, whole: pictures.Grey, mask: Any, crowd: people.People | None
+    ) -> None:
         out["sampled"][t] = 1
-        whole = pictures.grey(rgb)
         inner = pictures.without_bars(whole)
         out["brightness"][t], out["black"][t], out["clipped"][t] = pictures.light(inner)
         out["blur"][t] = pictures.blur(inner)
         if self.before is not None:
             out["camera"][t] = pictures.camera_step(self.before, whole)
         self.before = whole
-        self.cells.append(likeness.cell_means(whole))
         boxes = crowd.boxes(t) if crowd is not None else np.zeros((0, 4))
         chosen = int(crowd.chosen[t]) if crowd is not None else -1
         shares = people.shares_of_movement(mask, boxes, chosen, self.outside)
@@ -149,7 +151,7 @@ def compute(blocks: Iterator[Block], params: QualityParams, info: VideoInfo) -> 
         return
     every = {name: np.concatenate(parts) for name, parts in rows.items()}
     held.attrs["summary"] = summarise(every, float(info.fps), info.width)
-    held.attrs["moments"] = likeness.moments(measuring.cells)
+    held.attrs["moments"] = measuring.moments.told()
     yield held
 
 
@@ -176,7 +178,7 @@ STAGE = Stage(
         _row("person_moves", "1", "share of the pixels at the descriptor's person that move"),
         _row("moving_in_people", "1", "share of the moving pixels at anybody who was found"),
         _row("moving_outside", "1", "share of the moving pixels outside the focus; -1: none is given"),
-        _row("difference", "levels", "mean difference from the frame before"),
+        _row("difference", "levels", "mean difference from the frame before, where they differ most"),
         _row("people", "1", "people found", "uint8"),
         _row("roi_distance", "px", "from the ROI's centre to the descriptor's person; -1: nobody"),
         _row("in_crop", "1", "share of the person's 13 joints that the crop shows; -1: nobody"),

@@ -18,12 +18,14 @@ MEASURED = (
 )  # fmt: skip
 #: a frame repeats the one before where the two differ by less than this part of what neighbours differ by
 ALIKE = 0.1
-#: s on each side of a frame whose differences are compared
-NEAR_SECONDS = 0.15
+#: s before and after a frame in which the picture must have changed
+NEAR_SECONDS = 0.05
 #: the camera moves in a step whose background moves farther, parts of the frame's width
 CAMERA_STEP = 0.5 / 320
 #: a picture of which less moves is still, share of the picture
-STILL = 0.002
+STILL = 0.004
+#: a person of whose pixels less moves rests
+RESTS = 0.08
 #: the crop shows a person of whose joints it shows this share
 SHOWN = 0.5
 
@@ -34,21 +36,21 @@ def repeated(difference: NDArray[np.floating], fps: float) -> NDArray[np.bool_]:
     """Tell which frames repeat the one before, also where encoding has made the two differ a little.
 
     Where a recording's rate was raised by repeating frames, some frames differ far less from the one before
-    than their neighbours do. In a picture at rest all differ little, and none repeats another.
+    than a frame shortly before them and one shortly after do. In a picture at rest all differ little, and
+    where something comes to rest no frame shortly after it differs.
 
     Parameters
     ----------
     difference : (n,)
-        Mean difference of each frame from the one before; negative for the first.
+        Of each frame from the one before, see :func:`stages.quality.pictures.difference`; negative for the
+        first.
     fps : float
     """
     reach = max(2, round(NEAR_SECONDS * fps))
     values = np.maximum(np.asarray(difference, np.float64), 0)
-    padded = np.pad(values, reach)
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    # the second largest: a key frame alone differs from its neighbours too
-    second = np.partition(around, -2, axis=1)[:, -2]
-    return np.asarray((difference >= 0) & (values < ALIKE * second))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(values, reach), 2 * reach + 1)
+    usual = np.minimum(around[:, :reach].max(axis=1), around[:, reach + 1 :].max(axis=1))
+    return np.asarray((difference >= 0) & (values < ALIKE * usual))
 
 
 def summarise(rows: Arrays, fps: float, width: int) -> dict[str, float]:
@@ -71,9 +73,10 @@ def summarise(rows: Arrays, fps: float, width: int) -> dict[str, float]:
         camera moves, ``still``, the share of pictures in which nothing does; ``repeated``, share of frames;
         ``found`` and ``several``, shares of frames with people; of the frames with a person: ``shown``, the
         share in which the crop shows it, ``in_crop``, mean share of its joints, ``roi_distance``, median in
-        px; ``person_moves``, the median share of its pixels that move; ``changes`` of the person a second;
-        ``of_person``, ``of_people``, ``outside``: shares of all moving pixels; ``roi_speed``, 95th percentile
-        in frame widths a second; ``roi_border``, share of frames.
+        px; ``person_moves``, the median share of its pixels that move, ``rests``, the share of all movement
+        while it rests; ``changes`` of the person a second; ``of_person``, ``of_people``, ``outside``: shares
+        of all moving pixels; ``roi_speed``, 95th percentile in frame widths a second; ``roi_border``,
+        share of frames.
     """
     n = len(rows["roi_speed"])
     told: dict[str, float] = {"seconds": n / fps}
@@ -99,6 +102,8 @@ def summarise(rows: Arrays, fps: float, width: int) -> dict[str, float]:
         put("in_crop", rows["in_crop"].astype(np.float64), np.mean)
         put("roi_distance", rows["roi_distance"].astype(np.float64))
         put("person_moves", rows["person_moves"].astype(np.float64))
+        rests = _where(rows["person_moves"], lambda v: v < RESTS)
+        _put_weighted(told, "rests", rests, rows["moving"])
         if n:
             told["changes"] = float(rows["person_changed"].sum()) * fps / n
     for name, array in (
@@ -107,11 +112,16 @@ def summarise(rows: Arrays, fps: float, width: int) -> dict[str, float]:
         ("outside", "moving_outside"),
     ):
         if array in rows:
-            share, weight = rows[array].astype(np.float64), rows["moving"].astype(np.float64)
-            known = (share >= 0) & (weight > 0)
-            if known.any():
-                told[name] = float((share * weight)[known].sum() / weight[known].sum())
+            _put_weighted(told, name, rows[array].astype(np.float64), rows["moving"])
     return {name: round(value, 5) for name, value in told.items()}
+
+
+def _put_weighted(told: dict[str, float], name: str, values: Floats, moving: NDArray[Any]) -> None:
+    """Put the mean of what is known, each frame as often as pixels move in it."""
+    known = (values >= 0) & (moving > 0)
+    if known.any():
+        weight = moving[known].astype(np.float64)
+        told[name] = float((values[known] * weight).sum() / weight.sum())
 
 
 def _where(values: NDArray[Any], test: Any) -> Floats:

@@ -141,8 +141,8 @@ RULES: tuple[Rule, ...] = (
         lambda figures: figures["changes"] * figures["seconds"] >= LEAST_CHANGES - 1e-6,
     ),
     Rule(
-        "person_rests", "person_moves", False,
-        "the person of the pose hardly moves ({:.1%} of the pixels there) while other things do",
+        "person_rests", "rests", True,
+        "the person of the pose rests during {:.0%} of what moves in the picture",
         "give a `focus`: it is an umpire or a bystander", _NOBODY,
     ),
     Rule(

@@ -95,7 +95,7 @@ def judge(
     copies: dict[str, Flag] = {}
     if limits.copy_of is not None:
         contents = {video: plans[video][0].node.source.sha256 for video in moments}
-        ordered = {v: moments[v] for v in sorted(moments, key=lambda v: (names[v], v))}
+        ordered = {v: moments[v] for v in sorted(moments, key=lambda v: (bool(videos[v]), names[v], v))}
         for video, (other, likeness) in find_copies(ordered, contents, limits.copy_of).items():
             copies[video] = copy_flag(names[other], likeness)
             videos[video] = (*videos[video], copies[video])

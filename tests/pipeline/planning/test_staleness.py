@@ -130,7 +130,7 @@ def test_plan_names_what_a_change_touches_and_nothing_for_a_touch_or_a_new_name(
     assert files.items() <= stage_files(tmp_path / "store").items()
 
     dry = as_json(ttprep("gc", *common, "--dry-run", "--json", cwd=tmp_path))
-    assert len([f for f in dry["files"] if f["path"].endswith(".h5")]) == 3
+    assert len([f for f in dry["files"] if f["path"].endswith(".h5")]) == 4
     assert ttprep("gc", *common, "--yes", cwd=tmp_path).returncode == 0
     assert stage_files(tmp_path / "store") == files
 
