@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from stages.base import Array, ArraySpec, Block, Params, Result, Stage, VideoInfo
 from stages.focus import Focus
+from stages.people.following import FOLLOWED, followed, followed_input
 
 #: The joints of J, in its order; they are also the first 13 of PoseNet's keypoints, in PoseNet's order.
 JOINTS = (
@@ -32,6 +33,8 @@ JOINTS = (
     "right_hip",
 )
 
+#: what is read with any parameters
+READ = ("pose.n_poses", "pose.pose_scores", "pose.keypoint_scores", "pose.keypoints", "roi.centre")
 #: `roi_distance` of a frame without a pose.
 NO_DISTANCE = -1.0
 
@@ -118,7 +121,12 @@ def compute(blocks: Iterator[Block], params: DescriptorParams, info: VideoInfo) 
     focus = params.focus
     for block in blocks:
         n_poses, keypoints = block.rows("pose.n_poses"), block.rows("pose.keypoints")
-        eligible = None if focus is None else focus.holds(centres_of(keypoints), info.width, info.height)
+        eligible = None
+        pose = followed(block, focus, "pose")
+        if pose is not None:
+            eligible = np.arange(keypoints.shape[1]) == pose[:, None]
+        elif focus is not None:
+            eligible = focus.holds(centres_of(keypoints), info.width, info.height)
         described = describe(
             n_poses,
             block.rows("pose.pose_scores"),
@@ -140,7 +148,8 @@ STAGE = Stage(
     version=1,
     title="13 joints of the player (descriptor J)",
     params=DescriptorParams,
-    inputs=("pose.n_poses", "pose.pose_scores", "pose.keypoint_scores", "pose.keypoints", "roi.centre"),
+    inputs=(*READ, *FOLLOWED["pose"]),
+    reads=lambda params: (*READ, *followed_input(params.focus, "pose")),
     outputs=(
         ArraySpec(
             "joints",

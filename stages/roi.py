@@ -12,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from stages.base import Array, ArraySpec, Block, Params, Result, Stage, StageError, VideoInfo
 from stages.focus import Focus, pixels_of
+from stages.people.following import FOLLOWED, followed, followed_input
 
 
 class RoiParams(Params):
@@ -53,7 +54,10 @@ class RoiParams(Params):
         return values
 
 
-def place_of(params: RoiParams, width: int, height: int) -> tuple[slice, slice, NDArray[np.bool_] | None]:
+Place = tuple[slice, slice, NDArray[np.bool_] | None]
+
+
+def place_of(params: RoiParams, width: int, height: int) -> Place:
     """Return where motion is looked at: rows, columns and, for a polygon, which pixels of these.
 
     Raises
@@ -100,7 +104,7 @@ def clamp(u: NDArray[np.float64], size: float, extent: float) -> NDArray[np.floa
     return np.maximum(np.minimum(u, extent - size / 2), size / 2)
 
 
-def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
+def raw_centre(flow: Array, params: RoiParams, boxes: Array | None = None) -> NDArray[np.float64]:
     """The unsmoothed centre for each flow field [3S §2.2, eq. 1].
 
     Parameters
@@ -108,6 +112,8 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
     flow : (n, H, W, 2) real
         Masked flow, any scale: only zero or not, and the place of the maximum, matter.
     params : RoiParams
+    boxes : (n, 4) float, optional
+        left, top, right, bottom, px: of each field, only what lies in its box is looked at.
 
     Returns
     -------
@@ -115,12 +121,15 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
         x, y in px of the frame; NaN for a field that is zero wherever motion is looked at.
     """
     height, width = flow.shape[1:3]
-    rows_seen, columns_seen, mask = place_of(params, width, height)
+    place = place_of(params, width, height)
     # wide enough for |-32768| + |-32768|
     wide = np.float32 if np.issubdtype(flow.dtype, np.floating) else np.int32
-    ys, xs = np.arange(height)[rows_seen], np.arange(width)[columns_seen]
     fastest, mean = np.full((len(flow), 2), np.nan), np.full((len(flow), 2), np.nan)
     for t, whole in enumerate(flow):
+        rows_seen, columns_seen, mask = place if boxes is None else _within(place, boxes[t])
+        ys, xs = np.arange(height)[rows_seen], np.arange(width)[columns_seen]
+        if not (len(ys) and len(xs)):
+            continue
         field = whole[rows_seen, columns_seen]
         speed = np.abs(field[..., 0], dtype=wide)
         speed += np.abs(field[..., 1], dtype=wide)
@@ -140,6 +149,17 @@ def raw_centre(flow: Array, params: RoiParams) -> NDArray[np.float64]:
         at_max, at_mean = clamp(fastest[:, axis], crop, extent), clamp(mean[:, axis], crop, extent)
         out[:, axis] = params.alpha * at_max + (1 - params.alpha) * at_mean
     return out
+
+
+def _within(place: Place, box: Array) -> Place:
+    """The part of a place that lies in a box; rows or columns may be none."""
+    rows, columns, _ = place
+    left, top, right, bottom = (int(edge) for edge in (*np.floor(box[:2]), *np.ceil(box[2:])))
+    return (
+        slice(max(rows.start, top), max(rows.start, min(rows.stop, bottom + 1))),
+        slice(max(columns.start, left), max(columns.start, min(columns.stop, right + 1))),
+        None,
+    )
 
 
 def kernel(params: RoiParams, fps: float) -> NDArray[np.float64]:
@@ -201,7 +221,7 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
     Parameters
     ----------
     blocks : iterator of Block
-        ``flow.flow`` (pairs, H, W, 2), masked, in order.
+        ``flow.flow`` (pairs, H, W, 2), masked, in order; where somebody is followed, his boxes.
     params : RoiParams
     info : VideoInfo
 
@@ -211,11 +231,16 @@ def compute(blocks: Iterator[Block], params: RoiParams, info: VideoInfo) -> Iter
         One, after the last block: ``centre`` (frames, 2) float32, ``raw`` (frames, 2) float32, ``moving``
         (frames,) uint8. The last frame has no pair of its own and holds the centre before it.
     """
-    tracks = [raw_centre(block.rows("flow.flow"), params) for block in blocks]
+    tracks, middle = [], middle_of(params, info.width, info.height)
+    for block in blocks:
+        boxes = followed(block, params.focus, "box")
+        if boxes is not None and block.start == 0 and len(boxes):
+            middle = float(boxes[0, [0, 2]].mean()), float(boxes[0, [1, 3]].mean())
+        tracks.append(raw_centre(block.rows("flow.flow"), params, boxes))
     raw = np.full((info.n_frames, 2), np.nan)
     found = np.concatenate([np.zeros((0, 2)), *tracks])
     raw[: len(found)] = found
-    held = hold(raw, middle_of(params, info.width, info.height))
+    held = hold(raw, middle)
     ends: Literal["edge", "reflect"] = "reflect" if params.smoothing == "reflected" else "edge"
     centre = smooth(held, kernel(params, float(info.fps)), ends)
     yield Result(
@@ -232,7 +257,8 @@ STAGE = Stage(
     version=2,
     title="smoothed region-of-interest track",
     params=RoiParams,
-    inputs=("flow.flow",),
+    inputs=("flow.flow", *FOLLOWED["box"]),
+    reads=lambda params: ("flow.flow", *followed_input(params.focus, "box")),
     outputs=(
         ArraySpec("centre", "float32", ("frame", "xy"), "px", description="smoothed ROI centre"),
         ArraySpec("raw", "float32", ("frame", "xy"), "px", description="ROI centre before smoothing"),

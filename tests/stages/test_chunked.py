@@ -56,7 +56,7 @@ def video(n: int) -> tuple[VideoInfo, Arrays]:
         "pose.keypoints": (rng.uniform(0, 90, (n, 10, 17, 2)) * alive[..., None, None]).astype(np.float32),
     }
     for stage in registry().values():
-        if stage.name in ("foreground", "flow", "roi", "descriptor"):
+        if stage.name in ("foreground", "flow", "people", "player", "roi", "descriptor"):
             for name, values in run_whole(stage, params_of(stage), info, data).items():
                 data[f"{stage.name}.{name}"] = values
     return info, data
@@ -90,7 +90,14 @@ def inputs(stage: Stage[Any], data: Arrays) -> Arrays:
 def test_the_clip_has_something_in_every_array(videos: dict[int, tuple[VideoInfo, Arrays]]) -> None:
     """Equal nothings would prove nothing."""
     _, data = videos[9]
-    for name in ("flow.flow", "roi.moving", "descriptor.found", "descriptor.joints"):
+    for name in (
+        "flow.flow",
+        "people.track",
+        "player.swing",
+        "roi.moving",
+        "descriptor.found",
+        "descriptor.joints",
+    ):
         assert data[name].any(), name
     assert len(np.unique(data["roi.raw"], axis=0)) > 3
     info, long = videos[75]

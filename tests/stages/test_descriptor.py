@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.base import Array, Block, VideoInfo
+from stages.base import Array, Block, VideoInfo, upstream_of
 from stages.contract import run_whole
 from stages.descriptor import JOINTS, STAGE, DescriptorParams
 from stages.focus import Focus
@@ -117,7 +117,11 @@ def test_chunked_equals_whole(size: int) -> None:
 
 def test_inputs_leave_the_pictures_out() -> None:
     """Another ROI recomputes this stage alone: neither frames nor network are among its inputs."""
-    assert STAGE.upstream == ("pose", "roi")
+    assert STAGE.reads is not None
+    assert upstream_of(STAGE.reads(DescriptorParams())) == ("pose", "roi")
+    for focus, more in (("left", ()), ("auto", ("player",)), ("auto-near", ("people",))):
+        params = DescriptorParams.model_validate({"focus": focus})
+        assert upstream_of(STAGE.reads(params)) == ("pose", "roi", *more)
 
 
 @settings(max_examples=20, deadline=None)

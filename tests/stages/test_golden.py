@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 import stages.foreground
 import stages.frames.rotation_and_fit
+import stages.people.sides
+import stages.people.tracking
+import stages.player
 import stages.roi
 import stages.statistics
 from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo
@@ -57,6 +60,10 @@ TOLERANCE = {
     "pose.pose_scores": 0.002,
     "pose.keypoint_scores": 0.004,
     "pose.keypoints": 0.1,
+    "people.box": 0.001,
+    "people.size": 0.001,
+    "player.box": 0.001,
+    "player.swing": 0.001,
     "start.picture": 0.01,
     "start.joints": 1e-4,
     "descriptor.joints": 0.001,
@@ -130,6 +137,10 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         return VideoInfo(70, Fraction(120), 80, 48), {"frames.rgb": waves(70, 80, 48, 9, 0.4)}
     if stage.name == "pose":
         return VideoInfo(3, Fraction(120), 320, 180), {"frames.rgb": figures()}
+    if stage.name == "people":
+        return VideoInfo(24, Fraction(30), W, H), two_people()
+    if stage.name == "player":
+        return VideoInfo(60, Fraction(30), W, H), strokes()
     if stage.name == "start":
         return VideoInfo(24, Fraction(30), W, H), trial()
     y, x = np.mgrid[:H, :W].astype(np.float64)
@@ -154,6 +165,49 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         data["frames.rgb"] = waves(grain=12, speed=6)
     wanted = stage.reads(stage.params()) if stage.reads else stage.inputs
     return VideoInfo(N, Fraction(120), W, H), {name: data[name] for name in wanted}
+
+
+def two_people() -> Arrays:
+    """One walks to the right and is missed for a while, one waves; the order of detections varies."""
+    t, joint = np.arange(24)[:, None], np.arange(17)
+    shape = np.stack([6 * np.cos(2.4 * joint), 3.0 * joint - 20], -1)
+    walking = np.stack([30.0 + 5 * t + 0 * joint, 45 + 0 * t + 0 * joint], -1) + shape
+    waving = np.stack([100.0 + 0 * t + 0 * joint, 50 + 0 * t + 0 * joint], -1)
+    waving = waving + (1.25 + 0.2 * np.sin(t / 2))[..., None] * shape
+    waving[:, 10, 0] += 9 * np.sin(t[:, 0])
+    people = np.zeros((24, 10, 17, 2))
+    people[:, 0], people[:, 1] = walking, waving
+    people[1::2, :2] = people[1::2, 1::-1]
+    n_poses = np.full(24, 2, np.uint8)
+    n_poses[9:13] = 1
+    people[9:13, 0], people[9:13, 1] = waving[9:13], 0
+    scores = np.where(np.arange(10) < n_poses[:, None], 0.8, 0)[..., None] * np.ones(17)
+    return {
+        "pose.n_poses": n_poses,
+        "pose.keypoint_scores": scores.astype(np.float32),
+        "pose.keypoints": people.astype(np.float32),
+    }
+
+
+def strokes() -> Arrays:
+    """Of two people who stand still, first the left one moves an arm to the other, then the right one."""
+    t = np.arange(60)
+    keypoints = np.zeros((60, 2, 17, 2))
+    keypoints[:, 0], keypoints[:, 1] = (30, 50), (120, 44)
+    flow = np.zeros((59, H, W, 2))
+    flow[:33, 45:56, 25:36, 0] = 200 + 100 * np.sin(t[:33] / 3)[:, None, None]
+    flow[20:30, 44, 116, 0] = -400
+    flow[26:, 40:49, 112:123, 0] = -200 - 2 * t[26:59, None, None]
+    flow[::2, 40:44, 112:116, 0] = 500
+    who = np.where(np.arange(4) % 2, 1, 0) + np.zeros((60, 1), int)
+    return {
+        "flow.flow": np.rint(flow).astype(np.int16),
+        "pose.keypoints": keypoints.astype(np.float32),
+        "people.player": who.astype(np.int32),
+        "people.pose": np.where((t % 7 == 6)[:, None], -1, who).astype(np.int8),
+        "people.box": np.array([[10, 20, 60, 80], [90, 25, 150, 90]], np.float32)[who],
+        "people.size": np.array([16, 20], np.float32)[who],
+    }
 
 
 def trial() -> Arrays:
@@ -334,6 +388,13 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("pose", {"scale": 1.5}, None),
     ("pose", {"min_pose_score": 0.9}, None),
     ("cuboids", {"translation": 0.11}, None),
+    ("people", {"max_gap": 0.1}, None),
+    ("people", {}, constant(stages.people.sides, "PADDING", 0.8)),
+    ("people", {}, constant(stages.people.sides, "PLACE_SECONDS", 0.1)),
+    ("people", {}, constant(stages.people.tracking, "GATE_MOST", 0.1)),
+    ("player", {"least_stay": 10}, None),
+    ("player", {}, constant(stages.player, "REACH", 0.1)),
+    ("player", {}, constant(stages.player, "SWING_SECONDS", 0.01)),
     ("start", {"picture": 50}, None),
     ("start", {"joints": 0.1}, None),
     ("start", {"still_seconds": 0.5}, None),

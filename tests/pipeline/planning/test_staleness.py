@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import build, wanted_stages
+from stages.base import upstream_of
 from stages.registry import registry
 from tests.support.command_line import FAST, as_json, stage_files, ttprep, write_clip, write_manifest
 
@@ -27,7 +28,8 @@ def keys(manifest: Manifest, **more: Any) -> dict[str, str]:
 def downstream(name: str) -> set[str]:
     found = {name}
     for stage in registry().values():
-        if found & set(stage.upstream):
+        read = stage.reads(stage.params()) if stage.reads else stage.inputs
+        if found & set(upstream_of(read)):
             found.add(stage.name)
     return found
 
@@ -67,6 +69,17 @@ def test_a_stage_brings_its_inputs() -> None:
     assert "pose" in wanted_stages(Manifest(modalities=("rgb",)), ("descriptor",))
     with pytest.raises(UserError, match="no stage 'flows'"):
         wanted_stages(Manifest(), ("flows",))
+
+
+def test_only_who_is_followed_brings_the_stages_that_follow() -> None:
+    """A focus with a place, and none at all, have nothing to do with them."""
+    plain = keys(Manifest())
+    assert plain.keys() & {"people", "player"} == set()
+    for focus, more in (("left", set()), ("auto", {"people", "player"}), ("auto-far", {"people"})):
+        followed = keys(Manifest(stages={"roi": {"focus": focus}, "descriptor": {"focus": focus}}))
+        assert followed.keys() - plain.keys() == more
+        assert {s for s in plain if plain[s] != followed[s]} == {"roi", "descriptor"}
+    assert {"people", "pose"} < set(wanted_stages(Manifest(), ("people",)))
 
 
 def test_modalities_leave_inputs_out() -> None:
