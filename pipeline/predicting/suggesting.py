@@ -341,10 +341,7 @@ def _task(
     seen: _Seen, own: Sequence[Suggestion], classes: Sequence[str], wanted: Wanted, with_strokes: bool
 ) -> PredictedVideo:
     strokes = [
-        PredictedStroke(
-            s.begin, s.end, SUGGESTED, min(max(s.stretch.value, 0.0), 1.0), s.player, note=s.reason
-        )
-        for s in own
+        PredictedStroke(s.begin, s.end, SUGGESTED, _share(s.stretch), s.player, note=s.reason) for s in own
     ]
     record = seen.video.record or read_record(seen.video.place) or {}
     for one in record.get("strokes", []) if with_strokes else ():

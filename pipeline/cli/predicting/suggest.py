@@ -62,8 +62,8 @@ def suggest(
 ) -> int:  # fmt: skip
     """Say which stretches of videos to label next, for the network that `tttrain fit` trained in RUN.
 
-    In turns, a stretch is chosen that looks unlike all that is labelled, in the training set of RUN and in the
-    annotations of the manifest, and one in which the network doubts. No two overlap, and none has a label.
+    In turns, a stretch is chosen that looks unlike all that is labelled, in the training set of RUN and in
+    the annotations of the manifest, and one in which the network doubts. No two overlap; none has a label.
     They are written as tasks for annotation tools, with the strokes that the network predicts in them.
     """
     from pipeline.planning.request import Where
