@@ -1,9 +1,9 @@
 """From a trained demo network to unannotated demo videos in one command: what is found, and how exactly.
 
-``python benchmarks/predicting/demo.py FOLDER`` renders thirteen clips of twelve strokes, trains a twin network
-on ten of them at reduced size, takes the annotations of the other three away, and predicts these. What is there
-of an earlier call is kept. A stroke counts as found where a prediction of its class begins and ends within 15
-frames (120 frames/s) of it. ``--rate 240`` renders the unannotated clips once more at another frame rate.
+``python benchmarks/predicting/demo.py FOLDER`` renders thirteen clips of twelve strokes, trains a twin
+network on ten of them at reduced size, takes the annotations of the other three away and predicts these. What
+is there of an earlier call is kept. A stroke counts as found where a prediction of its class begins and ends
+within 15 frames of it at 120/s. ``--rate 240`` renders the unannotated clips once more at another frame rate.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def truth(folder: Path, unseen: Path, stem: str) -> list[tuple[int, int, str]]:
 
 
 def judge(true: Sequence[tuple[int, int, str]], found: Sequence[tuple[int, int, str]], near: float) -> Any:
-    """Return how many strokes were found, errors of begin and end where any overlaps, and what is too much."""
+    """Return how many strokes were found, errors of begin and end of these, and what is too much."""
     hits, begins, ends, used = 0, [], [], set()
     for begin, end, move in true:
         over = [(min(end, e) - max(begin, b), n) for n, (b, e, _) in enumerate(found)]

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ def predict(request: Request, options: Options, console: Console) -> Predicted:
     if options.report and any(not v.problem for v in done.videos):
         task.pages(done, overview)
     for video in done.videos:
-        if video.problem:
+        if video.problem and video.problem not in task.said:
             say(console, video.problem, "failed", "red")
     done.seconds = time.perf_counter() - begun
     failed = bool(done.problems) or any(v.problem for v in done.videos)
@@ -156,6 +156,8 @@ class _Task:
     needs: Needs
     network: Network
     console: Console
+    #: problems that the run of the stages has told
+    said: set[str] = field(default_factory=set)
 
     def group(self, videos: list[OneVideo], rate: float | None, params: Mapping[str, Params]) -> list[str]:
         """Predict the videos whose frames are taken at one rate; return what is worth saying."""
@@ -169,6 +171,7 @@ class _Task:
                 plans = [result.overview.plans.get(view.view_id, []) for view in video.views]
                 video.problem = _lacking(video, plans, result.overview.unavailable)
                 if video.problem:
+                    self.said.add(video.problem)
                     continue
                 nodes = [{p.node.stage.name: p.node for p in plan} for plan in plans]
                 if self._is_done(video, nodes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -230,12 +231,16 @@ def _uses(path: Path, params: FramesParams, unit: float) -> Uses | None:
         if params.fps:  # the file's times are as wrong as its rate
             times = [i / params.fps for i in range(len(times))]
         fps = Fraction(params.rate).limit_denominator(1001)
+        steps = np.diff(times)
+        last = times[-1] - times[0] + (float(np.median(steps)) if len(steps) else 0.0)  # until it is over
+        most = max(1, math.ceil(last * fps - 1e-6))
     else:
         rate = rate_of(report.fps, report.time_base, times)
         fps = _stated(params) or rate.fps
         if not rate.variable or not fps:
             return None
-    return Uses(np.bincount(nearest(times, fps), minlength=len(times)), times[0], fps)
+        most = None
+    return Uses(np.bincount(nearest(times, fps)[:most], minlength=len(times)), times[0], fps)
 
 
 def _stated(params: FramesParams) -> Fraction:

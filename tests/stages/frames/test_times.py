@@ -155,3 +155,18 @@ def test_what_counts_as_even(fps: int) -> None:
     assert rate_of(Fraction(fps), tick, list(np.round(lost, 3))).variable, "one picture lost"
     shaken = even + np.random.default_rng(0).uniform(-0.2, 0.2, 600) / fps
     assert not rate_of(Fraction(fps), tick, list(shaken)).variable, "a phone's jitter"
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("rate", [15, 24, 40])
+def test_a_rate_of_ones_own_takes_the_nearest_pictures(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "even.mp4"
+    ffmpeg(*pattern(seconds=2), *X264, path)
+    native = stored(path)[0]
+    rgb, time, attrs = stored(path, rate=rate)
+    assert (attrs["fps"], attrs["fps_of_source"], attrs["fps_from"]) == (rate, 30, "rate")
+    assert (attrs["rate"], attrs["frames_decoded"]) == ("constant", 60)
+    np.testing.assert_allclose(time, np.arange(2 * rate) / rate, atol=1e-6)
+    for k, at in enumerate(time):
+        near = np.flatnonzero(np.abs(np.arange(60) / 30 - at) <= 1 / 60 + 1e-6)
+        assert any((rgb[k] == native[j]).all() for j in near), k
