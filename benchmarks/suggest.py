@@ -1,8 +1,8 @@
 """Whether stretches of a class that nobody labelled are suggested before others.
 
-``python benchmarks/suggest.py FOLDER`` renders demo clips of two classes, trains a small network on them, and asks
-`ttprep suggest` for stretches of two clips that have a third class too: once for each class as the third. A
-stretch shows a class where a stroke of it fills more than half of the stretch.
+``python benchmarks/suggest.py FOLDER`` renders demo clips of two classes, trains a small network on them, and
+asks `ttprep suggest` for stretches of two clips that have a third class too: once for each of two classes as the
+third. A stretch shows a class where a stroke of it fills more than half of the stretch.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def call(module: str, words: Sequence[object], cwd: Path) -> str:
 
 def render(folder: Path, classes: Sequence[str], clips: int, seed: int) -> None:
     make_demo(
-        folder, clips=clips, strokes_per_clip=12, classes=classes, size=(320, 180), fps=Fraction(30), workers=1,
-        duration=(1.1, 1.7), gap=(0.8, 1.0), seed=seed,
+        folder, clips=clips, strokes_per_clip=12, classes=classes, size=(320, 180), fps=Fraction(30),
+        workers=1, duration=(1.1, 1.7), gap=(0.8, 1.0), seed=seed,
     )  # fmt: skip
 
 
@@ -85,10 +85,8 @@ def main() -> None:
         suggestions = json.loads(text)["suggestions"]
         hits = [shows(s["begin"], s["end"], truth[Path(s["video"]).stem], third) for s in suggestions]
         new = [hit for hit, s in zip(hits[:FIRST], suggestions, strict=False) if s["why"] == "new"]
-        print(
-            f"{third}: {sum(hits[:FIRST])} of the first {FIRST} ({sum(new)} of the {len(new)} chosen as new), "
-            f"{sum(hits) / len(hits):.0%} of all {len(hits)}"
-        )
+        first = f"{sum(hits[:FIRST])} of the first {FIRST}, {sum(new)} of the {len(new)} chosen as new"
+        print(f"{third}: {first}; {sum(hits) / len(hits):.0%} of all {len(hits)}", flush=True)
 
 
 if __name__ == "__main__":
