@@ -237,3 +237,14 @@ def _hint(search: Search) -> str:
     if 2 * pictures <= search.others.total():
         return ""
     return " (a folder of pictures is a source of the kind frames; see docs/sequences.md)"
+
+
+def view_name(video: str, view: str) -> str:
+    """Return what a view of a video is called, as ``match.mp4 (anna)``; none is the video itself."""
+    return f"{video} ({view})" if view else video
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split ``match.mp4 (anna)`` into video and view; a name without such an end has no view."""
+    head, bracket, view = name.removesuffix(")").rpartition(" (")
+    return (head, view) if bracket and name.endswith(")") else (name, "")

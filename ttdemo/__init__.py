@@ -19,6 +19,7 @@ Examples
 
 from ttdemo.strokes.clip import ClipJob, DemoClip, render_clip, render_job
 from ttdemo.strokes.clip_set import DemoSet, demo_jobs, make_demo
+from ttdemo.strokes.match import DemoMatch, render_match
 from ttdemo.strokes.movements import DEFAULT_CLASSES, MOTIONS
 from ttdemo.strokes.plan import plan_clip
 from ttdemo.strokes.truth import Truth, load_truth
@@ -33,6 +34,7 @@ __all__ = [
     "N_TARGETS",
     "ClipJob",
     "DemoClip",
+    "DemoMatch",
     "DemoSet",
     "Stroke",
     "ThrowSet",
@@ -47,6 +49,7 @@ __all__ = [
     "plan_trial",
     "render_clip",
     "render_job",
+    "render_match",
     "render_trial_job",
     "target_name",
     "throw_jobs",

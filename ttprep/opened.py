@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.discovery import split_name
 from pipeline.reading.arrays import Handles
 from pipeline.reading.catalogue import Catalogue, Entry
 from pipeline.reading.clock import read_clock
@@ -146,6 +147,7 @@ class Store:
     def __getitem__(self, video: str | os.PathLike[str]) -> Video:
         """Return a video by its name, path, the end of its path, or its id (or how that begins).
 
+        One of several players of a video is asked for as ``"match1.mp4 (anna)"``; see :attr:`Video.players`.
         A path that no video had when it was processed is read, and the video known by its content.
 
         Raises
@@ -153,17 +155,23 @@ class Store:
         UnknownVideo
             There is none of that name, or several; the text lists names that are near, or the paths.
         """
-        return self._video(self._find(video).id)
+        entry, view = self._find(video)
+        found = self._video(entry.id)
+        return found.of(view) if view else found
 
     def _video(self, video: str) -> Video:
         return Video(self._handles, Selection(self._store, self._catalogue, video, self._current))
 
-    def _find(self, video: str | os.PathLike[str]) -> Entry:
+    def _find(self, video: str | os.PathLike[str]) -> tuple[Entry, str]:
+        """Return the video that is meant, and which view of it; empty for the video itself."""
         entries = self._catalogue.entries()
         wanted = os.fspath(video)
-        found = _matching(entries, wanted) or _of_content(entries, wanted)
+        found, view = _matching(entries, wanted) or _of_content(entries, wanted), ""
+        if not found:
+            name, view = split_name(wanted)
+            found = _matching(entries, name) if view else []
         if len(found) == 1:
-            return found[0]
+            return found[0], view
         if found:
             places = tuple(str(e.paths[0]) if e.paths else e.id for e in found)
             shown = [f"{place} (id {e.id})" for place, e in zip(places, found, strict=True)]

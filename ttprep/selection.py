@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.discovery import view_name
 from pipeline.reading.catalogue import Catalogue, Entry, finished
 from pipeline.reading.read_only import ReadOnlyStore
+from pipeline.reading.views import WHOLE, foci_of
 from store import Receipt, Slot
-from ttprep.errors import MissingResult
+from ttprep.errors import MissingResult, UnknownVideo
 
 if TYPE_CHECKING:
     from pipeline.reading.current import Current
+    from stages.focus import Focus
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Selection:
         Knows the results of a manifest's parameters; None: the newest are taken.
     choice : mapping of str to str
         Stage → key of what the user chose.
+    view : str
+        The player whose results are read, or the focus; empty: those of the video, which has one view.
     """
 
     store: ReadOnlyStore
@@ -71,24 +76,94 @@ class Selection:
     video: str
     current: Current | None = None
     choice: Mapping[str, str] = field(default_factory=dict)
+    view: str = ""
 
     def entry(self) -> Entry:
         """Return what the store holds of the video now."""
         return self.catalogue.entry(self.video)
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The players of the video by the manifest, or the several focuses that its results have."""
+        entry = self.entry()
+        told = dict.fromkeys(foci_of(entry).values())
+        if self.current is None:
+            return tuple(told) if len(told) > 1 else ()
+        from pipeline.annotations.parsing.focus import name_of
+
+        foci = self.current.foci(entry)
+        named = tuple(name for name, _ in foci if name)
+        own = {name_of(focus) for _, focus in foci} or {WHOLE}
+        return (*named, *(text for text in told if text not in own))
+
+    def of_view(self, name: str) -> Selection:
+        """Return the selection of a player, or of a focus.
+
+        Raises
+        ------
+        UnknownVideo
+            There is no such view.
+        """
+        views = self.views
+        found = next((v for v in views if v.casefold() == name.strip().casefold()), None)
+        if found is None:
+            known = f"it has {', '.join(views)}" if views else "it has one view, without a name"
+            raise UnknownVideo(f"{self.entry().name}: there is no player or focus {name!r}; {known}", views)
+        return replace(self, view=found)
+
     def chosen(self) -> dict[str, str]:
-        """Return stage → key of the result that is read, for stages that have one."""
-        return self._keys(self.entry())
+        """Return stage → key of the result that is read, for stages that have one.
+
+        Raises
+        ------
+        MissingResult
+            The video has several players, and it is not said which is meant.
+        """
+        entry = self.entry()
+        ask = self._several(entry)
+        focused = {r.stage for r in entry.receipts if r.key in foci_of(entry)} - self.choice.keys()
+        if ask and focused:
+            raise MissingResult(self._ask(entry, min(focused), ask))
+        return self._keys(entry)
+
+    def _several(self, entry: Entry) -> tuple[str, ...]:
+        """Return the views of a video, where it has several and none is chosen."""
+        if self.view:
+            return ()
+        if self.current is None:
+            return self.views
+        named = tuple(name for name, _ in self.current.foci(entry) if name)
+        return named if len(named) > 1 else ()
+
+    @staticmethod
+    def _ask(entry: Entry, stage: str, views: Sequence[str]) -> str:
+        some = " or ".join(f"{view_name(entry.name, view)!r}" for view in views[:3])
+        return f"{entry.name}: {stage} is there for {', '.join(views)}; ask the store for {some}"
 
     def _keys(self, entry: Entry) -> dict[str, str]:
-        there = {r.key for r in entry.receipts}
+        foci, ask = foci_of(entry), self._several(entry)
+        there = {r.key for r in entry.receipts if not (ask and r.key in foci)}
         keys: dict[str, str] = {}
         if self.current is not None:
-            keys |= {s: k for s, k in self.current.keys(entry).items() if k in there}
+            focus = self._focus(entry)
+            keys |= {s: k for s, k in self.current.keys(entry, focus).items() if k in there}
         else:
             for receipt in entry.receipts:
-                keys.setdefault(receipt.stage, receipt.key)
+                own = not self.view or foci.get(receipt.key, self.view) == self.view
+                if receipt.key in there and own:
+                    keys.setdefault(receipt.stage, receipt.key)
         return keys | dict(self.choice)
+
+    def _focus(self, entry: Entry) -> Focus | None:
+        """Return the focus of the view by the manifest."""
+        from pipeline.annotations.parsing.focus import read_focus
+
+        assert self.current is not None
+        foci = dict(self.current.foci(entry))
+        if self.view:
+            told = self.view not in foci and self.view != WHOLE
+            return read_focus(self.view) if told else foci.get(self.view)
+        return next(iter(foci.values()), None)
 
     def slot(self, stage: str) -> Slot:
         """Return where the result of a stage lies that is read; errors as :meth:`receipt`."""
@@ -109,6 +184,9 @@ class Selection:
         if stage == "pose" and "pose" not in keys and frames is not None and "keypoints" in frames.shapes:
             return frames  # joints that came with the source stand for those that are found
         receipt = wanted.get(keys.get(stage, ""))
+        ask = self._several(entry) if receipt is None else ()
+        if ask and any(r.stage == stage and r.key in foci_of(entry) for r in entry.receipts):
+            raise MissingResult(self._ask(entry, stage, ask))
         if receipt is None:
             raise MissingResult(self._missing(entry, stage))
         return receipt

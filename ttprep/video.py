@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.discovery import view_name
 from pipeline.reading.arrays import Handles, array_names, attributes, describe, take
 from pipeline.reading.clock import Clock, read_clock
 from ttprep.arrays import VideoArray
@@ -33,6 +34,7 @@ class Video:
     Attributes
     ----------
     name, id : str
+    players : tuple of str
     path : Path or None
         Where the video lay when it was read last.
     frames, flow, mask : VideoArray
@@ -42,7 +44,7 @@ class Video:
     --------
     >>> v = ttprep.open("ttprep-store")["match1.mp4"]
     >>> v
-    <ttprep video match1.mp4: frames, foreground, pose, flow, roi, statistics, descriptor, untrimmed, cuboids>
+    <ttprep video match1.mp4: frames, foreground, pose, flow, statistics, roi, descriptor, untrimmed, cuboids>
     >>> v.roi[["frame", "time"]].head(2)
        frame  time
     0      0   0.0
@@ -60,8 +62,33 @@ class Video:
 
     @property
     def name(self) -> str:
-        """Name of the video's file; the id where that is not known."""
-        return self._selection.entry().name
+        """Name of the video's file, with the player of one of its views; the id where that is not known."""
+        return view_name(self._selection.entry().name, self._selection.view)
+
+    @property
+    @translated
+    def players(self) -> tuple[str, ...]:
+        """What :meth:`of` takes: the players by the manifest, or the several focuses of the results.
+
+        Empty where the video has one view.
+        """
+        return self._selection.views
+
+    @translated
+    def of(self, player: str) -> Video:
+        """Return the same video with the results of one of its players.
+
+        Parameters
+        ----------
+        player : str
+            Of :attr:`players`: a name of the manifest, or a focus such as ``left``.
+
+        Raises
+        ------
+        UnknownVideo
+            There is no such player.
+        """
+        return Video(self._handles, self._selection.of_view(player))
 
     @property
     def path(self) -> Path | None:

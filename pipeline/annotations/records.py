@@ -64,7 +64,7 @@ KINDS: dict[str, str] = {
     "too-long": "dropped: longer than the cleaning allows",
     "chained": "an action of which two annotations do not overlap enough without a third between",
     "labels-disagree": "dropped: the annotations of one action name different strokes",
-    "unknown-player": "dropped: the video has several players, and the entry names none of them",
+    "unknown-player": "dropped: one of several players is meant, and the entry does not say which",
     "focus-differs": "the annotations of one action say different places to look at; the video's counts",
     "unknown-label": "dropped: the label has no class in the taxonomy",
 }

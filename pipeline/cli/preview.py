@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import errors
-from pipeline.annotations.players import view_name
 from pipeline.cli.options import PATH, make_request, note, options, stderr
+from pipeline.discovery import view_name
 from pipeline.errors import UserError
 from pipeline.terminal import echo
 
@@ -64,7 +64,8 @@ def preview(
     Frames of VIDEO, foreground, flow, and region of interest with joints are shown side by side. VIDEO may be
     a folder of videos, if OUTPUT is a folder too.
     """
-    from pipeline.cli.results.finding import by_player, split_name
+    from pipeline.cli.results.finding import by_player
+    from pipeline.discovery import split_name
     from pipeline.pictures.preview import preview as draw
     from pipeline.planning.survey import survey
     from stages.registry import registry
@@ -72,7 +73,8 @@ def preview(
 
     stages = ("start",) if start else ()
     if player is None and not video.exists():  # as tables and messages call it
-        video, player = split_name(video)
+        name, view = split_name(str(video))
+        video, player = Path(name), view or None
     request = make_request(store_root, manifest, (video,), stages, pose_weights=pose_weights)
     store = Store.open(request.store_root)
     overview = survey(request, store, stderr())

@@ -24,7 +24,7 @@ def read_foci(value: Any) -> Foci:
     ValueError
         It is none; the message says in one line why.
     """
-    if value is None:
+    if value is None or value == []:
         return ()
     if isinstance(value, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
         value = dict(value) if value and isinstance(value[0][0], str) else list(value)
@@ -45,9 +45,7 @@ def read_foci(value: Any) -> Foci:
 
 def _require_name(player: str, others: Iterable[str]) -> None:
     if not player or len(player) > LONGEST_NAME or not player.isprintable():
-        raise ValueError(
-            f"name each player with 1 to {LONGEST_NAME} letters, as in {{anna: left, ben: right}}"
-        )
+        raise ValueError(f"name each player in 1 to {LONGEST_NAME} letters, as in {{anna: left, ben: right}}")
     if player.casefold() in (other.casefold() for other in others):
         raise ValueError(f"two players are called {player!r}; rename one")
 

@@ -17,8 +17,9 @@ from pipeline.annotations import (
     read_annotations,
 )
 from pipeline.annotations.parsing.focus import picked
-from pipeline.annotations.players import assign_players, view_name
+from pipeline.annotations.players import assign_players
 from pipeline.annotations.records import REFUSALS, Issue
+from pipeline.discovery import view_name
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.inputs.trials import whole_samples

@@ -22,7 +22,10 @@ def read_focus(value: Any) -> Focus:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise ValueError(f"{value.strip()[:40]!r} is no list of numbers; see docs/focus.md") from None
+            what = repr(value.strip()[:40])
+            raise ValueError(
+                f"{what} is no list of numbers; give [left, top, right, bottom] in 0 to 1"
+            ) from None
     if not isinstance(value, str | list | tuple | dict | Focus):
         value = str(value)
     try:
@@ -37,7 +40,14 @@ def name_of(focus: Focus) -> str:
     if focus.follow:
         return AUTO if focus.follow == "most" else f"{AUTO}-{focus.follow}"
     word = next((word for word, box in HALVES.items() if box == focus.box), "")
-    return word or json.dumps([float(f"{v:g}") for v in focus.box] if focus.box else focus.polygon)
+    return word or json.dumps(_short(focus.box or focus.polygon))
+
+
+def _short(value: Any) -> Any:
+    """Return numbers as people write them: 1, not 1.0."""
+    if isinstance(value, tuple):
+        return [_short(part) for part in value]
+    return int(value) if value == int(value) else value
 
 
 def picked(own: Focus | None, column: str, player: str) -> Focus | None:

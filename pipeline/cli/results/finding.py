@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.annotations.players import view_name
+from pipeline.discovery import view_name
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.inputs.sources import Source
 from pipeline.planning.request import Request
@@ -49,12 +49,6 @@ def survey_of(request: Request, words: Sequence[str], store: Store, console: Con
     if overview.problems and not overview.sources:
         raise UserError(overview.problems[0], FAILED)
     return overview
-
-
-def split_name(name: Path) -> tuple[Path, str | None]:
-    """Split ``match.mp4 (anna)`` into path and player; a name that has no such end has no player."""
-    head, bracket, player = str(name).removesuffix(")").rpartition(" (")
-    return (Path(head), player) if bracket and str(name).endswith(")") else (name, None)
 
 
 def by_player(player: str, sources: Sequence[Source]) -> Source:

@@ -10,10 +10,10 @@ import cv2
 import h5py
 import numpy as np
 
-from pipeline.annotations.players import view_name
 from pipeline.dataset.receipt import look_at
 from pipeline.dataset.sample_picture import crop_of_row, with_joints
 from pipeline.dataset.summary import Summary, read_summary
+from pipeline.discovery import view_name
 from pipeline.pictures.draw import Picture, flow_colours
 from pipeline.report.content.measures import jpeg
 from pipeline.terminal import readable
