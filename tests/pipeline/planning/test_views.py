@@ -54,7 +54,7 @@ def views(overview: Overview) -> dict[str, Any]:
     }
 
 
-LEFT, RIGHT = {"box": [0.0, 0.0, 0.5, 1.0]}, {"box": [0.5, 0.0, 1.0, 1.0]}
+LEFT, RIGHT = "left", "right"
 
 
 def test_the_nearest_entry_says_the_focus_and_everything_else(folder: Path) -> None:
@@ -82,7 +82,7 @@ def test_clips_take_the_focus_of_their_line_before_that_of_their_source(folder: 
     (folder / "labels.csv").write_text('file,label,focus\na,Up,"[0, 0, 0.25, 1]"\nb,Down,\n')
     source = {"kind": "clips", "path": "videos", "labels": "labels.csv", "focus": "right"}
     overview = planned(manifest_in(folder, videos=[], annotations=[], sources=[source]))
-    assert views(overview) == {"a.mp4": {"box": [0.0, 0.0, 0.25, 1.0]}, "b.mp4": RIGHT}
+    assert views(overview) == {"a.mp4": [0.0, 0.0, 0.25, 1.0], "b.mp4": RIGHT}
     (folder / "labels.csv").write_text("file,label,focus\na,Up,middle\nb,Down,\n")
     with pytest.raises(UserError, match=r"labels\.csv:2: focus: give left, right, near, .*, not 'middle'"):
         planned(manifest_in(folder, videos=[], annotations=[], sources=[source]))
@@ -150,10 +150,10 @@ def test_a_word_for_the_player_says_whom_to_follow(folder: Path) -> None:
     frames_of(manifest)
     overview = planned(manifest)
     assert views(overview) == {
-        "a.mp4": {"follow": "most"},
-        "a.mp4 (auto-left)": {"follow": "left"},
-        "a.mp4 (auto-near)": {"follow": "near"},
-        "a.mp4 (auto-far)": {"follow": "far"},
+        "a.mp4": "auto",
+        "a.mp4 (auto-left)": "auto-left",
+        "a.mp4 (auto-near)": "auto-near",
+        "a.mp4 (auto-far)": "auto-far",
     }
     cut = {plan[0].node.source.view: plan[-1].node.samples for plan in overview.plans.values()}
     assert cut == {"": ((20, 29),), "auto-left": ((2, 18),), "auto-near": ((3, 19),), "auto-far": ((4, 21),)}
@@ -178,7 +178,7 @@ def test_a_stroke_with_a_focus_of_its_own_has_a_view(folder: Path) -> None:
     assert views(overview) == {
         "a.mp4": None,
         "a.mp4 (right)": RIGHT,
-        "a.mp4 ([0, 0, 0.25, 1])": {"box": [0.0, 0.0, 0.25, 1.0]},
+        "a.mp4 ([0, 0, 0.25, 1])": [0.0, 0.0, 0.25, 1.0],
     }
     assert run_here(manifest).code == 0
     assert not planned(manifest).to_do()
