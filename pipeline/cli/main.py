@@ -18,6 +18,7 @@ from pipeline.cli.predicting.suggest import suggest
 from pipeline.cli.preview import preview
 from pipeline.cli.reporting.report import report
 from pipeline.cli.reporting.view import view
+from pipeline.cli.results.focus import focus
 from pipeline.cli.results.path import path
 from pipeline.cli.results.table import table
 from pipeline.cli.run import run
@@ -45,8 +46,8 @@ def main() -> None:
 
 
 _COMMANDS = (
-    run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, preview, report, view,
-    path, table, weights, doctor, demo,
+    run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, focus,
+    preview, report, view, path, table, weights, doctor, demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(with_loudness(_command))

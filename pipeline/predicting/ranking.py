@@ -1,8 +1,8 @@
 """Rank stretches of videos by what a label there would teach: the network's doubt, and how new they look.
 
 Doubt is that of uncertainty sampling [Settles §3.1]; newness the distance from the nearest stretch that is
-labelled or chosen already, as greedy k-centre covers a set [Core-set §4.2]. The two have no common unit: each
-counts as the share of the candidates that it exceeds, and a stretch's value is their weighted mean.
+labelled or chosen already, as greedy k-centre covers a set [Core-set §4.2]. The two find different things:
+what a network has never seen it often takes for something else without any doubt. So they take turns.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Stretch:
     video : str
     begin, end : int
         Rows [begin, end).
-    value : float
-        What it was ranked by, 0 to 1.
+    why : {"doubt", "new"}
+        What it was chosen for.
     doubt : float
         Mean doubt of its rows, 0 (one class has all of the score) to 1 (all classes have the same).
     doubt_share : float
@@ -74,7 +74,7 @@ class Stretch:
     video: str
     begin: int
     end: int
-    value: float
+    why: str
     doubt: float
     doubt_share: float
     new_share: float
@@ -113,13 +113,13 @@ def rank(
     known : (K, D) float, optional
         Features of labelled windows elsewhere, as of the training set.
     weight : float
-        Of doubt against newness, 0 to 1.
+        Share of the stretches that are chosen for the network's doubt, 0 to 1; the others are for newness.
 
     Returns
     -------
     list of Stretch
         No two of a film overlap, and none has a row with a label. Where nothing is labelled, the first one
-        is chosen by doubt alone.
+        is chosen for doubt.
     """
     spots = [spot for at, video in enumerate(videos) for spot in _candidates(at, video, length)]
     if not spots or count < 1:
@@ -131,12 +131,17 @@ def rank(
     for labelled in _labelled(videos, known):
         nearest = np.minimum(nearest, _distances(features, labelled / scale))
     free = np.ones(len(spots), bool)
+    turn = 0.0
     doubt_share = _shares(doubt)
     chosen: list[Stretch] = []
     while len(chosen) < count and free.any():
         finite = bool(np.isfinite(nearest).all())
         new_share = _shares(nearest) if finite else np.zeros(len(spots))
-        value = weight * doubt_share + (1 - weight) * new_share if finite else doubt_share
+        turn += weight
+        doubting = turn >= 1 - 1e-9 or not finite
+        turn -= doubting
+        # of equal ones, the other share decides
+        value = doubt_share + 1e-3 * new_share if doubting else new_share + 1e-3 * doubt_share
         best = int(np.flatnonzero(free)[np.argmax(value[free])])  # of equal ones the first in the order given
         spot = spots[best]
         video = videos[spot.video]
@@ -145,7 +150,7 @@ def rank(
         first, second = int(order[0]), int(order[min(1, len(order) - 1)])
         chosen.append(
             Stretch(
-                len(chosen) + 1, video.name, spot.begin, spot.end, float(value[best]), spot.doubt,
+                len(chosen) + 1, video.name, spot.begin, spot.end, "doubt" if doubting else "new", spot.doubt,
                 float(doubt_share[best]), float(new_share[best]), (first, second),
                 (float(means[first]), float(means[second])),
             )

@@ -55,7 +55,7 @@ class Wanted:
     seconds : float or None
         Length of one; None: of the network's window.
     weight : float
-        Of doubt against newness, 0 to 1.
+        Share of the stretches that are chosen for doubt, 0 to 1; the others for newness.
     formats : tuple of str
     device : str or None
     batch : int
@@ -110,7 +110,7 @@ class Suggestion:
             "end": self.end,
             "begin_seconds": round(self.begin_seconds, 6),
             "end_seconds": round(self.end_seconds, 6),
-            "value": round(s.value, 4),
+            "why": s.why,
             "doubt": round(s.doubt, 4),
             "doubt_share": round(s.doubt_share, 4),
             "new_share": round(s.new_share, 4),
@@ -305,12 +305,16 @@ def _suggestion(stretch: Stretch, seen: _Seen, classes: Sequence[str]) -> Sugges
     first, second = (
         f"{classes[c]} {score:.2f}" for c, score in zip(stretch.classes, stretch.class_scores, strict=True)
     )
-    reason = (
-        f"{stretch.rank}: more doubt than in {stretch.doubt_share:.0%} of the stretches ({first}, {second}),"
-        f" less like what is labelled than {stretch.new_share:.0%}"
-    )
+    doubt = f"more doubt ({first}, {second}) than in {stretch.doubt_share:.0%} of the stretches"
+    new = f"less like what is labelled than {stretch.new_share:.0%}"
+    reasons = (doubt, new) if stretch.why == "doubt" else (new, doubt)
+    reason = f"{stretch.rank}: {'; '.join(reasons)}"
     times = float(facts.time_of(begin)), float(facts.time_of(end))
     return Suggestion(stretch, seen.video.name, seen.view.player, begin, end, *times, reason)
+
+
+def _share(stretch: Stretch) -> float:
+    return min(stretch.doubt_share if stretch.why == "doubt" else stretch.new_share, 1.0)
 
 
 def _write(
@@ -337,10 +341,7 @@ def _task(
     seen: _Seen, own: Sequence[Suggestion], classes: Sequence[str], wanted: Wanted, with_strokes: bool
 ) -> PredictedVideo:
     strokes = [
-        PredictedStroke(
-            s.begin, s.end, SUGGESTED, min(max(s.stretch.value, 0.0), 1.0), s.player, note=s.reason
-        )
-        for s in own
+        PredictedStroke(s.begin, s.end, SUGGESTED, _share(s.stretch), s.player, note=s.reason) for s in own
     ]
     record = seen.video.record or read_record(seen.video.place) or {}
     for one in record.get("strokes", []) if with_strokes else ():

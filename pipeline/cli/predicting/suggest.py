@@ -32,7 +32,7 @@ _DEFAULT = ("csv", "label-studio", "cvat", "elan")
 )  # fmt: skip
 @click.option(
     "--doubt", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-    help="Weight of the network's doubt against what looks new. 1: doubt alone, 0: newness alone.",
+    help="Share of them that are chosen for the network's doubt; the others for looking new.",
 )  # fmt: skip
 @click.option(
     "--format", "formats", type=click.Choice(_FORMATS), multiple=True, default=_DEFAULT,
@@ -62,9 +62,9 @@ def suggest(
 ) -> int:  # fmt: skip
     """Say which stretches of videos to label next, for the network that `tttrain fit` trained in RUN.
 
-    Stretches come first in which the network doubts, and which look unlike anything that is labelled: in the
-    training set of RUN, and in the annotations of the manifest. No two overlap, and none has a label. They
-    are written as tasks for annotation tools, with the strokes that the network predicts in them.
+    In turns, a stretch is chosen that looks unlike all that is labelled, in the training set of RUN and in
+    the annotations of the manifest, and one in which the network doubts. No two overlap; none has a label.
+    They are written as tasks for annotation tools, with the strokes that the network predicts in them.
     """
     from pipeline.planning.request import Where
     from pipeline.predicting.suggesting import Wanted

@@ -55,7 +55,6 @@ def test_no_two_overlap_and_none_is_labelled(
         assert stretch.end - stretch.begin == min(length, n)
         assert not taken[stretch.video][stretch.begin : stretch.end].any()
         taken[stretch.video][stretch.begin : stretch.end] = 1
-        assert 0 <= stretch.value <= 1
         assert 0 <= stretch.doubt <= 1
     assert rank(given_, count, length, known=known, weight=weight) == found
 
@@ -71,7 +70,7 @@ def test_where_the_network_doubts_comes_first() -> None:
     scores[600:650] = [0.4, 0.35, 0.15, 0.1]
     centres = np.arange(25, 1000, 25)
     video = Scored("a", scores, np.zeros((len(centres), 2)), centres, [(0, 100)])
-    first = rank([video], 3, 50)[0]
+    first = rank([video], 3, 50, weight=1.0)[0]
     assert (first.begin, first.end) == (600, 650) or abs(first.begin - 600) <= 12
     assert first.classes == (0, 1)
     assert first.doubt_share > 0.95
@@ -84,7 +83,7 @@ def test_what_looks_unlike_anything_labelled_comes_first_where_nothing_is_doubte
     features[(centres >= 800) & (centres < 850), 0] = 4.9
     features[(centres >= 500) & (centres < 530), 1] = 2.0
     video = Scored("a", one_hot([0] * 1000), features, centres, [(0, 100)])
-    first, second = sorted(s.begin for s in rank([video], 2, 50))
+    first, second = sorted(s.begin for s in rank([video], 2, 50, weight=0.0))
     # of the two that look alike one is enough, though both are far from what was labelled
     assert 270 <= first <= 330 or 770 <= second <= 830
     assert 470 <= first <= 530 or 470 <= second <= 530
@@ -106,3 +105,17 @@ def test_nothing_is_left_to_suggest() -> None:
     gap = rank([video], 5, 10)
     assert [(s.begin, s.end) for s in gap] == [(60, 70)]
     assert rank([], 5, 10) == []
+
+
+def test_doubt_and_newness_take_turns() -> None:
+    scores = one_hot([3] * 1000)
+    scores[600:650] = [0.4, 0.35, 0.15, 0.1]
+    centres = np.arange(5, 1000, 10)
+    features = np.zeros((len(centres), 2))
+    features[(centres >= 300) & (centres < 350)] = 5.0
+    video = Scored("a", scores, features, centres, [(0, 100)])
+    new, doubt = rank([video], 2, 50)
+    assert (new.why, doubt.why) == ("new", "doubt")
+    assert 270 <= new.begin <= 330
+    assert 588 <= doubt.begin <= 612
+    assert [s.why for s in rank([video], 8, 20, weight=0.25)].count("doubt") == 2
