@@ -28,8 +28,12 @@ GRID_COLUMNS, GRID_ROWS = 12, 7
 LEAST_CORNER = 1e-4
 #: fewer places tell nothing
 LEAST_PLACES = 8
-#: the background is what moves least: this share of the places
-BACKGROUND_SHARE = 0.35
+#: a camera moves more than a third of the places: a third is still behind the largest player
+STILL_SHARE = 0.35
+#: px by which a place of the background may miss the common movement
+MISSES = 0.7
+#: so many of the places must move alike, or they are no background
+LEAST_ALIKE = 0.3
 
 Grey = NDArray[np.uint8]
 
@@ -80,9 +84,9 @@ def blur(picture: Grey) -> float:
 def camera_step(before: Grey, after: Grey) -> float:
     """Measure how far the background moves from one picture to a later one, px; NaN where nothing tells.
 
-    The most distinct place in each cell of a grid is followed (Lucas and Kanade, with pyramids). The third of
-    them that moves least is background: players, though large, move beside it, while a camera that moves,
-    turns or zooms moves every place.
+    The most distinct place in each cell of a grid is followed (Lucas and Kanade, with pyramids). The largest
+    set of places that move alike (shifted, turned, zoomed) is background: players move each part for itself;
+    and where a third of all places is at rest, so is the camera.
     """
     height, width = before.shape
     strength = np.asarray(cv2.cornerMinEigenVal(before, 3), np.float32)
@@ -101,10 +105,19 @@ def camera_step(before: Grey, after: Grey) -> float:
     options: Any = {"winSize": (13, 13), "maxLevel": 3, "criteria": enough}
     start: Any = places[:, None]
     moved, status, _ = cv2.calcOpticalFlowPyrLK(before, after, start, start.copy(), **options)
-    steps = np.linalg.norm(np.asarray(moved)[:, 0] - places, axis=1)[np.asarray(status).ravel() == 1]
-    if len(steps) < LEAST_PLACES:
+    found = np.asarray(status).ravel() == 1
+    there, places = np.asarray(moved, np.float32)[found, 0], places[found]
+    if len(places) < LEAST_PLACES:
         return float("nan")
-    return float(np.quantile(steps, BACKGROUND_SHARE))
+    fit: Any = {"method": cv2.RANSAC, "ransacReprojThreshold": MISSES, "maxIters": 500}
+    common, alike = cv2.estimateAffinePartial2D(places, there, **fit)
+    belongs = np.asarray(alike).ravel() == 1
+    if common is None or belongs.mean() < LEAST_ALIKE:
+        return float("nan")
+    at = places[belongs].astype(np.float64)
+    matrix = np.asarray(common, np.float64)
+    alike_step = np.linalg.norm(at @ matrix[:, :2].T + matrix[:, 2] - at, axis=1).mean()
+    return float(min(alike_step, np.quantile(np.linalg.norm(there - places, axis=1), STILL_SHARE)))
 
 
 def difference(before: Array, after: Array) -> float:

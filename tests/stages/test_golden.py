@@ -423,7 +423,7 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("quality", {"step_seconds": 0.2}, None),
     ("quality", {"crop_width": 50}, None),
     ("quality", {}, constant(stages.quality.pictures, "BLUR_WIDTH", 7)),
-    ("quality", {}, constant(stages.quality.pictures, "BACKGROUND_SHARE", 0.6)),
+    ("quality", {}, constant(stages.quality.pictures, "CELL", 20)),
     ("quality", {}, constant(stages.quality.people, "ROOM", 0.3)),
     ("people", {"max_gap": 0.1}, None),
     ("people", {}, constant(stages.people.sides, "PADDING", 0.8)),
