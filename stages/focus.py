@@ -12,7 +12,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from stages.base import Params
 
@@ -87,6 +87,16 @@ class Focus(Params):
             if cv2.contourArea(np.array(self.polygon, np.float32)) <= 0:
                 raise ValueError("a polygon's corners must not lie on one line")
         return self
+
+    @model_serializer(mode="plain")
+    def written(self) -> str | list[Any]:
+        """Return it as people write it: a word where there is one, else the numbers; equal ones alike."""
+        if self.follow:
+            return AUTO if self.follow == "most" else f"{AUTO}-{self.follow}"
+        if self.polygon is not None:
+            return [list(corner) for corner in self.polygon]
+        word = next((word for word, box in HALVES.items() if box == self.box), "")
+        return word or list(self.box or ())
 
     def mask(self, width: int, height: int) -> NDArray[np.bool_]:
         """Return which pixels belong to the place, (height, width) bool, at least one; all, if followed.

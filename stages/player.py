@@ -122,7 +122,7 @@ def choose(energy: Floats, size: Floats, fps: float, least_stay: float) -> NDArr
     usual = windowed_mean(total, MATCH_SECONDS * fps)
     worth = smooth / np.maximum(np.maximum(total, usual), 1e-12)[:, None]
     # who is there is better than nobody, and who is near than who is far, however little they move
-    worth += np.where(size > 0, 0.05, 0) + 1e-3 * size / np.maximum(size.sum(axis=1, keepdims=True), 1e-12)
+    worth += (size > 0) + 1e-3 * size / np.maximum(size.sum(axis=1, keepdims=True), 1e-12)
     cost, best, came = least_stay * fps, np.zeros(2), np.zeros((n, 2), np.int8)
     for t in range(n):
         over = best[::-1] - cost

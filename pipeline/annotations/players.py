@@ -60,19 +60,32 @@ def assign_players(
     nobody: list[Annotation] = []
     issues: list[Issue] = []
     for a in annotations:
-        names = {name.casefold(): name for name in players.get(a.video, ())}
+        names = players.get(a.video, ())
         if not names:
             given.append(_understood(a, issues))
             continue
-        named = names.get(a.player.casefold()) or names.get(a.focus.casefold())
-        if named is None:
+        named = player_of(a, names)
+        if not named:
             nobody.append(a)
             continue
-        focus = "" if a.focus.casefold() in names else a.focus
+        focus = "" if a.focus.casefold() == named.casefold() else a.focus
         a = replace(a, video=view_name(a.video, named), player=named, focus=focus)
         given.append(_understood(a, issues))
     issues += _nameless(nobody, players)
     return Assigned(tuple(given), viewed, tuple(nobody), tuple(issues))
+
+
+def player_of(a: Annotation, players: Sequence[str]) -> str:
+    """Return which of a video's players an annotation names; one that names nobody is of an only player.
+
+    Returns
+    -------
+    str
+        Empty: none of them.
+    """
+    names = {name.casefold(): name for name in players}
+    found = names.get(a.player.casefold()) or names.get(a.focus.casefold())
+    return found or (players[0] if len(players) == 1 and not a.player else "")
 
 
 def _understood(a: Annotation, issues: list[Issue]) -> Annotation:
@@ -103,5 +116,5 @@ def _nameless(nobody: Iterable[Annotation], players: Mapping[str, Sequence[str]]
             places[0],
             "unknown-player",
             f"{video} has the players {', '.join(players[video])}, and {who} ({count});"
-            " name one of them in the column of the player",
+            " name one of them in the column of the player, which a CSV table has",
         )

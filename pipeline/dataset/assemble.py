@@ -29,7 +29,7 @@ from stages.base import Array, ArraySpec
 from stages.descriptor import JOINTS
 from stages.registry import registry
 from stages.statistics import STAGE as STATISTICS
-from stages.statistics import StatisticsParams, summarise
+from stages.statistics import summarise
 from store import Column, DamagedError, FeatureReader, Store
 from store.receipt import check_file
 
@@ -351,8 +351,7 @@ def _one_untrimmed(
 
 def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> None:
     videos = content.videos
-    nowhere = Place(-1, 0, 0)
-    places = [whole.get(row, nowhere) for row in range(len(videos))]
+    places = [whole.get(row, Place(-1, 0, 0)) for row in range(len(videos))]
     uneven = any(v.variable for v in videos)  # files without such a video are what they were before
     more = {"rate": (TEXT, [VARIABLE if v.variable else CONSTANT for v in videos])} if uneven else {}
     if any(v.source.group for v in videos):
@@ -375,16 +374,17 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
 
 
 def _statistics(out: Hdf5Writer, store: Store, content: Content, splits: Mapping[str, str]) -> None:
-    maxima, training = [], []
-    params = StatisticsParams()
+    maxima: dict[str, Array] = {}  # by key: players of one video share its flow
+    training: set[str] = set()
+    params = STATISTICS.typed(content.videos[0].nodes["statistics"].params)
     for video in content.videos:
         node = video.nodes["statistics"]
-        params = STATISTICS.typed(node.params)
-        with ExitStack() as stack:
-            maxima.append(VerifiedReaders(store, stack).open(node).read("flow_max"))
-        training.append(any(splits[s.id] == SPLITS[0] for s in video.samples))
-    every = summarise(maxima, params)
-    train = summarise([m for m, used in zip(maxima, training, strict=True) if used], params)
+        if node.key not in maxima:
+            with ExitStack() as stack:
+                maxima[node.key] = VerifiedReaders(store, stack).open(node).read("flow_max")
+        training |= {node.key for s in video.samples if splits[s.id] == SPLITS[0]}
+    every = summarise(maxima.values(), params)
+    train = summarise([m for key, m in maxima.items() if key in training], params)
     group = out.h5.create_group("statistics")
     out.attrs(
         group,

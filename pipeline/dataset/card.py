@@ -55,7 +55,7 @@ def mark_of(path: Path) -> str:
 def _lines(summary: Summary, picture: Path, content: Content) -> Iterator[str]:
     yield f"# {summary.path.stem}"
     yield ""
-    videos = len(set(summary.samples["video"]))
+    videos = len({summary.videos["sha256"][v] for v in summary.samples["video"]})
     yield (
         f"{len(summary)} samples of {videos} videos for the classification of strokes, "
         "made by ttprep. Its format is described in docs/dataset-format.md of ttprep; reading it needs only "
@@ -115,8 +115,9 @@ def _content(summary: Summary) -> Iterator[str]:
 
 
 def _hours(summary: Summary) -> float:
-    pairs = zip(summary.videos["n_frames"], summary.videos["fps"], strict=True)
-    return float(sum(n / fps for n, fps in pairs if fps) / 3600)
+    videos = summary.videos  # several players of a video are several rows
+    lengths = dict(zip(videos["sha256"], zip(videos["n_frames"], videos["fps"], strict=True), strict=True))
+    return float(sum(n / fps for n, fps in lengths.values() if fps) / 3600)
 
 
 def _annotators(summary: Summary) -> set[str]:
@@ -158,9 +159,9 @@ def limits(summary: Summary) -> Iterator[str]:
     if empty:
         yield f"{len(empty)} of {len(attrs['classes'])} classes have no sample: {_cell(', '.join(empty))}."
     rule = attrs["parameters"]["splits"]["by"]
-    where: dict[int, set[str]] = defaultdict(set)
+    where: dict[str, set[str]] = defaultdict(set)
     for video, split in zip(samples["video"], splits, strict=True):
-        where[video].add(split)
+        where[summary.videos["sha256"][video]].add(split)
     shared = sum(len(s) > 1 for s in where.values())
     if shared:
         yield (

@@ -202,7 +202,7 @@ def select_content(
                 shown_name(source, manifest),
                 video_info(receipt),
                 {name: p.node for name, p in plan.items() if not p.node.stage.judges},
-                tuple(sorted(by_view.get(source.view_id, ()), key=lambda s: (s.begin, s.end))),
+                tuple(sorted(_cut(by_view.get(source.view_id, ()), plan), key=lambda s: (s.begin, s.end))),
                 tuple(a for a in cleaned.actions if view_of.get(a.video) == source.view_id),
                 table.facts[source.view_id].variable,
             )
@@ -221,6 +221,12 @@ def select_content(
         left_out=tuple(left_out),
         flagged=flagged,
     )
+
+
+def _cut(samples: Iterable[Sample], plan: Mapping[str, Planned]) -> list[Sample]:
+    """Return the samples that were cut: the cap on negatives is another where a video is left out."""
+    there = set(plan["cuboids"].node.samples) if "cuboids" in plan else set()
+    return [s for s in samples if (s.begin, s.end) in there]
 
 
 def shown_name(source: Source, manifest: Manifest) -> str:

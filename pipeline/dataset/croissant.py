@@ -100,7 +100,7 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
         "identifier": attrs["fingerprint"],
         "version": "1.0.0",
         "description": (
-            f"{len(summary)} annotated strokes and negatives of {len(summary.videos['name'])} videos as "
+            f"{len(summary)} annotated strokes and negatives of {len({*summary.videos['sha256']})} videos as "
             f"cuboids ({', '.join(attrs['modalities'])}) around the region of interest, "
             f"{attrs['length']} frames or more each, made by ttprep."
         ),

@@ -72,6 +72,9 @@ def heading(file: h5py.File, summary: Summary, index: int) -> str:
     name = summary.samples["label_name"][index] or "(unnamed stroke)"
     begin, end = summary.samples["begin"][index], summary.samples["end"][index]
     shown = ", ".join(str(int(file["cuboids/frame"][at])) for at in shown_rows(summary, index))
+    videos, video = summary.videos["sha256"], summary.samples["video"][index]
+    if videos.count(videos[video]) > 1:  # one of several players of a video
+        name += f" ({summary.samples['player'][index] or summary.videos['focus'][video]})"
     return f"{name}   {summary.splits[index]}   frames {begin}-{end - 1}, shown {shown}"
 
 

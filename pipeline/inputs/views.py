@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.annotations.parsing.focus import name_of
 from pipeline.discovery import on_disk, view_name
+from pipeline.inputs.focus import Foci
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from stages.focus import Focus
 
 
-def with_entries(manifest: Manifest, sources: Iterable[Source]) -> list[Source]:
-    """Return the sources with what the manifest says of single videos, and of those in a folder."""
+def with_entries(manifest: Manifest, sources: Iterable[Source]) -> tuple[list[Source], list[str]]:
+    """Tell videos what the manifest says of them, or of a folder that they lie in.
+
+    Returns
+    -------
+    sources : list of Source
+        In the given order.
+    notes : list of str
+        Videos of the same content that have different focuses.
+    """
     entries = {on_disk(manifest.resolve(e.path)).resolve(): e for e in manifest.videos}
-    told = []
+    told, notes = [], []
     for source in sources:
         source = replace(source, foci=manifest.focus)
+        said: dict[Foci, Path] = {}
         for path in (source.path, *source.also) if entries else ():
             place = path.resolve()
             entry = next((entries[p] for p in (place, *place.parents) if p in entries), None)
             if entry is not None:
+                said[entry.foci(manifest.focus)] = path
                 source = replace(
                     source,
                     fps=entry.fps,
@@ -29,8 +41,13 @@ def with_entries(manifest: Manifest, sources: Iterable[Source]) -> list[Source]:
                     group=entry.group,
                     foci=entry.foci(manifest.focus),
                 )
+        if len(said) > 1:
+            places = " and ".join(map(str, said.values()))
+            notes.append(
+                f"{source.name}: {places} have the same content, but another focus; the last one counts"
+            )
         told.append(source)
-    return told
+    return told, notes
 
 
 def views_of(sources: Iterable[Source]) -> tuple[list[Source], list[str]]:

@@ -175,7 +175,7 @@ def known_videos(
     nowhere = store.root if store else Path(".ttprep-none")
     found = find_videos(places, nowhere)
     problems = list(found.problems)
-    for source in with_entries(manifest, identify(found.files, store)):
+    for source in with_entries(manifest, identify(found.files, store))[0]:
         if source.problem:
             problems.append(f"{source.name}: {source.problem}")
             continue

@@ -120,7 +120,9 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
         listed = request.paths or [manifest.resolve(e.path) for e in manifest.videos]
         where = "; ".join(found.notes) or f"{', '.join(map(str, listed))}: no video file found there"
         raise UserError(f"{where}; give a video or a folder that holds some", FAILED)
-    sources, notes = attach(with_entries(manifest, _identify(found, store, console)), found)
+    told, unlike = with_entries(manifest, _identify(found, store, console))
+    sources, notes = attach(told, found)
+    notes += unlike
     notes += list(dict.fromkeys(store.remarks)) if store else []
     videos = [s for s in sources if not s.problem]
     usable, unplayed = views_of(videos)

@@ -166,14 +166,16 @@ def sides(people: Sequence[Person], n: int, fps: float, width: int, height: int)
     """Say for every frame who of the two people of the match stands on which side.
 
     The two are those with the largest :func:`weight_of` among who is there. Left is whose place, averaged
-    over a second, lies further left; near is whose body reaches further down. Where one is alone, it is on
-    the side where it was when both were there (never: in that half of the picture). A box is held until
-    somebody is on that side again; before the first, it is that one's; without any, the picture.
+    over a second, lies further left; near is whose body, averaged over ten, reaches further down. Where one
+    is alone, it is on the side where it was when both were there (never: in that half of the picture). A box
+    is held until somebody is on that side again; before the first, it is that one's; without any, the
+    picture.
     """
     first, second = _two(people, n, fps)
     place = [windowed_mean(p.centre, PLACE_SECONDS * fps) for p in people]
     # left to right, and far to near: how far down the body reaches
-    values = [[c[:, 0], c[:, 1] + p.size] for c, p in zip(place, people, strict=True)]
+    down = [windowed_mean(p.centre[:, 1] + p.size, MATCH_SECONDS * fps) for p in people]
+    values = [(c[:, 0], low) for c, low in zip(place, down, strict=True)]
     out = np.full((n, 4), -1, np.int32)
     names: dict[int, tuple[int, int]] = {p.number: (0, 0) for p in people}
     both, alone = (first >= 0) & (second >= 0), (first >= 0) & (second < 0)
@@ -185,7 +187,7 @@ def sides(people: Sequence[Person], n: int, fps: float, width: int, height: int)
                 here = person.rows
                 mine = who[here] == k
                 at[which, here][mine] = values[k][axis][mine]
-        swapped = at[0] > at[1]
+        swapped = (at[0] > at[1]) | ((at[0] == at[1]) & (first > second))
         out[both, lower] = np.where(swapped, second, first)[both]
         out[both, upper] = np.where(swapped, first, second)[both]
         beside = [np.bincount(out[both, 2 * axis + k], minlength=len(people)) for k in (0, 1)]

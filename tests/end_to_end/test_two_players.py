@@ -125,8 +125,9 @@ def test_what_both_share_is_made_once(here: Project) -> None:
     counts = {name: names.count(name) for name in names}
     assert counts == {
         "frames": 1, "foreground": 1, "flow": 1, "statistics": 1, "roi": 2, "cuboids": 2, "untrimmed": 2,
+        "quality": 2,
     }  # fmt: skip
-    assert "nothing to do: all 10 results are there" in here.call("run", "--workers", "0")
+    assert "nothing to do: all 12 results are there" in here.call("run", "--workers", "0")
     assert "0 files" in here.call("gc", "--dry-run")
     assert "0 damaged" in here.call("verify")
 
@@ -162,6 +163,15 @@ def test_each_sample_is_round_its_own_player(here: Project) -> None:
             assert n == here.match.n_frames
             x = file["untrimmed/roi"][first : first + n, 0]
             assert (x < SIZE[0] / 2).all() if "anna" in name else (x > SIZE[0] / 2).all()
+
+
+def test_the_card_counts_a_video_once(here: Project) -> None:
+    card = Path("d.md").read_text()
+    assert " samples of 1 videos " in card
+    hours = here.match.n_frames / float(here.match.fps) / 3600
+    assert f"| hours of video | {hours:.3f} |" in card
+    with h5py.File("d.h5") as file:
+        assert file["statistics"].attrs["fields"] == here.match.n_frames - 1
 
 
 def test_frames_are_labelled_by_the_strokes_of_the_player(here: Project) -> None:
@@ -226,13 +236,39 @@ def test_the_library_asks_which_player_is_meant(here: Project) -> None:
             store["match.mp4 (carl)"]
 
 
+def test_a_damaged_result_of_both_is_made_anew_once(copied: Project) -> None:
+    flow = next(Path("store/videos").rglob("flow-*.h5"))
+    whole = flow.read_bytes()
+    flow.write_bytes(whole[: len(whole) // 2])
+    copied.call("verify", code=1)
+    said = json.loads(called("run", "--workers", "0", "--json").stdout)
+    assert [(o["stage"], o["state"]) for o in said["outcomes"]] == [("flow", "done")]
+    assert flow.read_bytes() == whole
+
+
+def test_what_one_player_lacks_costs_the_other_nothing(copied: Project) -> None:
+    for path in Path("store/videos").rglob("roi-*"):
+        path.unlink()
+    boxes = {"anna": "left", "ben": "right"}
+    region = {**MANIFEST["stages"]["roi"], "region": [0, 0, 0.5, 1]}
+    set_manifest(videos=[{"path": "match.mp4", "focus": boxes}], stages={**MANIFEST["stages"], "roi": region})
+    said = copied.call("run", "--workers", "0", code=3)
+    assert "match.mp4 (ben): the focus of this video lies outside stages.roi.region" in said
+    assert "match.mp4 (anna)" not in "".join(line for line in said.splitlines() if "failed:" in line)
+    copied.call("export", "e.h5", code=3)
+    with h5py.File("e.h5") as file:
+        assert file["videos/name"].asstr()[()].tolist() == VIEWS[:1]
+        assert set(file["samples/player"].asstr()[()].tolist()) == {"anna"}
+    assert "left out: match.mp4 (ben): roi failed" in Path("e.md").read_text().replace("Left", "left")
+
+
 def test_another_focus_of_one_player_leaves_the_other_alone(copied: Project) -> None:
     set_manifest(videos=[{"path": "match.mp4", "focus": {"anna": "left", "ben": [0.55, 0, 1, 1]}}])
     todo = json.loads(copied.call("plan", "--json", code=4))["to_do"]
     assert {t["video"] for t in todo} == {VIEWS[1]}
-    assert {t["stage"] for t in todo} == {"roi", "cuboids", "untrimmed"}
+    assert {t["stage"] for t in todo} == {"roi", "quality", "cuboids", "untrimmed"}
     copied.call("run", "--workers", "0")
-    assert "6 files" in copied.call("gc", "--yes")
+    assert "8 files" in copied.call("gc", "--yes")
     assert "nothing to do" in copied.call("run", "--workers", "0")
 
 

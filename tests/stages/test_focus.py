@@ -34,6 +34,14 @@ def test_words() -> None:
 
 
 @pytest.mark.parametrize(
+    "written", ["near", "auto", "auto-right", [0.25, 0, 1, 1], [[0, 0], [1, 0], [0.5, 1]]]
+)
+def test_it_is_kept_as_it_is_written(written: Any) -> None:
+    assert focus(written).model_dump(mode="json") == written
+    assert focus([0, 0.5, 1, 1]).written() == "near"  # what means the same has the same key
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         "middle", "auto-most", "", [], [0, 0, 1], [0.5, 0, 0.5, 1], [0, 0, 320, 180], [[0, 0], [1, 1]], {},

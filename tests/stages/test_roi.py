@@ -439,5 +439,5 @@ def test_a_region_and_a_focus_hold_together() -> None:
 
 def test_a_focus_is_part_of_the_key() -> None:
     values = STAGE.key_values(focused("left"))
-    assert values["focus"] == {"box": [0.0, 0.0, 0.5, 1.0], "polygon": None, "follow": ""}
+    assert values["focus"] == "left"
     assert RoiParams.model_validate(values) == focused("left") == focused([0, 0, 0.5, 1])

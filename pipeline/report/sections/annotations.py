@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.annotations import KINDS, NEGATIVE, Sample
+from pipeline.annotations.players import player_of
 from pipeline.annotations.waterfall import UNNAMED
 from pipeline.inputs.sources import Source
 from pipeline.planning.samples import SampleTable
@@ -86,6 +87,11 @@ def lane(
     return {"title": readable(title), "spans": shown}
 
 
+def _whose(source: Source, player: str) -> tuple[str, str]:
+    """Return what annotations are found by: the video, with the player where it has several."""
+    return source.sha256, player if source.players else ""
+
+
 class Annotated:
     """The annotations of a set of videos, found by video.
 
@@ -96,16 +102,17 @@ class Annotated:
 
     def __init__(self, samples: SampleTable) -> None:
         self._samples = samples
-        places = {p.as_posix(): s.sha256 for s, _ in samples.videos for p in (s.path, *s.also)}
-        self._raw: dict[str, dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        places = {p.as_posix(): s for s, _ in samples.videos for p in (s.path, *s.also)}
+        self._raw: dict[tuple[str, str], dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
         self._events: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for a in samples.annotations.annotations:
             if a.video in places:
                 span = Span(a.begin, a.end, a.label or NO_LABEL)
-                self._raw[places[a.video]][a.annotator or UNNAMED].append(span)
+                source = places[a.video]
+                self._raw[_whose(source, player_of(a, source.players))][a.annotator or UNNAMED].append(span)
         for e in samples.annotations.events:
             if e.video in places:
-                self._events[places[e.video]].append((e.frame, e.name))
+                self._events[places[e.video].sha256].append((e.frame, e.name))
         colours = class_hues(samples)
         view = samples.manifest.view
         self.hue = lambda label: colours.get(view.class_of(label) or "", 300)
@@ -122,7 +129,7 @@ class Annotated:
         kept = [(Span(s.begin, s.end, s.label or NO_LABEL), "", False) for s in below_first]
         if kept:
             out.append(lane("samples", kept, n, self.hue))
-        raw = self._raw.get(video, {})
+        raw = self._raw.get(_whose(source, source.player), {})
         people = sorted(raw, key=lambda who: (-len(raw[who]), who))
         for who in people[:PEOPLE]:
             title = "annotations" if who == UNNAMED and len(people) == 1 else f"by {who}"
@@ -144,7 +151,7 @@ class Annotated:
         known = {(s.begin, s.end, s.label) for s, _ in kept}
         raw = [
             (span, f"{who}, annotation only")
-            for who, spans in self._raw.get(source.sha256, {}).items()
+            for who, spans in self._raw.get(_whose(source, source.player), {}).items()
             for span in spans
             if (span.begin, span.end, span.label) not in known
         ]

@@ -71,6 +71,17 @@ def test_a_stage_brings_its_inputs() -> None:
         wanted_stages(Manifest(), ("flows",))
 
 
+def test_only_who_is_followed_brings_the_stages_that_follow() -> None:
+    """A focus with a place, and none at all, have nothing to do with them."""
+    plain = keys(Manifest())
+    assert plain.keys() & {"people", "player"} == set()
+    for focus, more in (("left", set()), ("auto", {"people", "player"}), ("auto-far", {"people"})):
+        followed = keys(Manifest(stages={"roi": {"focus": focus}, "descriptor": {"focus": focus}}))
+        assert followed.keys() - plain.keys() == more
+        assert {s for s in plain if plain[s] != followed[s]} == {"roi", "descriptor"}
+    assert {"people", "pose"} < set(wanted_stages(Manifest(), ("people",)))
+
+
 def test_modalities_leave_inputs_out() -> None:
     both = build(
         SOURCE, Manifest(modalities=("rgb", "flow")), ["frames", "foreground", "flow", "roi", "untrimmed"]
