@@ -16,7 +16,7 @@ class Quality(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     measure: bool = Field(True, description="false, or quality: false, leaves the stage quality out")
-    without_flagged: bool = Field(False, description="leave samples with a flag out of the dataset")
+    without_flagged: bool = Field(False, description="whether flagged samples are left out of the dataset")
     black: float | None = Field(0.95, ge=0, le=1, description="share of black pixels at least")
     dark: float | None = Field(30.0, ge=0, le=255, description="mean level of the picture below")
     overexposed: float | None = Field(0.35, ge=0, le=1, description="share of burnt-out pixels at least")

@@ -63,10 +63,10 @@ def from_above(t: int) -> Picture:
 def flags(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Clip → names of its flags."""
     folder = tmp_path_factory.mktemp("flags")
-    rally = read(shared / "videos" / "tt_rally_720p30_progressive.mp4", 45)
-    table = read(shared / "videos" / "tt_net_1080p120_a.mp4", 40)
+    rally = read(shared / "videos" / "tt_rally_720p30_progressive.mp4", 32)
+    table = read(shared / "videos" / "tt_net_1080p120_a.mp4", 24)
     strokes = shared / "strokes" / "table_tennis" / "clips"
-    two = read(strokes / "left_lefty_backhand_10.mp4", 32)
+    two = read(strokes / "left_lefty_backhand_10.mp4", 24)
     man = read(shared / "strokes" / "tennis" / "clips" / "f_volley5.mp4", 21)[-1][:244, 83:192]
     umpire = np.asarray(cv2.resize(man, (58, 130)), np.uint8)
 
@@ -79,9 +79,9 @@ def flags(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, l
         "rally": (rally, {}),
         "second rally": ([np.asarray(cv2.resize(f, (480, 270)), np.uint8) for f in rally[4:]], {"crf": "30"}),
         "handheld": ([handheld(f, t) for t, f in enumerate(rally)], {}),
-        "black": ([np.zeros_like(rally[0])] * 20, {}),
+        "black": ([np.zeros_like(rally[0])] * 12, {}),
         "empty table": (table, {}),
-        "from above": ([from_above(t) for t in range(40)], {}),
+        "from above": ([from_above(t) for t in range(24)], {}),
         "umpire": ([watched(f) for f in two], {}),
         "two players": (two, {}),
         "two players, focus": (two, {"crf": "24"}),

@@ -59,6 +59,7 @@ HINTS = (
     "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
     "… and {} more; `ttprep annotations` lists them",
     "they are published in {}; `ttprep weights` fetches them",
+    "flag: {} samples ({}); `ttprep export --without-flagged` leaves them out",
     "`ttprep run` makes what the other stages give",
     "correct the predictions in Label Studio, CVAT or ELAN and list the corrected file among the",
 )
@@ -89,6 +90,19 @@ BEYOND = {
     "{} ends at row {}; export it again": "a file that shrinks while it is read",
     "was not written completely; run the export again": "a disk that loses what is written",
     "the file ends too early; run the export again": "a disk that loses what is written",
+    "look whether the file is whole, or leave it out": "another recording",
+    "film with more light, or leave it out": "another recording",
+    "film with less exposure, or leave it out": "another recording",
+    "focus the camera, or leave it out": "another recording",
+    "use the file as the camera recorded it": "another recording",
+    "put it on a tripod: foreground and flow take what stands still": "another recording",
+    "leave it out, or use it for negatives alone": "another recording",
+    "film players larger and whole, or set `stages: {pose: {source: original}}`": "another recording",
+    "give a `focus`: the ROI follows something else": "people: tests/end_to_end/test_flags.py does",
+    "give a `focus`: it follows now one thing, now another": "people: tests/end_to_end/test_flags.py does",
+    "give a `focus`: it is now one, now another": "people: tests/end_to_end/test_flags.py does",
+    "give a `focus`: it is an umpire or a bystander": "people: tests/end_to_end/test_flags.py does",
+    "look whether the `focus` is where the player is": "people",
     "its windows differ in size from those of other videos; run": "a result that no version made",
 }
 
