@@ -18,6 +18,8 @@ from pipeline.annotations.timeline import Timeline
 
 #: the label of an interval in which nobody plays a stroke
 NEGATIVE = "Negative"
+#: marks a stretch that somebody is asked to look at; it is no stroke, and never read as one
+SUGGESTED = "Suggested"
 
 #: kinds of finding after which nothing of the file was used
 REFUSALS = frozenset({

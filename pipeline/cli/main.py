@@ -14,9 +14,11 @@ from pipeline.cli.machine.weights import weights
 from pipeline.cli.options import Group, with_loudness
 from pipeline.cli.plan import plan
 from pipeline.cli.predicting.predict import predict
+from pipeline.cli.predicting.suggest import suggest
 from pipeline.cli.preview import preview
 from pipeline.cli.reporting.report import report
 from pipeline.cli.reporting.view import view
+from pipeline.cli.results.focus import focus
 from pipeline.cli.results.path import path
 from pipeline.cli.results.table import table
 from pipeline.cli.run import run
@@ -44,8 +46,8 @@ def main() -> None:
 
 
 _COMMANDS = (
-    run, plan, status, verify, gc, init, export, annotations_report, predict, preview, report, view, path,
-    table, weights, doctor, demo,
+    run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, focus,
+    preview, report, view, path, table, weights, doctor, demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(with_loudness(_command))

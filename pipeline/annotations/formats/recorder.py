@@ -9,11 +9,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
-from pipeline.annotations.label_mapping import LabelTranslation
+from pipeline.annotations.label_mapping import LabelTranslation, canonical
 from pipeline.annotations.options import AnnotationOptions, LabelPart
 from pipeline.annotations.parsing.text import MAX_FRAME, BadField, frame_number, safe_name, shown
 from pipeline.annotations.parsing.video_names import VideoNames, first_match, last_part, stem, told_video
-from pipeline.annotations.records import Annotation, Event, Issue, VideoFacts
+from pipeline.annotations.records import SUGGESTED, Annotation, Event, Issue, VideoFacts
 from stages.base import Params
 
 #: characters of a label, or of a person's name
@@ -74,6 +74,7 @@ class Recorder:
         self.uncounted = uncounted
         self._predicted: Counter[str] = Counter()
         self._first_predicted = 0
+        self._suggested = self._first_suggested = 0
         self._told: set[tuple[str, str]] = set()
         self._labels = LabelTranslation(options.labels)
 
@@ -268,6 +269,9 @@ class Recorder:
         focus : str
             Where the player is, as written; a player's name, where the video has several.
         """
+        if canonical(label or "") == SUGGESTED:
+            self.suggested(line)
+            return
         if predicted_by and not self.is_reviewed:
             self.predicted(line, predicted_by)
             return
@@ -303,15 +307,24 @@ class Recorder:
     @property
     def has_predictions(self) -> bool:
         """Tell whether predictions were left out."""
-        return bool(self._predicted)
+        return bool(self._predicted or self._suggested)
 
     def predicted(self, line: int, network: str) -> None:
         """Count a prediction that nobody has looked at and that is not used."""
         self._first_predicted = self._first_predicted or line
         self._predicted[network.strip()] += 1
 
+    def suggested(self, line: int) -> None:
+        """Count a mark of ``ttprep suggest``, which says where to look and is no stroke."""
+        self._first_suggested = self._first_suggested or line
+        self._suggested += 1
+
     def report_predictions(self) -> None:
-        """Report how many predictions were left out; called once, when the file has been read."""
+        """Report how many predictions and marks were left out; called once, when the file has been read."""
+        if self._suggested:
+            marks = f"{self._suggested} {'mark' if self._suggested == 1 else 'marks'} {SUGGESTED!r}"
+            text = f"{marks} of ttprep suggest say where to look and are no strokes; not used"
+            self.issue(self._first_suggested, "prediction", text)
         if not self._predicted:
             return
         count = self._predicted.total()

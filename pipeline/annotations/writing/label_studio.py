@@ -73,7 +73,7 @@ def configuration(videos: Sequence[PredictedVideo]) -> bytes:
         asked = element(root, "Choices", name=PLAYER, toName=VIDEO, perRegion="true", choice="single")
         for player in known:
             element(asked, "Choice", value=player)
-    return to_bytes(root)
+    return to_bytes(root, declared=False)
 
 
 def _task(video: PredictedVideo, address: str) -> dict[str, Any]:

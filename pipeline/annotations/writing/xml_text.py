@@ -18,8 +18,9 @@ def element(
     return made
 
 
-def to_bytes(root: ElementTree.Element) -> bytes:
-    """Return the document, indented, with a declaration of UTF-8."""
+def to_bytes(root: ElementTree.Element, declared: bool = True) -> bytes:
+    """Return the document, indented, with a declaration of UTF-8 unless somebody will paste it as text."""
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'.encode()
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n' if declared else ""
+    return f"{head}{body}\n".encode()

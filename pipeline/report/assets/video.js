@@ -321,7 +321,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (target.closest("select") || (event.key.startsWith("Arrow") && target.closest(".scroll"))) return; // theirs
+    if (target.closest("select, input[type=number]") || (event.key.startsWith("Arrow") && target.closest(".scroll"))) return; // theirs
     if (event.key === " " && target.closest("button, input, summary, a")) return;
     const box = Object.values(layers)[Number(event.key) - 1];
     if (/^[1-9]$/.test(event.key) && box && !box.disabled) {

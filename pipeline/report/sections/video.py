@@ -103,7 +103,7 @@ def _player(video: Video, film: dict[str, Any] | None, n: int) -> dict[str, Any]
     tile, at = (film["tile"], film["at"]) if film else (note["place"][2:], note["place"][:2])
     data = {
         "n": n, "fps": note["fps"], "start": note["start"], "times": note["times"], "film": shown,
-        "tile": tile, "at": at, "crop": note["crop"], "lanes": lanes,
+        "tile": tile, "at": at, "stored": _stored(video), "crop": note["crop"], "lanes": lanes,
         "overlay": {
             "scripts": overlay.get("scripts", 0), "stem": video.id, "rows": ROWS, "steps": STEPS,
             "sure": SURE, "limbs": limbs(),
@@ -127,6 +127,16 @@ def _player(video: Video, film: dict[str, Any] | None, n: int) -> dict[str, Any]
             {"name": name, "title": title, "on": on, "there": there[name]} for name, title, _, on in LAYERS
         ],
     }  # fmt: skip
+
+
+def _stored(video: Video) -> list[int]:
+    """Return width and height of the stored frame, px; those that are shown where its result went away."""
+    receipt = video.receipts.get("frames")
+    if receipt is None:
+        x, y, width, height = video.note["place"]
+        return [2 * x + width, 2 * y + height]
+    height, width = receipt.shapes["rgb"][1:3]
+    return [width, height]
 
 
 def _facts(video: Video) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.report.build import Built
 from pipeline.report.server import Server
+from stages.focus import Focus
 from tests.pipeline.report.browser import browser, complaints, wait_for
 from tests.pipeline.report.conftest import FRAMES, LABEL, UNEVEN, Project, level
 
@@ -306,3 +307,80 @@ def test_it_can_be_used_without_a_mouse(page: Any, driver: Any) -> None:
 
 def press_on_active(driver: Any, key: str) -> None:
     driver.switch_to.active_element.send_keys(key)
+
+
+def drag(driver: Any, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press on the picture, move and let go; places are shares of it."""
+    actions = pytest.importorskip("selenium.webdriver").ActionChains(driver, duration=20)
+    stage = driver.find_element("id", "stage")
+    width, height = stage.size["width"], stage.size["height"]
+    (x0, y0), (x1, y1) = ((round((x - 0.5) * width), round((y - 0.5) * height)) for x, y in (begin, end))
+    actions.move_to_element_with_offset(stage, x0, y0).click_and_hold()
+    actions.move_by_offset((x1 - x0) // 2, (y1 - y0) // 2).move_by_offset(
+        x1 - x0 - (x1 - x0) // 2, y1 - y0 - (y1 - y0) // 2
+    ).release().perform()
+
+
+def line(driver: Any) -> list[float]:
+    text = driver.find_element("id", "focus-line").text
+    return [float(v) for v in text.removeprefix("focus: [").removesuffix("]").split(", ")] if text else []
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "portrait.mp4"])
+def test_a_box_over_the_picture_gives_the_line_of_the_manifest(
+    driver: Any, page: Callable[..., None], project: Project, name: str
+) -> None:
+    page(name)
+    drag(driver, (0.2, 0.2), (0.4, 0.4))
+    assert line(driver) == []  # not before it is asked for
+    driver.find_element("css selector", "#focus > summary").click()
+    drag(driver, (0.75, 0.9), (0.25, 0.1))
+    found = line(driver)
+    (receipt,) = (
+        p.receipt for plan in project.result.overview.plans.values() for p in plan
+        if p.node.stage.name == "frames" and p.node.source.path.name == name and p.receipt is not None
+    )  # fmt: skip
+    x, y, w, h = (float(v) for v in receipt.attrs["picture_x_y_w_h"])
+    height, width = receipt.shapes["rgb"][1:3]
+    if name == "portrait.mp4":
+        assert w < width  # it was fitted: the page does not show the frame's padding
+    wanted = [(x + 0.25 * w) / width, (y + 0.1 * h) / height, (x + 0.75 * w) / width, (y + 0.9 * h) / height]
+    assert found == pytest.approx(wanted, abs=0.02)
+    assert Focus.model_validate(found).box == tuple(found)
+    shown = driver.find_element("id", "focus-box").rect
+    stage = driver.find_element("id", "stage").rect
+    assert (shown["x"] - stage["x"]) / stage["width"] == pytest.approx(0.25, abs=0.02)
+    assert shown["height"] / stage["height"] == pytest.approx(0.8, abs=0.02)
+    assert complaints(driver) == []
+
+
+def test_a_box_is_typed_and_copied_with_the_keyboard(driver: Any, page: Callable[..., None]) -> None:
+    page("plain.mp4")
+    press(driver, END)
+    summary = driver.find_element("css selector", "#focus > summary")
+    summary.send_keys("\ue007")
+    before = driver.find_element("id", "now").text
+    copy = driver.find_element("id", "focus-copy")
+    for edge, value in (("left", "0.5"), ("top", "0"), ("right", "1"), ("bottom", "0.25")):
+        assert not copy.is_enabled()
+        driver.find_element("id", f"focus-{edge}").send_keys(value)
+    assert line(driver) == [0.5, 0, 1, 0.25]
+    # digits and arrows in a field switch no layer and move no playhead
+    driver.find_element("id", "focus-left").send_keys(LEFT, HOME)
+    assert driver.find_element("id", "now").text == before
+    assert driver.find_element("css selector", '[data-layer="frame"]').is_selected()
+    driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+    copy.send_keys("\ue007")
+    wait_for(lambda: copy.text == "Copied", "the line to be copied")
+    assert (
+        driver.execute_async_script(
+            "navigator.clipboard.readText().then(arguments[0], (e) => arguments[0](String(e)))"
+        )
+        == "focus: [0.5, 0, 1, 0.25]"
+    )
+    driver.find_element("id", "focus-right").send_keys("\ue003" * 4, "0.2")
+    wait_for(lambda: driver.find_element("id", "focus-wrong").is_displayed(), "the remark")
+    assert not copy.is_enabled()
+    driver.find_element("id", "focus-clear").send_keys("\ue007")
+    assert line(driver) == []
+    assert complaints(driver) == []
