@@ -1,8 +1,8 @@
 """Whether stretches of a class that nobody labelled are suggested before others.
 
-``python benchmarks/predicting/suggest.py FOLDER`` renders demo clips of two classes, trains a small network on
-them, and asks `ttprep suggest` for stretches of two clips that have a third class too: once for each of two
-classes as the third. A stretch shows a class where a stroke of it fills more than half of the stretch.
+``python benchmarks/predicting/suggest.py FOLDER`` renders demo clips of two classes, trains a small network
+on them, and asks `ttprep suggest` for stretches of two clips that have a third class too: once for each of
+two classes as the third. A stretch shows a class where a stroke of it fills more than half of the stretch.
 """
 
 from __future__ import annotations

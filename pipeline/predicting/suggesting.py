@@ -160,6 +160,7 @@ class _Seen:
     features: NDArray[np.float64]
     centres: NDArray[np.int64]
     size: tuple[int, int]
+    elsewhere: tuple[str, ...]
     labelled: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -251,7 +252,18 @@ def _look(
                 network.load(), results.rows, clock.rows, step=step, batch=wanted.batch
             )
             size = results.size
-        seen.append(_Seen(video, view, scores, clock, np.asarray(features, np.float64), centres, size))
+        seen.append(
+            _Seen(
+                video,
+                view,
+                scores,
+                clock,
+                np.asarray(features, np.float64),
+                centres,
+                size,
+                overview.samples.elsewhere or (),
+            )
+        )
     return seen
 
 
@@ -264,7 +276,13 @@ def _find_labels(request: Request, seen: Sequence[_Seen], notes: list[str]) -> N
             places.setdefault(path.as_posix(), []).append(one)
     facts = {place: views[0].clock.facts for place, views in places.items()}
     paths = [manifest.resolve(path) for path in manifest.annotations]
-    found = read_annotations(paths, videos=facts, options=manifest.annotation_options) if paths else None
+    # a file that names no video is of the one that is called so: of the manifest's others it may be
+    others = {place for one in seen for place in one.elsewhere} - set(facts)
+    found = (
+        read_annotations(paths, videos=facts, options=manifest.annotation_options, uncounted=others)
+        if paths
+        else None
+    )
     for annotation in found.annotations if found else ():
         views = places.get(annotation.video, ())
         players = {v.view.player.casefold() for v in views}
@@ -275,6 +293,8 @@ def _find_labels(request: Request, seen: Sequence[_Seen], notes: list[str]) -> N
             rows = np.searchsorted(one.clock.pictures, [annotation.begin, annotation.end])
             if rows[0] < rows[1]:
                 one.labelled.append((int(rows[0]), int(rows[1])))
+    unclear = [f"annotations: {i}" for i in (found.issues if found else ()) if i.kind == "ambiguous-video"]
+    notes += unclear[:3]
     labelled = sum(bool(s.labelled) for s in seen)
     if paths and not labelled:
         notes.append("none of the videos has labels in the manifest's annotations: all of each is looked at")

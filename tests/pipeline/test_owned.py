@@ -8,6 +8,7 @@ import pytest
 
 from pipeline import owned
 from pipeline.errors import UserError
+from tests.remedies.following import Says
 
 
 def test_ones_own_file_is_replaced_and_another_is_not(tmp_path: Path) -> None:
@@ -59,6 +60,10 @@ def test_links_and_folders_stay(tmp_path: Path) -> None:
     for name in ("link.csv", "folder.csv"):
         with pytest.raises(UserError, match="is not replaced"):
             owned.write(tmp_path / name, b"1")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError) as raised:
         owned.write(target / "a.csv", b"1")
     assert target.read_bytes() == b"mine"
+    Says("is no folder; move it elsewhere, or name another folder").of(str(raised.value))
+    owned.write(tmp_path / "other" / "a.csv", b"1")
+    target.rename(tmp_path / "moved")
+    owned.write(target / "a.csv", b"1")

@@ -62,6 +62,8 @@ HINTS = (
     "flag: {} samples ({}); `ttprep export --without-flagged` leaves them out",
     "`ttprep run` makes what the other stages give",
     "correct the predictions in Label Studio, CVAT or ELAN and list the corrected file among the",
+    "label these stretches, list the corrected files under annotations, and train again",
+    "`ttprep plan` says what a run computes again",
 )
 #: what no test here can follow → why
 BEYOND = {
@@ -69,6 +71,9 @@ BEYOND = {
     "install PyAV from its wheel: `pip install --force-reinstall av`": "another PyAV",
     "the build for the CPU is far smaller: choose CPU on pytorch.org": "an installation without torch",
     "a replaced file shows its old content; put the store on another disk": "a disk of another kind",
+    "format_version {} of {} is not known; update ttprep": "another version of ttprep",
+    "{}: cannot be read ({}); name another folder": "a disk that fails",
+    "{}: cannot be written ({}); add it yourself: {}": "a disk that fails",
     "a lock keeps nobody out; put the store on another disk": "a disk of another kind",
     "cannot be read ({}); look at the disk and its permissions": "a disk that fails",
     "cannot be read ({}); `ttprep verify` says more": "a disk that fails",

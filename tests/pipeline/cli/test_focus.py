@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli.main import main
 from pipeline.pictures.candidates import ZOOM, People, candidates, draw_candidates, telling_frame
 from stages.focus import Focus
+from tests.remedies.following import Says
 from tests.support.pose import write_checkpoint
 from tests.support.projects import SIZE, write_video
 
@@ -104,7 +105,7 @@ def test_a_script_gets_the_candidates_and_is_told_the_flag(focus: Any, home: Pat
     done = focus("videos/a.mp4", code=2)
     assert "the left half of the picture (left)" in done.stdout
     assert "picture: a.focus.png" in done.stdout
-    assert "add --choose N, or --player NAME=N" in done.stderr
+    Says("no candidate is chosen; add --choose N, or --player NAME=N for each of several").of(done.stderr)
     assert (home / "data_manifest.yaml").read_text() == before
     picture = cv2.imread(str(home / "a.focus.png"))
     assert picture is not None
@@ -132,15 +133,28 @@ def test_the_choice_is_written_and_only_that(focus: Any, home: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a", "--choose", "99"], "there is no candidate 99; choose 1 to"),
         (["a", "--player", "anna"], "is not of the form NAME=N"),
         (["a", "--player", "anna=1", "--player", "anna=2"], "anna has a number already"),
-        (["a", "--player", "anna=1", "--choose", "2"], "give one"),
         (["a", "--choose", "1", "-o", "x.txt"], "end it in .png"),
-        (["a", "--choose", "1", "--manifest", "none.yaml"], "none.yaml"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(focus: Any, words: list[str], said: str) -> None:
     done = focus(*words, code=2)
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_what_messages_say_to_do(focus: Any, home: Path) -> None:
+    last = Says("there is no candidate {}; choose 1 to {}").of(focus("a", "--choose", "99", code=2).stderr)[1]
+    assert focus("a", "--choose", last, "--print").stdout.startswith("focus: ")
+    both = focus("a", "--player", "anna=1", "--choose", "2", code=2)
+    Says("--choose is for the whole video, --player for one of several; give one").of(both.stderr)
+    focus("a", "--player", "anna=1", "--print")
+    (home / "data_manifest.yaml").rename(home / "elsewhere.yaml")
+    lacking = focus("videos/a.mp4", "--choose", "1", code=2)
+    Says("is not there to write into; `ttprep init` makes one, or add --print").of(lacking.stderr)
+    focus("videos/a.mp4", "--choose", "1", "--print")
+    assert CliRunner().invoke(main, ["init"]).exit_code == 0
+    focus("videos/a.mp4", "--choose", "1")
+    value = yaml.safe_load((home / "data_manifest.yaml").read_text())
+    assert value["videos"][0]["path"] == "videos/a.mp4"

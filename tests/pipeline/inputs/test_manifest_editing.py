@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
+from pipeline.inputs.manifest import read_manifest
 from pipeline.inputs.manifest_editing import focus_line, with_focus, write_focus
+from stages.focus import Focus
+from tests.remedies.following import Says
 
 LEFT = "  - {path: match1.mp4, focus: left}"
 
@@ -120,8 +123,29 @@ def test_what_is_refused_stays(tmp_path: Path, text: str, why: str) -> None:
     manifest.write_text(text)
     with pytest.raises(UserError, match=why) as raised:
         write_focus(manifest, tmp_path / "match1.mp4", "left")
-    assert "focus: left" in str(raised.value)
     assert manifest.read_text() == text
+    source = "belongs to" in why
+    said = (
+        Says("whose videos have one focus; add to that entry: {}")
+        if source
+        else Says("; add it to the video's entry yourself: {}")
+    )
+    assert said.of(str(raised.value)) == ("focus: left",)
+
+
+def test_the_line_that_is_told_can_be_added_by_hand(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.yaml"
+    for text, place in (
+        ("videos:\n  - path: match1.mp4\n    focus:\n      # mine\n      a: left\n", "videos"),
+        ("sources:\n  - kind: clips\n    path: .\n", "sources"),
+    ):
+        manifest.write_text(text)
+        with pytest.raises(UserError) as raised:
+            write_focus(manifest, tmp_path / "match1.mp4", "left")
+        line = str(raised.value).rpartition(": focus")[2]
+        manifest.write_text(text.partition("    focus:")[0] + f"    focus{line}\n")
+        (entry,) = getattr(read_manifest(manifest), place)
+        assert entry.focus == (("", Focus.model_validate("left")),)
 
 
 NAMES = st.text(

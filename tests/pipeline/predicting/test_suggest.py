@@ -55,9 +55,14 @@ def place(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # n
     shutil.copytree(trained / "run", folder / "run")
     shutil.copytree(trained / "store", folder / "store")
     write_odd(folder / "new" / "c.mp4")
-    write_actions(folder / "labels" / "c.xml", [(10, 40, "Up")])
+    write_actions(folder / "new" / "c.xml", [(10, 40, "Up")])
+    # labels of another video of the same name
+    write_video(folder / "videos" / "c.mp4", 90, seed=3)
+    write_actions(folder / "videos" / "c.xml", [(45, 150, "Up")])
     text = (trained / "data_manifest.yaml").read_text()
-    (folder / "m.yaml").write_text(text.replace("annotations:\n- annotations", "annotations:\n- labels"))
+    (folder / "m.yaml").write_text(
+        text.replace("annotations:\n- annotations", "annotations:\n- new/c.xml\n- videos")
+    )
     return folder
 
 
@@ -94,6 +99,7 @@ def test_what_looks_new_comes_first_and_what_is_labelled_never(
     assert spans[0][0] < ODD[1], spans
     assert ODD[0] < spans[0][1], spans
     assert all(end <= 10 or begin >= 40 for begin, end in spans)
+    assert any(begin < 150 and end > 45 for begin, end in spans)
     assert all(b[1] <= a[0] or a[1] <= b[0] for k, a in enumerate(spans) for b in spans[:k])
     assert all(s["why"] == "new" for s in found["suggestions"])
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.annotations import AnnotationOptions, VideoFacts, canonical, make_timeline, read_file
 from pipeline.annotations.writing import FORMATS, PredictedStroke, PredictedVideo, render
 from pipeline.errors import UserError
+from tests.remedies.following import Says
 
 RATES = (Fraction(24000, 1001), Fraction(25), Fraction(30), Fraction(120), Fraction(240))
 #: names that quoting, XML, JSON, CSV and addresses treat in their own ways
@@ -106,8 +107,17 @@ def test_frames_that_a_tool_cannot_tell_apart_are_refused(kind: str) -> None:
     times = np.concatenate([np.arange(50) / 30, 1.7 + np.arange(50) / 5000])  # a burst
     facts = VideoFacts(100, fps, timeline=make_timeline(times, fps))
     video = PredictedVideo("game.mp4", facts, 640, 360, (PredictedStroke(61, 73, "Serve", 0.5),), "runs/best")
-    with pytest.raises(UserError, match="write CSV, JSON or CVAT, which count frames"):
+    with pytest.raises(UserError) as raised:
         files(video, kind)
+    said = {
+        "label-studio": Says("do not tell its frames apart in Label Studio; write CSV, JSON or CVAT"),
+        "elan": Says("in the times of a file for {}; write CSV, JSON or CVAT, which count frames"),
+    }
+    said[kind].of(str(raised.value))
+    for other in ("csv", "json", "cvat"):
+        ((name, data),) = files(video, other).items()
+        content = read_file(data, name, videos={"game.mp4": facts}, options=REVIEWED)
+        assert [(a.begin, a.end) for a in content.annotations] == [(61, 73)]
 
 
 @pytest.mark.parametrize(("begin", "end"), [(-1, 3), (3, 3), (0, 501)])
