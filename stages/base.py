@@ -227,11 +227,14 @@ class Setting:
     starts : bool
         Whether the video (asked of a whole manifest: any of its videos) is a sample that begins at its
         start frame.
+    quality : bool
+        Whether videos and results are judged.
     """
 
     modalities: frozenset[str]
     untrimmed: bool = False
     starts: bool = False
+    quality: bool = True
 
 
 @dataclass(frozen=True)
@@ -299,6 +302,8 @@ class Stage(Generic[P]):
         Parameters, the source's frame rate from the manifest or None → parameters for that source.
     focus : str
         The parameter, hidden, that takes the video's :class:`stages.focus.Focus`; empty: the stage has none.
+    judges : bool
+        Whether it only judges what other stages made: no dataset holds it, waits for it or depends on it.
     derive : callable or None
         Parameters, path given for them or None, whether a download is allowed → :class:`Derived`.
     hidden : tuple of str
@@ -327,6 +332,7 @@ class Stage(Generic[P]):
     summary_only: tuple[str, ...] = ()
     bind: Callable[[P, float | None], P] = lambda params, fps: params
     focus: str = ""
+    judges: bool = False
     derive: Callable[[P, Path | None, bool], Derived[P]] | None = None
     hidden: tuple[str, ...] = ()
     attrs: Callable[[P, VideoInfo], dict[str, Any]] = lambda params, info: {}

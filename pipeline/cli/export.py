@@ -18,9 +18,16 @@ from pipeline.terminal import echo, echo_json
     default=None,
     help="Compress the file to a tenth, or make it as fast to read as memory; default: as in the manifest.",
 )
+@click.option(
+    "--without-flagged/--with-flagged",
+    default=None,
+    help="Leave out samples with a flag (docs/quality.md), or keep them; default: as in the manifest.",
+)
 @options()
 @JSON
-def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) -> int:
+def export(
+    dataset: Path, compact: bool | None, without_flagged: bool | None, as_json: bool, **common: Any
+) -> int:
     """Write a dataset file to train on.
 
     It holds the samples of the videos PATH, by default those of the manifest. A dataset card, a picture,
@@ -30,7 +37,9 @@ def export(dataset: Path, compact: bool | None, as_json: bool, **common: Any) ->
     from pipeline.dataset.command import export_request
 
     request = make_request(**common)
-    done, overview = export_request(request, dataset, stderr(), compact=compact)
+    done, overview = export_request(
+        request, dataset, stderr(), compact=compact, without_flagged=without_flagged
+    )
     for problem in overview.problems:
         echo(f"cannot be used: {problem}", err=True)
     for text in overview.notes:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.dataset.content import Content
 from pipeline.dataset.summary import Summary
 from pipeline.planning.frame_times import VARIABLE
 from store.atomic import write_bytes
@@ -24,7 +25,7 @@ with h5py.File("{file}") as f:
 ```"""
 
 
-def write_card(path: Path, summary: Summary, picture: Path, waterfall: dict[str, Any], mark: str) -> None:
+def write_card(path: Path, summary: Summary, picture: Path, content: Content, mark: str) -> None:
     """Write the dataset card.
 
     Parameters
@@ -33,12 +34,12 @@ def write_card(path: Path, summary: Summary, picture: Path, waterfall: dict[str,
     summary : Summary
     picture : Path
         Picture of samples, linked from the card.
-    waterfall : dict
-        The steps of cleaning, from annotations to these samples.
+    content : Content
+        Its steps of cleaning, from annotations to these samples, and its flags.
     mark : str
         Kept in the card's last line, see :func:`mark_of`.
     """
-    lines = [*_lines(summary, picture, waterfall), "", f"{_MARK}{mark} -->"]
+    lines = [*_lines(summary, picture, content), "", f"{_MARK}{mark} -->"]
     write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
@@ -51,7 +52,7 @@ def mark_of(path: Path) -> str:
     return last.removeprefix(_MARK).removesuffix(" -->") if last.startswith(_MARK) else ""
 
 
-def _lines(summary: Summary, picture: Path, waterfall: dict[str, Any]) -> Iterator[str]:
+def _lines(summary: Summary, picture: Path, content: Content) -> Iterator[str]:
     yield f"# {summary.path.stem}"
     yield ""
     videos = len({summary.videos["sha256"][v] for v in summary.samples["video"]})
@@ -71,8 +72,10 @@ def _lines(summary: Summary, picture: Path, waterfall: dict[str, Any]) -> Iterat
     yield ""
     yield "## From annotations to samples"
     yield ""
-    yield from _waterfall(waterfall)
+    yield from _waterfall(content.waterfall.to_json())
     yield ""
+    if quality := [*content.flagged.lines()]:
+        yield from (*quality, "")
     yield "## Known limits"
     yield ""
     yield from (f"- {text}" for text in limits(summary))

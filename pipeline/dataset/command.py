@@ -14,7 +14,12 @@ from store import Store
 
 
 def export_request(
-    request: Request, path: Path, console: Console, *, compact: bool | None = None
+    request: Request,
+    path: Path,
+    console: Console,
+    *,
+    compact: bool | None = None,
+    without_flagged: bool | None = None,
 ) -> tuple[Exported, Overview]:
     """Export the dataset of a request's videos.
 
@@ -24,7 +29,7 @@ def export_request(
     path : Path
     console : Console
         For progress, on stderr.
-    compact : bool, optional
+    compact, without_flagged : bool, optional
         Default: the manifest's setting.
 
     Returns
@@ -49,6 +54,7 @@ def export_request(
                 path,
                 samples=overview.samples,
                 compact=compact,
+                without_flagged=without_flagged,
                 thorough=True,
                 progress=lambda rows, total: bar.update(task, advance=rows, total=total),
             )

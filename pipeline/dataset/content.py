@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from pipeline.execution.feature_files import video_info
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
+from pipeline.planning.quality.flagged import Flagged, divide
+from pipeline.planning.quality.judging import Judged
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
 from stages.base import ArraySpec, VideoInfo
@@ -79,6 +81,8 @@ class Content:
         Of the stages, by name, of cleaning and of splits.
     left_out : tuple of str
         One line per video that failed.
+    flagged : Flagged
+        What is known against videos and samples; not part of the file.
     """
 
     videos: tuple[Video, ...]
@@ -90,6 +94,7 @@ class Content:
     waterfall: Waterfall
     parameters: Mapping[str, Any]
     left_out: tuple[str, ...]
+    flagged: Flagged = field(default_factory=Flagged)
 
     @property
     def stage_versions(self) -> dict[str, int]:
@@ -120,7 +125,13 @@ def views_of(manifest: Manifest) -> dict[str, Taxonomy]:
 
 
 def select_content(
-    manifest: Manifest, sources: Iterable[Source], plans: Mapping[str, list[Planned]], samples: SampleTable
+    manifest: Manifest,
+    sources: Iterable[Source],
+    plans: Mapping[str, list[Planned]],
+    samples: SampleTable,
+    judged: Judged | None = None,
+    *,
+    without_flagged: bool = False,
 ) -> Content:
     """Select what a dataset of these videos holds: those without a failure, their samples and labels.
 
@@ -132,6 +143,10 @@ def select_content(
         By the id of the view, planned against the store as it is now.
     samples : SampleTable
         As planned.
+    judged : Judged, optional
+        What is known against videos and samples.
+    without_flagged : bool
+        Whether samples with a flag are left out.
 
     Returns
     -------
@@ -147,8 +162,9 @@ def select_content(
     lacking: dict[str, list[str]] = {}
     for source in sorted(sources, key=lambda s: (shown_name(s, manifest), s.sha256)):
         plan = {p.node.stage.name: p for p in plans[source.view_id]}
-        failed = [p for p in plan.values() if p.state == "failed"]
-        todo = [name for name, p in plan.items() if p.state != "done"]
+        needed = {name: p for name, p in plan.items() if not p.node.stage.judges}
+        failed = [p for p in needed.values() if p.state == "failed"]
+        todo = [name for name, p in needed.items() if p.state != "done"]
         if failed:
             left_out.append(f"{shown_name(source, manifest)}: {failed[0].node.stage.name} failed")
         elif todo:
@@ -173,6 +189,13 @@ def select_content(
             raise UserError(f"no sample to export ({found}); {hint}", FAILED)
         what = f"no sample to export ({found}; {hint})"
         raise UserError(f"{what}; set `untrimmed: true`, run and export again for whole videos alone", FAILED)
+    by_view, flagged = divide(by_view, judged or Judged(), without=without_flagged)
+    if flagged.dropped and not any(by_view.values()) and not manifest.untrimmed:
+        raise UserError(
+            f"no sample to export: {flagged.text()}; `ttprep status` says what is wrong with the videos, "
+            "and `quality:` in the manifest sets the limits",
+            FAILED,
+        )
     view_of = {name: s.view_id for name, s in table.views.items()}
     videos = []
     for source, plan in usable:
@@ -183,7 +206,7 @@ def select_content(
                 source,
                 shown_name(source, manifest),
                 video_info(receipt),
-                {name: p.node for name, p in plan.items()},
+                {name: p.node for name, p in plan.items() if not p.node.stage.judges},
                 tuple(sorted(_cut(by_view.get(source.view_id, ()), plan), key=lambda s: (s.begin, s.end))),
                 tuple(a for a in cleaned.actions if view_of.get(a.video) == source.view_id),
                 table.facts[source.view_id].variable,
@@ -201,6 +224,7 @@ def select_content(
         waterfall=cleaned.waterfall,
         parameters=_parameters(manifest, videos),
         left_out=tuple(left_out),
+        flagged=flagged,
     )
 
 

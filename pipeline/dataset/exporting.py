@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.dataset.assemble import Progress, assemble
 from pipeline.dataset.card import mark_of, write_card
-from pipeline.dataset.content import select_content
+from pipeline.dataset.content import Content, select_content, shown_name
 from pipeline.dataset.croissant import described_file, write_croissant
 from pipeline.dataset.fingerprint import card_mark, dataset_fingerprint
 from pipeline.dataset.hdf5_writer import link_target
@@ -37,6 +37,7 @@ from pipeline.dataset.summary import Summary, read_summary
 from pipeline.errors import OK, SOME_FAILED, USAGE, UserError
 from pipeline.inputs.manifest import Manifest, Splits
 from pipeline.inputs.sources import Source
+from pipeline.planning.quality.judging import judge
 from pipeline.planning.samples import SampleTable
 from pipeline.planning.staleness import Planned
 from store import Store
@@ -80,6 +81,8 @@ class Exported:
     seconds : float
     damaged : str
         What was wrong with the file that lay there; empty where nothing was.
+    flagged : str
+        How many samples have flags or were left out for them, and which; empty where none has.
     """
 
     path: Path
@@ -91,6 +94,7 @@ class Exported:
     left_out: tuple[str, ...]
     seconds: float
     damaged: str = ""
+    flagged: str = ""
 
     def empty_splits(self, splits: Splits) -> list[str]:
         """Return a line where splits that are to have a share of the samples have none."""
@@ -119,7 +123,10 @@ class Exported:
         what = "written" if self.made else "is up to date"
         if self.damaged:
             what = f"was damaged ({self.damaged}), written anew"
-        return f"{self.path}: {what}; {self.samples} samples, {self.rows} frames, {self.size / 1e6:.1f} MB"
+        return (
+            f"{self.path}: {what}; {self.samples} samples, {self.rows} frames, {self.size / 1e6:.1f} MB"
+            + (f"; {self.flagged}" if self.flagged else "")
+        )
 
 
 def side_files(path: Path) -> SideFiles:
@@ -141,6 +148,7 @@ def export(
     *,
     samples: SampleTable,
     compact: bool | None = None,
+    without_flagged: bool | None = None,
     thorough: bool = False,
     progress: Progress = lambda rows, total: None,
 ) -> Exported:
@@ -160,6 +168,8 @@ def export(
     compact : bool, optional
         Whether to compress: a tenth of the bytes, read at a fraction of the speed. Default: the manifest's
         setting.
+    without_flagged : bool, optional
+        Whether to leave out samples with a flag. Default: the manifest's setting.
     thorough : bool
         Read all of a file that lies there, to know that it is sound; else its tables alone, unless its time
         of modification is not the one it was given.
@@ -183,7 +193,10 @@ def export(
     start = time.perf_counter()
     _guard(path)
     compact = manifest.compact if compact is None else compact
-    content = select_content(manifest, sources, plans, samples)
+    without = manifest.quality.without_flagged if without_flagged is None else without_flagged
+    names = {v: shown_name(plan[0].node.source, manifest) for v, plan in plans.items() if plan}
+    judged = judge(plans, store, manifest.quality, samples.by_view, names)
+    content = select_content(manifest, sources, plans, samples, judged, without_flagged=without)
     splits = stable_splits(store, split_params(manifest), [s for _, s in content.samples])
     fingerprint = dataset_fingerprint(content, splits, compact=compact)
     files = side_files(path)
@@ -196,7 +209,7 @@ def export(
         digest = assemble(path, store, content, splits, fingerprint, compact=compact, progress=progress)
     summary = read_summary(path)
     if made:
-        _describe(summary, files, content.waterfall.to_json(), mark, digest)
+        _describe(summary, files, content, mark, digest)
     _keep_receipt(path, files, state.receipt, fingerprint, digest)
     return Exported(
         path,
@@ -208,14 +221,15 @@ def export(
         content.left_out,
         time.perf_counter() - start,
         state.problem,
+        content.flagged.text(),
     )
 
 
-def _describe(summary: Summary, files: SideFiles, waterfall: dict[str, Any], mark: str, digest: str) -> None:
+def _describe(summary: Summary, files: SideFiles, content: Content, mark: str, digest: str) -> None:
     """Write the files beside a dataset; the Croissant description last, since it vouches for the others."""
     write_picture(files.picture, summary)
     write_table(files.table, summary)
-    write_card(files.card, summary, files.picture, waterfall, mark)
+    write_card(files.card, summary, files.picture, content, mark)
     write_croissant(files.croissant, summary, digest, files.table)
 
 

@@ -71,8 +71,9 @@ def dataset_fingerprint(content: Content, splits: Mapping[str, str], *, compact:
 
 
 def card_mark(fingerprint: str, content: Content) -> str:
-    """Return the sha256 of what decides a card: the dataset's fingerprint and the cleaning before it."""
-    text = json.dumps([fingerprint, content.waterfall.to_json()], sort_keys=True)
+    """Return the sha256 of what decides a card: the dataset's fingerprint, the cleaning before it, flags."""
+    flags = [*content.flagged.lines()]
+    text = json.dumps([fingerprint, content.waterfall.to_json(), *flags], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

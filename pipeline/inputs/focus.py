@@ -52,7 +52,7 @@ def _require_name(player: str, others: Iterable[str]) -> None:
 
 def _written(foci: Foci) -> Any:
     """Return the focus of a video as JSON values that :func:`read_foci` reads."""
-    return {name: focus.model_dump(mode="json", exclude_defaults=True) for name, focus in foci}
+    return {name: focus.written() for name, focus in foci}
 
 
 #: as a field of the manifest

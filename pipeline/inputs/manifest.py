@@ -23,6 +23,7 @@ from pipeline.annotations.label_mapping import MOST_CLASSES
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.focus import Foci, FociField
 from pipeline.inputs.labels import LabelColumns
+from pipeline.inputs.quality import Quality
 from pipeline.inputs.yaml_file import Lines, load
 from stages.base import P, Params, Stage
 from stages.registry import registry
@@ -172,6 +173,8 @@ class Manifest(_Part):
         Which annotations become samples.
     splits : Splits
         How samples are divided into training, validation and test.
+    quality : Quality
+        From which measures on a video or a sample is flagged; false: quality is not measured.
     stages : dict of str to Params
         Parameters by stage, each of that stage's own type; a stage that is not named has its defaults.
     folder : Path
@@ -195,6 +198,7 @@ class Manifest(_Part):
     annotation_options: AnnotationOptions = AnnotationOptions()
     cleaning: CleaningParams = CleaningParams()
     splits: Splits = Splits()
+    quality: Quality = Quality()
     stages: dict[str, SerializeAsAny[Params]] = Field(default_factory=dict)
     folder: Path = Field(Path("."), exclude=True)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pipeline.annotations import AnnotationOptions
 from pipeline.inputs.field_texts import described
 from pipeline.inputs.manifest import Manifest
+from pipeline.inputs.quality import Quality
 from stages.base import Params
 from stages.registry import registry
 
@@ -87,6 +88,11 @@ splits: {train: 0.7, validation: 0.2, test: 0.1, seed: 0, by: sample}
 cleaning:
 """
 
+_QUALITY = """\
+# From which measures on a video or a sample is flagged (null: never; see docs/quality.md). A change computes
+# nothing anew. `quality: false` measures nothing.
+quality:"""
+
 
 def template() -> str:
     """The manifest as text: every setting with its default and what it means."""
@@ -101,6 +107,12 @@ def template() -> str:
     ]
     lines += ["  negatives:"]
     lines += [f"    {name}: {_scalar(value)}" for name, value in cleaning["negatives"].items()]
+    lines += ["", *_QUALITY.splitlines()]
+    limits = default.quality.model_dump(mode="json")
+    lines += [
+        f"  {name}: {_scalar(limits[name])}  # {field.description}"
+        for name, field in Quality.model_fields.items()
+    ]
     lines += ["", "# Parameters of the stages."]
     stages: list[str] = []
     for stage in registry().values():

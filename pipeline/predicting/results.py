@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dataset.assemble import VerifiedReaders
+from pipeline.execution.feature_files import input_receipt
 from pipeline.planning.graph import Node
 from pipeline.predicting.clock import Clock, read_clock
-from store import Receipt, Store, StoreError
+from store import Receipt, Store
 
 
 class Results:
@@ -40,10 +41,7 @@ class Results:
             for name in ("frames", "untrimmed", "roi", "descriptor")
             if name in nodes
         }
-        receipt = store.receipt(nodes["frames"].slot)
-        if receipt is None:
-            raise StoreError(f"{nodes['frames'].source.name}: its frames went away; run again")
-        self.receipt: Receipt = receipt
+        self.receipt: Receipt = input_receipt(store, nodes["frames"].slot)
 
     def __enter__(self) -> Self:
         return self

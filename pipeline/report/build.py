@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pipeline.errors import OK, SOME_FAILED
 from pipeline.inputs.manifest import Manifest
+from pipeline.planning.quality.judging import counted, judge
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview
 from pipeline.report.content.gathering import Video, gather
@@ -151,6 +152,11 @@ def build(
     figures = {v.id: v.note["figures"] for v in videos if v.note}
     odd = find_odd(figures, {v.id: v.note["look"] for v in videos if v.note})
     told = annotation_section(overview.samples)
+    judged = judge(overview.plans, store, manifest.quality, overview.samples.by_view)
+    flags = {
+        judged.names[v]: [{**vars(f), "seen": readable(f.seen)} for f in found]
+        for v, found in judged.videos.items()
+    }
     detections = options.detections
     assigned, lost = detections.assign({v.id: v.name for v in videos}) if detections else ({}, [])
     names = {v.id: v for v in videos}
@@ -162,7 +168,7 @@ def build(
         neighbours = videos[i - 1] if i else None, videos[i + 1] if i + 1 < len(videos) else None
         found = (detections, assigned[video.id]) if detections and video.id in assigned else None
         context = video_context(video, annotated, found, neighbours)
-        context |= {"odd": shown[video.id], "nonce": folder.nonce}
+        context |= {"flags": flags.get(video.name, []), "odd": shown[video.id], "nonce": folder.nonce}
         if context["data"] is not None:
             context["data"] = embedded(context["data"])
         changed += folder.write(video.page, render("video.html", context))
@@ -172,6 +178,12 @@ def build(
         "nonce": folder.nonce,
         "title": readable("/".join(store.root.parts[-2:])),
         "annotations": told,
+        "flagged": [
+            {"name": readable(v.name), "page": v.page, "flags": flags[v.name]}
+            for v in videos
+            if v.name in flags
+        ],
+        "flagged_samples": counted(judged.counts()),
         "dataset": dataset_section(options.dataset, {(v.sha256, v.source.view): v.page for v in videos}),
         "detections": _told(detections, assigned, lost),
     }

@@ -50,12 +50,12 @@ def _packets(path: Path) -> tuple[Fraction, Fraction, list[float]]:
         with listening(messages), open_video(path) as container:
             stream = choose(container, partial(open_video, path), Report())
             if stream is None:
-                raise StageError(f"{path}: holds no video stream", "give a video file")
+                raise StageError(f"{path}: holds no video stream")
             base = Fraction(stream.time_base or 0)
             nominal = Fraction(stream.guessed_rate or stream.average_rate or 0)
             shown = [p.pts for p in container.demux(stream) if p.size and not p.is_discard]
     except (av.error.FFmpegError, OSError) as e:
-        raise StageError(f"{path}: cannot be read ({reason(e)})", "copy it again from the camera") from None
+        raise StageError(f"{path}: cannot be read ({reason(e)})") from None
     if None in shown or len(set(shown)) < len(shown):
         return nominal, base, []
     return nominal, base, [float(stamp * base) for stamp in sorted(shown)]

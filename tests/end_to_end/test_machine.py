@@ -49,7 +49,7 @@ LENGTHS = {"one": 64, "two": 48, "three": 12}
 MOVES = ("Up", "Down", "Across")
 #: begin and end of possible strokes; they share at most a frame, so none is ever the same as another
 SPANS = ((2, 11), (14, 24), (27, 34), (36, 47), (50, 62))
-STAGES = ("frames", "foreground", "flow", "roi", "statistics")
+STAGES = ("frames", "foreground", "flow", "roi", "statistics", "quality")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -125,8 +125,9 @@ def test_what_both_share_is_made_once(here: Project) -> None:
     counts = {name: names.count(name) for name in names}
     assert counts == {
         "frames": 1, "foreground": 1, "flow": 1, "statistics": 1, "roi": 2, "cuboids": 2, "untrimmed": 2,
+        "quality": 2,
     }  # fmt: skip
-    assert "nothing to do: all 10 results are there" in here.call("run", "--workers", "0")
+    assert "nothing to do: all 12 results are there" in here.call("run", "--workers", "0")
     assert "0 files" in here.call("gc", "--dry-run")
     assert "0 damaged" in here.call("verify")
 
@@ -265,9 +266,9 @@ def test_another_focus_of_one_player_leaves_the_other_alone(copied: Project) -> 
     set_manifest(videos=[{"path": "match.mp4", "focus": {"anna": "left", "ben": [0.55, 0, 1, 1]}}])
     todo = json.loads(copied.call("plan", "--json", code=4))["to_do"]
     assert {t["video"] for t in todo} == {VIEWS[1]}
-    assert {t["stage"] for t in todo} == {"roi", "cuboids", "untrimmed"}
+    assert {t["stage"] for t in todo} == {"roi", "quality", "cuboids", "untrimmed"}
     copied.call("run", "--workers", "0")
-    assert "6 files" in copied.call("gc", "--yes")
+    assert "8 files" in copied.call("gc", "--yes")
     assert "nothing to do" in copied.call("run", "--workers", "0")
 
 

@@ -60,6 +60,7 @@ HINTS = (
     "… and {} more; `ttprep annotations` lists them",
     "they are published in {}; `ttprep weights` fetches them",
     "`ttprep run` makes what the other stages give",
+    "correct the predictions in Label Studio, CVAT or ELAN and list the corrected file among the",
     "label these stretches, list the corrected files under annotations, and train again",
     "`ttprep plan` says what a run computes again",
 )
@@ -76,6 +77,8 @@ BEYOND = {
     "cannot be read ({}); look at the disk and its permissions": "a disk that fails",
     "cannot be read ({}); `ttprep verify` says more": "a disk that fails",
     "this one has {}; run `tttrain detect` on the dataset of this store": "a training, for a line of a page",
+    "{}: may not be written to; name another folder": "a user who may not write everywhere",
+    "{}: cannot be made ({}); name another folder": "a user who may not write everywhere",
     "; run `pip install -e .` in the source tree": "an installation without the compiled engine",
     "install the same ttprep": "a worker of another version",
     "cannot run ttprep ({}); install this ttprep there too": "a machine without ttprep",

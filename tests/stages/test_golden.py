@@ -29,6 +29,8 @@ import stages.frames.rotation_and_fit
 import stages.people.sides
 import stages.people.tracking
 import stages.player
+import stages.quality.people
+import stages.quality.pictures
 import stages.roi
 import stages.statistics
 from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo
@@ -47,6 +49,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "roi": {"crop_width": 60, "crop_height": 50},
     "cuboids": {"crop_width": 60, "crop_height": 50},
     "untrimmed": {"crop_width": 60, "crop_height": 50},
+    "quality": {"crop_width": 60, "crop_height": 50},
 }
 #: stage.array -> absolute tolerance of the means in stored units; 0 elsewhere means exact
 TOLERANCE = {
@@ -70,6 +73,9 @@ TOLERANCE = {
     "descriptor.roi_distance": 0.001,
     "cuboids.pose": 0.001,
     "cuboids.roi": 0.001,
+    **dict.fromkeys(("quality.brightness", "quality.difference", "quality.camera"), 0.01),
+    **dict.fromkeys(("quality.black", "quality.clipped", "quality.blur", "quality.in_crop"), 0.002),
+    **dict.fromkeys(("quality.roi_distance", "quality.roi_speed"), 0.01),
 }
 
 
@@ -143,6 +149,8 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         return VideoInfo(60, Fraction(30), W, H), strokes()
     if stage.name == "start":
         return VideoInfo(24, Fraction(30), W, H), trial()
+    if stage.name == "quality":
+        return VideoInfo(24, Fraction(30), W, H), filmed()
     y, x = np.mgrid[:H, :W].astype(np.float64)
     t = np.arange(N)[:, None, None]
     mask = np.hypot(x - 48 - 2.5 * t, y - 48) < 30
@@ -165,6 +173,30 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         data["frames.rgb"] = waves(grain=12, speed=6)
     wanted = stage.reads(stage.params()) if stage.reads else stage.inputs
     return VideoInfo(N, Fraction(120), W, H), {name: data[name] for name in wanted}
+
+
+def filmed() -> Arrays:
+    """A disc that moves between two people, of whom the descriptor takes now one, now the other."""
+    rgb = waves(24, grain=9, speed=3)
+    rgb[12:] = np.roll(rgb[12:], 2, axis=2)
+    rgb[20] = rgb[19]
+    n = np.arange(24)
+    y, x = np.mgrid[:H, :W]
+    mask = np.hypot(x - 48 - 3 * n[:, None, None], y - 48 - 0.9 * n[:, None, None]) < 22
+    joint = np.arange(17)
+    spots = np.stack(
+        [20 + 100 * np.arange(2)[:, None] + joint, 30 + 2.5 * joint + 0 * np.arange(2)[:, None]], -1
+    )
+    scores = np.tile(np.linspace(0.95, 0.05, 17, dtype=np.float32), (24, 2, 1))
+    return {
+        "frames.rgb": rgb,
+        "foreground.mask": mask.astype(np.uint8),
+        "roi.centre": np.stack([40 + 4.0 * n, 48 + 0.5 * n], -1).astype(np.float32),
+        "pose.n_poses": np.where(n % 7 == 3, 0, 2).astype(np.uint8),
+        "pose.keypoints": np.tile(spots.astype(np.float32), (24, 1, 1, 1)),
+        "pose.keypoint_scores": scores,
+        "descriptor.chosen": np.where(n % 7 == 3, -1, n // 10 % 2).astype(np.int8),
+    }
 
 
 def two_people() -> Arrays:
@@ -388,6 +420,11 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("pose", {"scale": 1.5}, None),
     ("pose", {"min_pose_score": 0.9}, None),
     ("cuboids", {"translation": 0.11}, None),
+    ("quality", {"step_seconds": 0.2}, None),
+    ("quality", {"crop_width": 50}, None),
+    ("quality", {}, constant(stages.quality.pictures, "BLUR_WIDTH", 7)),
+    ("quality", {}, constant(stages.quality.pictures, "CELL", 20)),
+    ("quality", {}, constant(stages.quality.people, "ROOM", 0.3)),
     ("people", {"max_gap": 0.1}, None),
     ("people", {}, constant(stages.people.sides, "PADDING", 0.8)),
     ("people", {}, constant(stages.people.sides, "PLACE_SECONDS", 0.1)),

@@ -37,9 +37,9 @@ def test_a_run(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert {(j.video, j.stage, j.state) for j in result.jobs} == {
         (f"videos/v{n}.mp4", stage, "done")
         for n in range(2)
-        for stage in ("frames", "foreground", "flow", "roi", "statistics")
+        for stage in ("frames", "foreground", "flow", "roi", "statistics", "quality")
     }
-    assert result.table["rows"].sum() == sum(j.rows for j in result.jobs) == 2 * (3 * 20 + 2 * 19)
+    assert result.table["rows"].sum() == sum(j.rows for j in result.jobs) == 2 * (4 * 20 + 2 * 19)
     assert all(j.core_s > 0 for j in result.jobs)
     last = {p.stage: p for p in seen}
     assert last["flow"] == ttprep.Progress("flow", 2, 2, 38, 38)

@@ -222,7 +222,7 @@ def _other_rates(network: TrainedNetwork, chosen: Sequence[int]) -> list[str]:
     usual = " and ".join(f"{rate:g}" for rate in rates)
     return [
         f"{first}{more}, {network.name} was trained at {usual}: its windows last longer or shorter than "
-        "those it learned; `ttprep predict` resamples"
+        "those it learned (`ttprep predict` resamples)"
     ]
 
 

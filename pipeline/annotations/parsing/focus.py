@@ -37,15 +37,13 @@ def read_focus(value: Any) -> Focus:
 
 def name_of(focus: Focus) -> str:
     """Write a focus as short as it can be read again: ``left``, ``auto-near``, ``[0, 0, 0.5, 1]``."""
-    if focus.follow:
-        return AUTO if focus.follow == "most" else f"{AUTO}-{focus.follow}"
-    word = next((word for word, box in HALVES.items() if box == focus.box), "")
-    return word or json.dumps(_short(focus.box or focus.polygon))
+    written = focus.written()
+    return written if isinstance(written, str) else json.dumps(_short(written))
 
 
 def _short(value: Any) -> Any:
     """Return numbers as people write them: 1, not 1.0."""
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return [_short(part) for part in value]
     return int(value) if value == int(value) else value
 

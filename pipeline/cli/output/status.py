@@ -13,11 +13,14 @@ from pipeline.annotations.parsing.focus import name_of
 from pipeline.cli.output.table import Column, Grid, columns_of
 from pipeline.planning.derived_parameters import lacking
 from pipeline.planning.frame_times import VARIABLE, rate_of
+from pipeline.planning.quality.judging import Judged, count_flags, counted
 from pipeline.planning.survey import Overview
 from pipeline.terminal import say
 from stages.pose import summarise
 from store import Store
 
+#: flags of videos that are told one by one
+MOST_FLAGS = 20
 #: what the marks in a table of states mean
 LEGEND = {"–": "not among the stages of this video", "?": "known once the frames are counted"}
 
@@ -114,6 +117,41 @@ def print_status(overview: Overview, stdout: Console, rates: Mapping[str, Mappin
         )
     counts = Counter(p.state for p in overview.results)
     say(stdout, ", ".join(f"{n} {state}" for state, n in counts.items()) or "nothing")
+
+
+def flags_json(overview: Overview, judged: Judged) -> dict[str, Any]:
+    """Return the flags of videos and samples as JSON values; videos that are not measured are not named."""
+    spans = {
+        (video, s.id): {"id": s.id, "video": judged.names[video], "begin": s.begin, "end": s.end}
+        for video, samples in overview.samples.by_view.items()
+        for s in samples
+        if video in judged.names
+    }
+    return {
+        "videos": {
+            judged.names[v]: [flag.to_json() for flag in judged.videos.get(v, ())] for v in judged.measured
+        },
+        "samples": [
+            {**spans[key], "flags": [flag.to_json() for flag in flags]}
+            for key, flags in judged.samples.items()
+        ],
+    }
+
+
+def print_flags(judged: Judged, stdout: Console, *, verbose: bool) -> None:
+    """A line for each flag of a video, and one for all samples."""
+    lines = [f"{judged.names[v]}: {flag}" for v, flags in judged.videos.items() for flag in flags]
+    for line in lines if verbose else lines[:MOST_FLAGS]:
+        say(stdout, f"flag: {line}")
+    if len(lines) > MOST_FLAGS and not verbose:
+        counts = counted(count_flags(judged.videos.values()))
+        say(stdout, f"flag: … and {len(lines) - MOST_FLAGS} more, with `--verbose`; in all {counts}")
+    if judged.samples:
+        say(
+            stdout,
+            f"flag: {len(judged.samples)} samples ({counted(judged.counts())}); "
+            "`ttprep export --without-flagged` leaves them out",
+        )
 
 
 def pose_summaries(overview: Overview, store: Store) -> dict[str, dict[str, Any]]:

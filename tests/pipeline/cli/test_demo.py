@@ -66,7 +66,7 @@ def test_the_demo_renders_runs_and_finds_every_start(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     names = [Path(p).name.split("-")[0] for p in stage_files(folder / "store")]
     assert {n: names.count(n) for n in set(names)} == dict.fromkeys(
-        ("frames", "foreground", "flow", "roi", "statistics", "descriptor", "start", "cuboids"), 9
+        ("frames", "foreground", "flow", "roi", "statistics", "descriptor", "start", "cuboids", "quality"), 9
     )
     assert cv2.imread(str(folder / "pictures" / "p1_t1_01-start.png")) is not None
     assert read_manifest(folder / "data_manifest.yaml").sources[0].fps == 30

@@ -18,17 +18,27 @@ def test_a_parameter_is_one_line_a_stage(made: Manifest, ttprep: Ttprep, tmp_pat
     done = ttprep("plan", folder=folder)
     assert done.exit_code == 4
     lines = [line for line in done.stdout.splitlines() if "flow.n_outer: 1 → 2" in line]
-    assert [line.split("│")[1].strip() for line in lines] == ["flow", "statistics", "roi", "cuboids"]
-    assert [int(line.split("│")[2]) for line in lines] == [3, 3, 3, 1]
+    assert [line.split("│")[1].strip() for line in lines] == [
+        "flow",
+        "statistics",
+        "roi",
+        "cuboids",
+        "quality",
+    ]
+    assert [int(line.split("│")[2]) for line in lines] == [3, 3, 3, 1, 3]
     assert all(name not in done.stdout for name in NAMES[:1])
     assert NAMES[0] in ttprep("plan", "--verbose", folder=folder).stdout
 
     expected = json.loads(ttprep("plan", "--json", folder=folder).stdout)["estimate"]
-    assert [s["stage"] for s in expected["stages"]] == ["flow", "statistics", "roi", "cuboids"]
+    assert [s["stage"] for s in expected["stages"]] == ["flow", "statistics", "roi", "cuboids", "quality"]
     assert expected["unknown"] == []
     # as much as the results that are there have cost: same videos, same lengths
     receipts = [json.loads(p.read_text()) for p in (folder / "store/videos").rglob("*.json")]
-    core = {r["key"]: r["run"]["core_s"] for r in receipts if r.get("stage") in ("flow", "roi", "statistics")}
+    core = {
+        r["key"]: r["run"]["core_s"]
+        for r in receipts
+        if r.get("stage") in ("flow", "roi", "statistics", "quality")
+    }
     made_before = sum(s["core_s"] for s in expected["stages"] if s["stage"] != "cuboids")
     assert 0.9 * sum(core.values()) < made_before < 1.1 * sum(core.values())
     assert "core-seconds" in done.stdout

@@ -435,7 +435,7 @@ def exported(folder: Path, name: str = "d.h5") -> dict[str, list[Any]]:
 def test_given_joints_replace_the_network_and_reach_the_dataset(folder: Path) -> None:
     run(folder)
     made = {Path(p).name.split("-")[0] for p in stage_files(folder / "store")}
-    assert made == {"frames", "foreground", "flow", "roi", "statistics", "descriptor", "cuboids"}
+    assert made == {"frames", "foreground", "flow", "roi", "statistics", "descriptor", "quality", "cuboids"}
     samples = exported(folder)
     assert samples["name"] == [f"trials/p{i % 2} t{i}" for i in (0, 2, 1, 3)]
     assert samples["label_name"] == ["Left", "Left", "Right", "Right"]

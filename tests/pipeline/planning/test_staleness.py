@@ -113,7 +113,7 @@ def test_plan_names_what_a_change_touches_and_nothing_for_a_touch_or_a_new_name(
 
     manifest.write_text(FAST.replace("alpha: 0.012", "alpha: 0.02"))
     plan = as_json(ttprep("plan", *common, "--json", cwd=tmp_path))
-    assert {p["stage"] for p in plan["to_do"]} == {"flow", "roi", "statistics"}
+    assert {p["stage"] for p in plan["to_do"]} == {"flow", "roi", "statistics", "quality"}
     flow = next(p for p in plan["to_do"] if p["stage"] == "flow")
     assert [(r["kind"], r["name"], r["old"], r["new"]) for r in flow["reasons"]] == [
         ("parameter", "flow.alpha", 0.012, 0.02)
@@ -130,7 +130,7 @@ def test_plan_names_what_a_change_touches_and_nothing_for_a_touch_or_a_new_name(
     assert files.items() <= stage_files(tmp_path / "store").items()
 
     dry = as_json(ttprep("gc", *common, "--dry-run", "--json", cwd=tmp_path))
-    assert len([f for f in dry["files"] if f["path"].endswith(".h5")]) == 3
+    assert len([f for f in dry["files"] if f["path"].endswith(".h5")]) == 4
     assert ttprep("gc", *common, "--yes", cwd=tmp_path).returncode == 0
     assert stage_files(tmp_path / "store") == files
 

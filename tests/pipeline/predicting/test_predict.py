@@ -26,6 +26,7 @@ from pipeline.errors import UserError  # noqa: E402
 from pipeline.predicting.clock import Clock  # noqa: E402
 from pipeline.predicting.network import read_needs  # noqa: E402
 from pipeline.predicting.rates import LEAST, steps_for  # noqa: E402
+from tests.remedies.following import Says  # noqa: E402
 from tests.support.projects import export_here, project, write_video  # noqa: E402
 from tests.support.trainings import call  # noqa: E402
 from tttrain import atomic  # noqa: E402
@@ -175,9 +176,41 @@ def test_another_rate_is_resampled_and_counted_in_the_videos_own_frames(
 def test_far_fewer_frames_a_second_are_refused_with_the_limit(place: Path, predict: Predict) -> None:
     write_video(place / "slow.mp4", 30, fps=30)
     done = predict("slow.mp4", "new", code=3)
-    (line,) = [line for line in done.stderr.splitlines() if "slow.mp4" in line]
-    assert "film at 96 frames/s or more" in line
-    assert "nothing moves between a picture and its repetition" in line
+    (rate, other) = Says(
+        "nothing moves between a picture and its repetition; film at {} frames/s or more, or train a network "
+        "on videos of {}"
+    ).of(done.stderr)
+    assert (rate, other) == ("96", "30")
+    write_video(place / "slow.mp4", 48, fps=int(rate))
+    predict("slow.mp4", "new")
+
+
+def test_an_output_that_is_a_file(place: Path, predict: Predict) -> None:
+    (place / "out").write_text("mine")
+    done = predict("new", "-o", "out", code=1)
+    Says("{}: is a file; name a folder for the predictions").of(done.stderr)
+    predict("new", "-o", "folder")
+    assert (place / "folder" / "predictions.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [
+        ("frames", Says("; install the ttprep that made its dataset, or export that again and train on it")),
+        ("cuboids", Says("says no length of cuboids; export its dataset again and train on it")),
+    ],
+)
+def test_a_record_that_no_stage_takes(
+    trained: Path, place: Path, predict: Predict, stage: str, says: Says
+) -> None:
+    def odd(data: dict[str, Any]) -> None:
+        data["stages"][stage] = {"nonsense": 1}
+
+    change(place / "run", odd)
+    says.of(predict("new", code=1).stderr)
+    shutil.rmtree(place / "run")
+    shutil.copytree(trained / "run", place / "run")  # trained again on a new export
+    predict("new")
 
 
 def test_parameters_are_the_runs_own_not_todays(place: Path, predict: Predict) -> None:
@@ -229,7 +262,12 @@ def test_an_old_run_is_read_from_its_dataset_and_says_when_that_is_gone(
     assert trained_rates(read_run(place / "run")) == ()
     done = predict("new", code=1)
     assert "did not record how its dataset was made, and" in done.stderr
-    assert "gone.h5 is not there any more; put that file back, or train again" in done.stderr
+    advice = Says(
+        "put that file back, or train again on a new export: `tttrain fit DATASET.h5 {}-new --model {}`"
+    )
+    assert advice.of(done.stderr) == ("run", "twin")
+    shutil.copy(trained / "d.h5", place / "gone.h5")
+    predict("new")
 
 
 def test_detect_says_that_a_video_has_another_rate(trained: Path, place: Path) -> None:

@@ -113,9 +113,9 @@ def test_results_of_other_frames_are_not_laid_over_these(project: Project, tmp_p
     built = write_report(replace(request, stages=()), QUIET, tmp_path / "r")
     video = next(v for v in built.videos if v.name.endswith("plain.mp4"))
     assert video.note["film"]["tiles"] == ["frame"]
-    assert set(video.foreign) == {"foreground", "flow", "roi", "statistics"}
+    assert set(video.foreign) == {"foreground", "flow", "roi", "statistics", "quality"}
     text = (built.folder / video.page).read_text(encoding="utf-8")
-    assert "not shown, since made of other frames: foreground, flow, statistics, roi" in text
+    assert "not shown, since made of other frames: foreground, flow, statistics, roi, quality" in text
 
 
 def test_results_of_older_parameters_are_shown_and_said_to_be(project: Project, tmp_path: Path) -> None:

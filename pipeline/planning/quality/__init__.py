@@ -1,0 +1,1 @@
+"""Flags of videos and samples, from the measures in the store and the limits of the manifest."""
