@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(folder: Path) -> dict[str, str]:
     subprocess.run([COMMAND, "run", "--store", "plain", "--workers", "0", "videos"], cwd=folder, check=True)
     files = stage_files(folder / "plain")
-    assert len(files) == 3 * 5
+    assert len(files) == 3 * 6
     return files
 
 
