@@ -78,7 +78,7 @@ def test_only_who_is_followed_brings_the_stages_that_follow() -> None:
     for focus, more in (("left", set()), ("auto", {"people", "player"}), ("auto-far", {"people"})):
         followed = keys(Manifest(stages={"roi": {"focus": focus}, "descriptor": {"focus": focus}}))
         assert followed.keys() - plain.keys() == more
-        assert {s for s in plain if plain[s] != followed[s]} == {"roi", "descriptor"}
+        assert {s for s in plain if plain[s] != followed[s]} == {"roi", "descriptor", "quality"}
     assert {"people", "pose"} < set(wanted_stages(Manifest(), ("people",)))
 
 
