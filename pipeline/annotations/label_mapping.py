@@ -149,7 +149,8 @@ class Taxonomy(Params):
         for name, patterns in self.classes.items():
             if any(fnmatchcase(key, _pattern(p)) for p in patterns):
                 return name
-        return None
+        # a class's own name, as a network writes it that knows no finer label
+        return next((name for name in self.classes if canonical(name).casefold() == key), None)
 
 
 @cache

@@ -442,3 +442,12 @@ def test_report_is_json() -> None:
     assert [s["count"] for s in report["steps"]] == [12, 11, 10, 9, 6, 4, 3, 2, 0]
     assert report["parameters"]["same_action"] == 0.25
     assert report["taxonomy"] == "strokes"
+
+
+def test_the_name_of_a_class_belongs_to_it() -> None:
+    """What a network of a coarse taxonomy predicts has a class there when it is read back."""
+    for taxonomy in TAXONOMIES.values():
+        assert [taxonomy.class_of(name) for name in taxonomy.names] == list(taxonomy.names)
+    assert TAXONOMIES["families"].class_of("serve") == "Serve"
+    odd = Taxonomy(name="odd", classes={"A": ("B",), "B": ("c*",)})
+    assert [odd.class_of(label) for label in ("a", "b", "c", "d")] == ["A", "A", "B", None]
