@@ -45,7 +45,7 @@ def run(folder: Path, store: str, *more: object) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def undisturbed(folder: Path) -> dict[str, str]:
     files = run(folder, "one", "--workers", 1)
-    assert len(files) == 4 * 5
+    assert len(files) == 4 * 6
     assert not debris(folder / "one")
     return files
 
