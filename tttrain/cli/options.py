@@ -52,7 +52,7 @@ class Size(click.ParamType[tuple[int, int]]):
 
 
 DEVICE = click.option(
-    "--device", metavar="NAME", help="Compute on cpu, cuda, cuda:1 …; default: a GPU where there is one."
+    "--device", metavar="NAME", help="Compute on cpu, cuda, cuda:1 ...; default: a GPU where there is one."
 )
 
 

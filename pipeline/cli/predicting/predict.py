@@ -27,7 +27,7 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 )
 @click.option(
     "--focus", metavar="WORD",
-    help="Where the player is in each VIDEO: left, right, near, far …; default: as the manifest says.",
+    help="Where the player is in each VIDEO: left, right, near, far ...; default: as the manifest says.",
 )  # fmt: skip
 @click.option(
     "--rule",
@@ -53,7 +53,7 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
     help=f"Drop strokes of fewer frames than this. [default: 30 {_SCALED}]",
 )  # fmt: skip
 @click.option("--batch", type=click.IntRange(1), default=10, show_default=True, help="Windows at once.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 …; default: a GPU where there is one.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")
 @click.option(
     "--workers",
     type=click.IntRange(0),

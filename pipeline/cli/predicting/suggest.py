@@ -47,7 +47,7 @@ _DEFAULT = ("csv", "label-studio", "cvat", "elan")
 )  # fmt: skip
 @click.option("--step", type=click.IntRange(1), help="As for `predict`. [default: as there, else 1]")
 @click.option("--batch", type=click.IntRange(1), default=10, show_default=True, help="Windows at once.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 …; default: a GPU where there is one.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")
 @click.option(
     "--workers", type=click.IntRange(0),
     help="Number of processes that prepare the videos; 0: this one. Default: one per core.",

@@ -73,7 +73,7 @@ def test_samples_are_cut_once_and_as_soon_as_the_last_frame_is_counted(folder: P
     # each video's other jobs were there as soon as its own frames
     first = executor.log.index(("submit", "a", "flow"))
     assert executor.log.index(("end", "a", "frames")) < first < executor.log.index(("end", "b", "frames"))
-    assert Counter(j.state for j in result.jobs) == {"done": 17}
+    assert Counter(j.state for j in result.jobs) == {"done": 20}
 
 
 def test_samples_wait_for_the_frames_of_a_new_video_but_for_nothing_else(folder: Path) -> None:
