@@ -37,7 +37,7 @@ def test_no_flip_in_a_store_is_silently_wrong(tmp_path: Path) -> None:
     kinds = store_kinds(tmp_path)
     warm(kinds)
     tallies = {kind.name: scan(kind, choose(kind, FLIPS)) for kind in kinds}
-    assert len(tallies) == 21
+    assert len(tallies) == 22
     bad = {name: tally.bad for name, tally in tallies.items() if tally.bad}
     assert not bad, bad
     assert tallies["receipt"].counts == {ANEW: FLIPS}

@@ -313,7 +313,7 @@ def test_without_torch_a_line_says_what_to_install(place: Path) -> None:
         "main(['predict', 'run', 'new'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", code], cwd=place, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr == (
