@@ -238,7 +238,7 @@ def plan(
     --------
     >>> plan = ttprep.plan("videos/")
     >>> plan, bool(plan)
-    (<ttprep plan: 0 to do, 17 done>, False)
+    (<ttprep plan: 0 to do, 19 done>, False)
     >>> other = {"stages": {"frames": {"width": 160, "height": 90}, "flow": {"method": "tvl1"}}}
     >>> plan = ttprep.plan("videos/", stages="flow", manifest=other)
     >>> plan.to_do[0].reasons

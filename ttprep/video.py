@@ -44,7 +44,7 @@ class Video:
     --------
     >>> v = ttprep.open("ttprep-store")["match1.mp4"]
     >>> v
-    <ttprep video match1.mp4: frames, foreground, pose, flow, statistics, roi, descriptor, untrimmed, cuboids>
+    <ttprep video match1.mp4: frames, foreground, pose, flow, statistics, roi, descriptor, untrimmed, ...>
     >>> v.roi[["frame", "time"]].head(2)
        frame  time
     0      0   0.0

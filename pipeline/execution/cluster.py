@@ -105,7 +105,7 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
     with contextlib.ExitStack() as stack:
         if where.scheduler:
             try:
-                client = stack.enter_context(Client(where.scheduler, timeout=10))
+                client = stack.enter_context(Client(where.scheduler, timeout=10, set_as_default=False))
             except (OSError, ValueError, TimeoutError) as e:
                 raise UserError(
                     f"no Dask scheduler answers at {where.scheduler} ({type(e).__name__}); "
@@ -138,7 +138,8 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
                     silence_logs=logging.CRITICAL,
                 )
             stack.enter_context(cluster)
-            client = stack.enter_context(Client(cluster))
+            # what else the process computes with Dask stays where it was
+            client = stack.enter_context(Client(cluster, set_as_default=False))
         _check_workers(client, where, root)
         client.register_plugin(Prepare({**environment, "PYTHONWARNINGS": "ignore"}))
         yield client

@@ -61,9 +61,10 @@ class OnDask(Executor):
 
         self._client = self._stack.enter_context(connect(self._where, self._root, environment))
         if self._report is not None:
+            self._stack.enter_context(self._client.as_current())
             self._stack.enter_context(performance_report(self._report))
         self._watch = Watch(self._client, self._more_memory)
-        self._waiting: Any = as_completed(with_results=True, raise_errors=False)
+        self._waiting: Any = as_completed(loop=self._client.loop, with_results=True, raise_errors=False)
 
         def heard(event: tuple[float, dict[str, Any]]) -> None:
             self._watch.heard()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dask
 import pytest
 
 from pipeline.execution.executor import Executor, Handle
@@ -102,6 +103,7 @@ def test_jobs_come_back_after_those_they_depend_on_and_the_bytes_are_the_same(
             for name in FRAMES
             for h in submit_all(executor, root, nodes_of(folder, manifest, name)).values()
         ]
+        assert dask.config.get("scheduler", None) is None, "what else the process computes is not taken over"
         results = dict(executor.completed())
     assert set(results) == set(handles)
     order = list(results)
