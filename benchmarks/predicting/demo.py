@@ -2,8 +2,9 @@
 
 ``python benchmarks/predicting/demo.py FOLDER`` renders thirteen clips of twelve strokes, trains a twin
 network on ten of them at reduced size, takes the annotations of the other three away and predicts these. What
-is there of an earlier call is kept. A stroke counts as found where a prediction of its class begins and ends
-within 15 frames of it at 120/s. ``--rate 240`` renders the unannotated clips once more at another frame rate.
+is there of an earlier call is kept. Two of the ten validate; what is chosen (span, epochs, windows) is chosen
+on them. A stroke counts as found where a prediction of its class begins and ends within 15 frames of it at
+120/s. ``--rate 240`` renders the unannotated clips once more at another frame rate.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.predicting.network import RULES, Span, find_strokes, windows_at
+from pipeline.predicting.network import RULES, find_strokes, windows_at
 from ttdemo import make_demo
 
 LEARNT, UNSEEN, SEED = 10, 3, 5
@@ -37,11 +38,12 @@ untrimmed: true
 compact: true
 stages:
   flow: {method: dis}
+  cuboids: {length: 192}   # the longest window that a network may see
 splits: {train: 0.8, validation: 0.2, test: 0, by: video}
 """
 FIT = (
-    "--model twin --sampling frames --size 24x24 --length 16 --every 6 --optimizer adam --lr 0.0005 "
-    "--weight-decay 0 --drop 0 --epochs 20"
+    "--model twin --sampling frames --size 24x24 --length 24 --every 8 --no-flip --optimizer adam "
+    "--lr 0.0005 --weight-decay 0 --drop 0 --epochs 16"
 )
 
 
@@ -63,7 +65,7 @@ def render(folder: Path, clips: int, fps: int) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Render the clips, and take the annotations of the last three away."""
+    """Render the clips, and take the annotations of the last clips away."""
     learn = folder / "learn"
     if not (folder / "truth").is_dir():
         render(learn / "clips", LEARNT + UNSEEN, 120)
@@ -100,20 +102,66 @@ def truth(folder: Path, unseen: Path, stem: str) -> list[tuple[int, int, str]]:
     return [(int(a.get("begin", "")), int(a.get("end", "")), a.get("move", "")) for a in root]
 
 
-def judge(true: Sequence[tuple[int, int, str]], found: Sequence[tuple[int, int, str]], near: float) -> Any:
-    """Return how many strokes were found, errors of begin and end of these, and what is too much."""
-    hits, begins, ends, used = 0, [], [], set()
-    for begin, end, move in true:
-        over = [(min(end, e) - max(begin, b), n) for n, (b, e, _) in enumerate(found)]
-        best = max(over, default=(0, -1))
-        if best[0] <= 0:
-            continue
-        b, e, label = found[best[1]]
-        begins.append(b - begin)
-        ends.append(e - end)
-        used.add(best[1])
-        hits += label == move and abs(b - begin) <= near and abs(e - end) <= near
-    return hits, begins, ends, len(found) - len(used)
+@dataclass
+class Tally:
+    """How strokes were met by the predictions that overlap them most.
+
+    Attributes
+    ----------
+    strokes : int
+        True ones.
+    right, begun, ended, placed, found : int
+        Of these: with the right class; begin, end, both within the distance; both and the right class.
+    extra : int
+        Predictions that are none of these.
+    begins, ends : list of int
+        Errors, frames of the video.
+    """
+
+    strokes: int = 0
+    right: int = 0
+    begun: int = 0
+    ended: int = 0
+    placed: int = 0
+    found: int = 0
+    extra: int = 0
+    begins: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    def add(
+        self, true: Sequence[tuple[int, int, str]], told: Sequence[tuple[int, int, str]], near: float
+    ) -> None:
+        """Count the strokes of one video."""
+        used = set()
+        for begin, end, move in true:
+            self.strokes += 1
+            over, n = max(
+                ((min(end, e) - max(begin, b), n) for n, (b, e, _) in enumerate(told)), default=(0, -1)
+            )
+            if over <= 0:
+                continue
+            b, e, label = told[n]
+            used.add(n)
+            self.begins.append(b - begin)
+            self.ends.append(e - end)
+            begun, ended, right = abs(b - begin) <= near, abs(e - end) <= near, label == move
+            self.begun += begun
+            self.ended += ended
+            self.right += right
+            self.placed += begun and ended
+            self.found += begun and ended and right
+        self.extra += len(told) - len(used)
+
+    def __str__(self) -> str:
+        away = [
+            f"{np.median(x):+.0f} (90 % within {np.percentile(np.abs(x), 90):.0f})" if x else "none"
+            for x in (self.begins, self.ends)
+        ]
+        return (
+            f"{self.found} of {self.strokes} found ({self.found / max(self.strokes, 1):.0%}); "
+            f"overlapped {len(self.begins)}, class {self.right}, begin {self.begun}, end {self.ended}, "
+            f"both {self.placed}; {self.extra} that are none; begin {away[0]}, end {away[1]} frames"
+        )
 
 
 def main() -> None:
@@ -121,41 +169,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rate", type=int, default=120)
-    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--step", type=int, default=2)
     args = parser.parse_args()
     folder = args.folder.resolve()
     prepare(folder)
     unseen = folder / "unseen" if args.rate == 120 else at_rate(folder, args.rate)
     begun = time.perf_counter()
-    words = ["ttprep", "predict", "learn/twin", unseen.name, "--store", "new", "--step", args.step]
-    told = json.loads(call([*words, "--output", f"found-{args.rate}", "--json"], folder))
+    words = ["ttprep", "predict", "learn/twin", unseen.name, "--store", "new", "--borders", "--step"]
+    told = json.loads(call([*words, args.step, "--output", f"found-{args.rate}", "--json"], folder))
     print(f"{time.perf_counter() - begun:.0f} s; {told['times_real_time']:.2f} times real time"
           if told["times_real_time"] else "kept")  # fmt: skip
     near = NEAR_S * args.rate
-    rules = {rule: [0, [], [], 0] for rule in RULES}
-    total = 0
+    tallies = {rule: Tally() for rule in RULES}
     for video in told["videos"]:
         place = folder / video["folder"]
-        true = truth(folder, unseen, place.name)
-        total += len(true)
         record = json.loads((place / f"{place.name}.predict.json").read_text())
         with np.load(place / f"{place.name}.scores.npz") as file:
             scores, pictures = file["scores"][0].astype(np.float64), [*file["picture"], record["frames"]]
-        for rule in RULES:
-            spans: list[Span] = find_strokes(
-                scores, rule, windows_at(record["rate"]), len(record["classes"]) - 1
-            )
+        for rule, tally in tallies.items():
+            spans = find_strokes(scores, rule, windows_at(record["rate"]), len(record["classes"]) - 1)
             found = [
                 (int(pictures[s.begin]), int(pictures[s.end]), record["classes"][s.label]) for s in spans
             ]
-            for n, value in enumerate(judge(true, found, near)):
-                rules[rule][n] += value
-    for rule, (hits, begins, ends, extra) in rules.items():
-        away = [
-            f"{np.median(x):+.0f}, 90 % within {np.percentile(np.abs(x), 90):.0f}" for x in (begins, ends)
-        ]
-        print(f"{rule}: {hits} of {total} found ({hits / total:.1%}), {extra} that are none; "
-              f"begin {away[0]}, end {away[1]} frames")  # fmt: skip
+            tally.add(truth(folder, unseen, place.name), found, near)
+    for rule, tally in tallies.items():
+        print(f"{rule}: {tally}")
 
 
 if __name__ == "__main__":

@@ -80,12 +80,15 @@ class Network:
         As for ``tttrain``; None: a GPU where there is one.
     step, batch : int
         Frames from one window to the next; windows per forward pass.
+    borders : bool
+        Slide half a window beyond both ends of a video.
     """
 
     needs: Needs
     device: str | None
     step: int
     batch: int
+    borders: bool = False
     _loaded: TrainedNetwork | None = None
 
     def load(self) -> TrainedNetwork:
@@ -116,7 +119,9 @@ class Network:
 
         network = self.load()
         with told():
-            return window_scores(network, read, n, step=self.step, batch=self.batch, tell=tell)
+            return window_scores(
+                network, read, n, step=self.step, batch=self.batch, borders=self.borders, tell=tell
+            )
 
     @property
     def negative(self) -> int:

@@ -30,6 +30,8 @@ class Options:
         Of the rules, in the network's frames; None: by its rate.
     overlay, report : bool
         Whether a film and pages are made.
+    borders : bool
+        Slide half a window beyond both ends of a video.
     """
 
     network: Path
@@ -43,6 +45,7 @@ class Options:
     shortest: int | None = None
     overlay: bool = True
     report: bool = True
+    borders: bool = False
 
 
 @dataclass

@@ -72,7 +72,7 @@ def predict(request: Request, options: Options, console: Console) -> Predicted:
     begun = time.perf_counter()
     needs = read_needs(options.network)
     request = replace(request, manifest=manifest_for(needs, request.manifest), stages=goals(needs))
-    network = Network(needs, options.device, options.step, options.batch)
+    network = Network(needs, options.device, options.step, options.batch, options.borders)
     network.load()  # a damaged checkpoint or a device that is not there is said before hours of work
     require_folder(options.output)
     store = Store.create(request.store_root)
@@ -220,7 +220,7 @@ class _Task:
     def _facts(self, video: OneVideo, nodes: Sequence[Mapping[str, Node]]) -> dict[str, Any]:
         """Return all that a prediction follows from, as JSON values."""
         options = self.options
-        return {
+        facts = {
             "video": video.name,
             "sha256": video.source.sha256,
             "players": [view.player for view in video.views],
@@ -232,6 +232,8 @@ class _Task:
             "overlay": options.overlay,
             "keys": [{name: own[name].key for name in self.request.stages} for own in nodes],
         }
+        # only where it is asked for: what earlier versions made without it stays valid
+        return facts | ({"borders": True} if options.borders else {})
 
     def _is_done(self, video: OneVideo, nodes: Sequence[Mapping[str, Node]]) -> bool:
         """Tell whether an earlier call made just this prediction."""

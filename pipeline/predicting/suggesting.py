@@ -183,7 +183,7 @@ def suggest(request: Request, wanted: Wanted, console: Console) -> Suggested:
     needs = read_needs(wanted.network)
     options = _options(wanted)
     done = predict(request, options, console)
-    network = Network(needs, wanted.device, options.step, wanted.batch)
+    network = Network(needs, wanted.device, options.step, wanted.batch, options.borders)
     notes = list(done.notes)
     seen = []
     problems = [*done.problems, *(v.problem for v in done.videos if v.problem)]
@@ -222,6 +222,7 @@ def _options(wanted: Wanted) -> Options:
             return replace(
                 options, rule=record["rule"], step=wanted.step or record["step"], window=window,
                 gauss_window=gauss, shortest=shortest, overlay=record["overlay"],
+                borders=record.get("borders", False),
             )  # fmt: skip
     return options
 

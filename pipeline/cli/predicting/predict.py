@@ -41,6 +41,10 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
     help="Slide the window by this many frames; 4 is four times as fast and a little less exact.",
 )  # fmt: skip
 @click.option(
+    "--borders", is_flag=True,
+    help="Slide half a window beyond both ends of a video, for strokes that begin or end there.",
+)  # fmt: skip
+@click.option(
     "--window", type=click.IntRange(1),
     help=f"Vote and average over this many frames. [default: 150 {_SCALED}]",
 )  # fmt: skip
@@ -67,7 +71,8 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 @JSON
 def predict(
     network: Path, videos: tuple[Path, ...], store_root: Path | None, manifest: Path | None,
-    output: Path | None, focus: str | None, rule: str, step: int, window: int | None,
+    output: Path | None, focus: str | None, rule: str, step: int, borders: bool,
+    window: int | None,
     gauss_window: int | None, shortest: int | None, batch: int, device: str | None, workers: int | None,
     pose_weights: Path | None,
     overlay: bool, report: bool, as_json: bool,
@@ -91,7 +96,7 @@ def predict(
         request = replace(request, manifest=with_focus(request.manifest, focus))
     wanted = Options(
         network, output or network / "predict", rule, step, batch, device, window, gauss_window, shortest,
-        overlay, report,
+        overlay, report, borders,
     )  # fmt: skip
     done = find(request, wanted, stderr())
     if as_json:

@@ -30,7 +30,10 @@ from tests.remedies.following import Says  # noqa: E402
 from tests.support.projects import export_here, project, write_video  # noqa: E402
 from tests.support.trainings import call  # noqa: E402
 from tttrain import atomic  # noqa: E402
+from tttrain.data.dataset_file import Array, Reader  # noqa: E402
 from tttrain.evaluation.along_time.new_video import is_usual, trained_rates  # noqa: E402
+from tttrain.evaluation.along_time.sliding_window import window_scores  # noqa: E402
+from tttrain.evaluation.trained_network import load_network  # noqa: E402
 from tttrain.training.run_folder import read_run  # noqa: E402
 
 MOVES = ("Up", "Down", "Across")
@@ -102,6 +105,34 @@ def test_scores_are_those_of_detect_and_nothing_is_made_twice(
     assert [(s["begin"], s["end"], s["class"]) for s in video["strokes"]] == [
         (s["begin"], s["end"], s["class"]) for s in known["strokes"]["vote"]
     ]
+
+
+def test_with_borders_each_frame_has_a_window_of_its_own(
+    trained: Path, place: Path, predict: Predict
+) -> None:
+    shutil.copytree(trained / "videos", place / "videos")
+    told(predict("videos/a.mp4", "--borders", "--json"))
+    folder = place / "run" / "predict" / "a"
+    own = np.load(folder / "a.scores.npz")["scores"][0]
+    known = np.load(trained / "run" / "detect" / "a.npz")["scores"]
+    half = 8
+    np.testing.assert_allclose(own[half:-half], known[half:-half], atol=1e-5)
+    assert np.abs(own[:half] - known[:half]).max() > 1e-4
+
+    network = load_network(place / "run", trained / "d.h5", torch.device("cpu"))
+    video = [str(name) for name in network.info.videos.name].index("videos/a.mp4")
+    first, n = int(network.info.videos.first[video]), int(network.info.videos.rows[video])
+    rows = Reader(network.info.path)
+
+    def padded(name: str, begin: int, count: int) -> Array:
+        at = np.clip(np.arange(begin, begin + count) - half, 0, n - 1)
+        return rows.rows(f"untrimmed/{name}", first, n)[at]
+
+    expected = window_scores(network, padded, n + 2 * half)[half:-half]
+    np.testing.assert_allclose(own, expected, atol=1e-5)
+    record = json.loads((folder / "a.predict.json").read_text())
+    assert record["borders"] is True
+    assert [v["state"] for v in told(predict("videos/a.mp4", "--json"))["videos"]] == ["done"]
 
 
 def test_a_second_call_keeps_what_is_there_and_another_rule_replaces_it(

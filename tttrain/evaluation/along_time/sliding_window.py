@@ -28,6 +28,7 @@ def window_scores(
     *,
     step: int = 1,
     batch: int = 10,
+    borders: bool = False,
     tell: Callable[[int, int], None] | None = None,
 ) -> ClassScores:
     """Compute the class scores of every frame of a video.
@@ -47,6 +48,10 @@ def window_scores(
         Frames from one window to the next.
     batch : int
         Windows per forward pass.
+    borders : bool
+        Slide half a window beyond both ends, where the first and the last frame are repeated, so that
+        every frame is in the middle of a window of its own. Otherwise the first and last T/2 frames take
+        the scores of the first and last whole window.
     tell : callable, optional
         Called with the number of windows done, and of all.
 
@@ -55,14 +60,16 @@ def window_scores(
     (F, C) float64
     """
     view = network.view
-    room = max(n - view.span, 0)
-    starts = np.union1d(np.arange(0, room + 1, step), [room])  # the last one ends with the video
+    begin, room = 0, max(n - view.span, 0)
+    if borders:
+        begin, room = -(view.span // 2), n - 1 - view.span // 2
+    starts = np.union1d(np.arange(begin, room + 1, step), [room])  # the last one ends with the video
     prepare = network.preparer(window=network.info.crop)
     parts: list[ClassScores] = []
     done = 0
     for first, block, rows in _blocks(network, read, n, starts):
         for at in range(0, len(block), batch):
-            frames = np.minimum(block[at : at + batch, None] + view.offsets, n - 1) - first
+            frames = np.clip(block[at : at + batch, None] + view.offsets, 0, n - 1) - first
             clip = {name: values[torch.from_numpy(frames)] for name, values in rows.items()}
             parts.append(network.scores(prepare, clip))
             done += len(frames)
@@ -79,8 +86,8 @@ def _blocks(
     groups = np.split(starts, np.flatnonzero(np.diff(starts // BLOCK)) + 1)
 
     def load(group: NDArray[np.intp]) -> Clip:
-        first = int(group[0])
-        count = min(int(group[-1]) + view.span, n) - first
+        first = int(np.clip(group[0], 0, n - 1))
+        count = int(np.clip(group[-1] + view.span, first + 1, n)) - first
         rows = {}
         for name in (*network.record.inputs, "window"):
             values = read(name, first, count)
@@ -96,4 +103,4 @@ def _blocks(
             rows = coming.result()
             if i + 1 < len(groups):
                 coming = pool.submit(load, groups[i + 1])
-            yield int(group[0]), group, rows
+            yield int(np.clip(group[0], 0, n - 1)), group, rows
