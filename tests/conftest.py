@@ -45,6 +45,7 @@ FIRST = (
     "tests/end_to_end/test_bad_input.py",
     "tests/end_to_end/test_machine.py",
     "tests/pipeline/execution/test_cluster_messages.py",
+    "tests/tttrain/training/test_run.py",
 )
 
 
