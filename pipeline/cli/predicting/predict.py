@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import JSON, PATH, make_request, next_step, options, quoted, stderr, stdout
+from pipeline.cli.predicting.running import BATCH, DEVICE, WEIGHTS, WORKERS
 from pipeline.terminal import echo_json, say
 
 if TYPE_CHECKING:
@@ -56,16 +57,10 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
     "--shortest", type=click.IntRange(1),
     help=f"Drop strokes of fewer frames than this. [default: 30 {_SCALED}]",
 )  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=10, show_default=True, help="Windows at once.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Number of processes that prepare the videos; 0: this one. Default: one per core.",
-)
-@click.option(
-    "--pose-weights", type=PATH, help="Folder of PoseNet weights (manifest.json + raw files)."
-)  # fmt: skip
+@BATCH
+@DEVICE
+@WORKERS
+@WEIGHTS
 @click.option("--overlay/--no-overlay", default=True, show_default=True, help="Make a film of each video.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Make pages for a browser.")
 @JSON

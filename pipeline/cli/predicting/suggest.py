@@ -9,6 +9,7 @@ import click
 
 from pipeline import errors
 from pipeline.cli.options import JSON, PATH, make_request, next_step, options, stderr, stdout
+from pipeline.cli.predicting.running import BATCH, DEVICE, WEIGHTS, WORKERS
 from pipeline.terminal import echo_json, say
 
 if TYPE_CHECKING:
@@ -46,13 +47,10 @@ _DEFAULT = ("csv", "label-studio", "cvat", "elan")
     help="Where `ttprep predict` wrote, or shall write, its predictions; default: RUN/predict.",
 )  # fmt: skip
 @click.option("--step", type=click.IntRange(1), help="As for `predict`. [default: as there, else 1]")
-@click.option("--batch", type=click.IntRange(1), default=10, show_default=True, help="Windows at once.")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")
-@click.option(
-    "--workers", type=click.IntRange(0),
-    help="Number of processes that prepare the videos; 0: this one. Default: one per core.",
-)  # fmt: skip
-@click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights (manifest.json + raw files).")
+@BATCH
+@DEVICE
+@WORKERS
+@WEIGHTS
 @JSON
 def suggest(
     network: Path, videos: tuple[Path, ...], store_root: Path | None, manifest: Path | None, count: int,
