@@ -1,0 +1,69 @@
+"""A network in a .tflite file, run by LiteRT in one thread."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.base import StageError
+
+Array = NDArray[Any]
+
+MODULE = "ai_edge_litert"
+MISSING = 'LiteRT is not installed, which runs BlazePose; install it: `pip install "ttprep[pose3d]"`'
+
+
+def missing() -> str:
+    """Return why no network can be run here, with the remedy; empty where it can."""
+    return "" if importlib.util.find_spec(MODULE) else MISSING
+
+
+class Network:
+    """A loaded network; its tensors are known by their shapes.
+
+    Parameters
+    ----------
+    path : Path
+    given : tuple of int
+        Shape of the one input.
+    wanted : mapping of str to tuple of int
+        Name for an output → its shape, which no other output has.
+
+    Raises
+    ------
+    StageError
+        LiteRT is missing, or the file holds no network or another.
+    """
+
+    def __init__(self, path: Path, given: tuple[int, ...], wanted: Mapping[str, tuple[int, ...]]) -> None:
+        if why := missing():
+            raise StageError(why)
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as e:
+            raise StageError(
+                f"{path} holds no network that LiteRT can run ({str(e).splitlines()[0][:80]})", _REMEDY
+            ) from e
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        by_shape = {tuple(int(n) for n in o["shape"]): o["index"] for o in outputs}
+        if [tuple(i["shape"]) for i in inputs] != [given] or not set(wanted.values()) <= set(by_shape):
+            raise StageError(f"{path} holds another network than the published one of that name", _REMEDY)
+        self._input = inputs[0]["index"]
+        self._outputs = {name: by_shape[shape] for name, shape in wanted.items()}
+
+    def run(self, values: Array) -> dict[str, Array]:
+        """Run it on one input, float32; the outputs by name, copied."""
+        self._interpreter.set_tensor(self._input, np.ascontiguousarray(values, np.float32))
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+
+
+_REMEDY = "`ttprep weights --for pose3d` fetches the published networks"
