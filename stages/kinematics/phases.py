@@ -3,8 +3,8 @@
 The wrist is fastest at the *peak*. Its direction there is the direction of the swing, and what counts is the
 velocity along it: the forward swing begins where that was last no more than a small share of the peak, which
 is where the arm turns round, and ends at the peak; the follow-through goes on until the velocity has fallen
-to that share again. The backswing is the movement before the forward swing: it begins where the wrist was last
-slower than a share of the backswing's own fastest frame.
+to that share again. The backswing is the movement before the forward swing: it begins where the wrist was
+last slower than a share of the backswing's own fastest frame.
 
 The peak stands for the contact with the ball, which joints do not show; the racket is fastest close to it.
 """
