@@ -1,0 +1,1 @@
+"""Kinematics: how a stroke moves, from the 13 joints of who plays it."""
