@@ -35,8 +35,8 @@ class Pose3dParams(Params):
         BlazePose, or the joints in the picture lifted by the depth under them.
     model : {"lite", "full", "heavy"}
         Of BlazePose.
-    crop : {"detector", "joints"}
-        What frames the player: BlazePose's detector, looking around the joints, or the joints alone.
+    crop : {"joints", "detector"}
+        What frames the player: the descriptor's hips and shoulders, or BlazePose's detector around them.
     depth_network : Path or None
         ONNX file of a depth network, relative to the manifest; no part of the key, which knows it by content.
     depth_output : {"inverse", "metric"}
@@ -57,7 +57,7 @@ class Pose3dParams(Params):
 
     method: Method = "blazepose"
     model: Model = "full"
-    crop: Literal["detector", "joints"] = "detector"
+    crop: Literal["joints", "detector"] = "joints"
     depth_network: Path | None = Field(None, exclude=True)
     depth_output: Literal["inverse", "metric"] = "inverse"
     depth_input: Literal["imagenet", "unit"] = "imagenet"

@@ -66,4 +66,4 @@ class Network:
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
 
-_REMEDY = "`ttprep weights --for pose3d` fetches the published networks"
+_REMEDY = "`ttprep weights pose3d` fetches the published networks"

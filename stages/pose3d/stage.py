@@ -70,7 +70,7 @@ def _by_blazepose(blocks: Iterator[Block], params: Pose3dParams) -> Iterator[Res
         rgb, described = block.rows("frames.rgb"), block.rows("descriptor.joints")
         out = _empty(block.stop - block.start)
         for t in np.flatnonzero(block.rows("descriptor.found")):
-            seen = player.find(rgb[t], described[t, 1:])
+            seen = player.find(rgb[t], described[t, 1:, :2])
             if seen is None:
                 continue
             out["joints"][t], out["scores"][t], out["pixels"][t] = seen.joints, seen.scores, seen.pixels
@@ -119,7 +119,7 @@ def _networks(params: Pose3dParams) -> Networks:
 @lru_cache(maxsize=2)
 def _player(networks: Networks, crop: str) -> Player:
     """One pair of loaded networks a process."""
-    return Player(networks.detector if crop == "detector" else None, networks.landmarks)
+    return Player(networks, crop)
 
 
 def _depth_network(params: Pose3dParams) -> DepthNetwork:

@@ -80,7 +80,7 @@ def read_folder(folder: Path, model: Model) -> Networks:
         except OSError as e:
             raise StageError(
                 f"{folder / name} cannot be read ({e.strerror})",
-                f"`ttprep weights --for pose3d` fetches it, or name a folder with"
+                f"`ttprep weights pose3d` fetches it, or name a folder with"
                 f" {' and '.join(files_of(model))} in {ENVIRONMENT}",
             ) from e
     detector, landmarks = (folder / name for name in files_of(model))
@@ -178,7 +178,7 @@ def _of_folder(folder: Path, pins: Pins) -> dict[str, bytes]:
         if hashlib.sha256(contents[name]).hexdigest() != digest:
             raise StageError(
                 f"{folder / name}: is not the published file",
-                f"`ttprep weights --for pose3d` fetches it; {ENVIRONMENT} takes a folder with any",
+                f"`ttprep weights pose3d` fetches it; {ENVIRONMENT} takes a folder with any",
             )
     return contents
 
@@ -230,7 +230,7 @@ def _download(archive: str, sha256: str, folder: Path) -> Path:
 
 def _unavailable(why: str) -> StageError:
     remedies = (
-        "`ttprep weights --for pose3d` fetches them, `ttprep weights --for pose3d --from FILE` takes them"
+        "`ttprep weights pose3d` fetches them, `ttprep weights pose3d --from FILE` takes them"
         f" from their archive, or name their folder in {ENVIRONMENT}"
     )
     return StageError(f"no BlazePose networks: {why}", remedies)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, PATH, note, verbose
+from pipeline.cli.machine.weights3d import pose3d
+from pipeline.cli.options import JSON, PATH, note, verbose, with_loudness
 from pipeline.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from stages.pose.architecture import Model
 
 
-@click.command("weights")
+@click.group("weights", invoke_without_command=True)
 @click.option(
     "--model",
     type=click.Choice(["0.50", "0.75", "1.0"]),
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Only say what is there; exits with 1 if something is missing.")
 @JSON
-def weights(model: Model, source: Path | None, check: bool, as_json: bool) -> int:
+@click.pass_context
+def weights(context: click.Context, model: Model, source: Path | None, check: bool, as_json: bool) -> int:
     """Fetch the weights of the pose network.
 
     They go into the user's cache, each file with the pinned sha256. --from takes them from a folder, such as
     one that was copied from a machine with a network; --check -v lists the files and their checksums.
     """
+    if context.invoked_subcommand is not None:
+        return errors.OK
     from stages.pose.pins import FOLDERS
     from stages.pose.weights import STORAGE, cache_folder, fill_cache, pinned_files
 
@@ -63,3 +67,6 @@ def weights(model: Model, source: Path | None, check: bool, as_json: bool) -> in
         if lacking:
             note(f"they are published in {STORAGE}{FOLDERS[model]}/; `ttprep weights` fetches them")
     return errors.FAILED if lacking else errors.OK
+
+
+weights.add_command(with_loudness(pose3d))
