@@ -1,11 +1,11 @@
-"""The skeletons in space against the demo's known joints: mm a joint, by camera angle, beside a flat skeleton.
+"""The skeletons in space against the demo's known joints, in mm, by camera angle, beside a flat skeleton.
 
     TTPREP_POSENET_WEIGHTS=… python benchmarks/pose3d.py
 
-Clips of the demo are rendered with the player turned away from the camera by several angles, decoded, reduced to
-the stored 320×180 and given to PoseNet, whose joints name the player for BlazePose, as in the pipeline. Errors
-are distances to the renderer's joints, both from the middle of the hips (BlazePose's joints and the renderer's
-are not defined alike: a part of the error is where a body's hip or ear is said to be):
+Clips of the demo are rendered with the player turned away from the camera by several angles, decoded, reduced
+to the stored 320×180 and given to PoseNet, whose joints name the player for BlazePose, as in the pipeline.
+Errors are distances to the renderer's joints, both from the middle of the hips (BlazePose's joints and the
+renderer's are not defined alike: a part of the error is where a body's hip or ear is said to be):
 
 * ``raw``: axes of the camera, as they are stored,
 * ``rigid``: after the best rotation and shift of each frame (Kabsch); what is left is the posture,

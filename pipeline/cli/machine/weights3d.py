@@ -24,9 +24,9 @@ from pipeline.terminal import echo, echo_json
 def pose3d(source: Path | None, check: bool, as_json: bool) -> int:
     """Fetch the networks of the stage pose3d.
 
-    BlazePose's detector and landmark networks go into the user's cache: four files out of one archive, which
-    must have the pinned sha256, as each of the files must. --from takes them from the archive or a folder that
-    was copied from a machine with a network; --check -v lists the files and their checksums.
+    BlazePose's detector and landmark networks go into the user's cache: four files out of one archive. It and
+    each of them must have the pinned sha256. --from takes them from the archive or a folder that was copied
+    from a machine with a network; --check -v lists the files and their checksums.
     """
     from stages.pose3d.pins import ARCHIVE, PINS
     from stages.pose3d.weights import cache_folder, fill_cache, pinned
