@@ -224,15 +224,15 @@ class Setting:
         Whether the video (of a whole manifest: any of its videos) is a sample from its start frame on.
     quality : bool
         Whether videos and results are judged.
-    named : frozenset of str
-        Stages that the manifest's section ``stages`` names.
+    pose3d : bool
+        Whether the player's skeleton in space is wanted.
     """
 
     modalities: frozenset[str]
     untrimmed: bool = False
     starts: bool = False
     quality: bool = True
-    named: frozenset[str] = frozenset()
+    pose3d: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stages.base import Params
 
@@ -66,12 +66,6 @@ class Pose3dParams(Params):
     height: float = Field(1.75, gt=0.5, lt=2.5)
     least_score: float = Field(0.3, ge=0, le=1)
     weights_sha256: str = Field("", pattern="^([0-9a-f]{64})?$")
-
-    @model_validator(mode="after")
-    def _network_is_named(self) -> Pose3dParams:
-        if self.method == "depth" and self.depth_network is None and not self.weights_sha256:
-            raise ValueError("method 'depth' takes a network's ONNX file; name it as depth_network")
-        return self
 
 
 def unread(params: Pose3dParams) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from stages.base import StageError
 Array = NDArray[Any]
 
 MODULE = "ai_edge_litert"
-MISSING = 'LiteRT is not installed, which runs BlazePose; install it: `pip install "ttprep[pose3d]"`'
+MISSING = 'pose3d needs LiteRT, which is not installed; install it: `pip install "ttprep[pose3d]"`'
 
 
 def missing() -> str:

@@ -22,9 +22,6 @@ from stages.pose3d.weights import ENVIRONMENT, Networks, published_digest, resol
 
 Array = NDArray[Any]
 
-#: where a worker finds the depth network
-DEPTH_ENVIRONMENT = "TTPREP_DEPTH_NETWORK"
-
 
 def compute(blocks: Iterator[Block], params: Pose3dParams, info: VideoInfo) -> Iterator[Result]:
     """Give the player of every frame a skeleton in space.
@@ -123,8 +120,7 @@ def _player(networks: Networks, crop: str) -> Player:
 
 
 def _depth_network(params: Pose3dParams) -> DepthNetwork:
-    named = params.depth_network or os.environ.get(DEPTH_ENVIRONMENT, "")
-    path, digest = _depth_file(Path(named))
+    path, digest = _depth_file(params.depth_network)
     if params.weights_sha256 not in ("", digest):
         raise StageError(
             f"the depth network {path} is not the one that this run was planned with",
@@ -133,9 +129,13 @@ def _depth_network(params: Pose3dParams) -> DepthNetwork:
     return DepthNetwork(path, params)
 
 
-def _depth_file(path: Path) -> tuple[Path, str]:
+def _depth_file(named: Path | None) -> tuple[Path, str]:
     """Return where a depth network lies, and its sha256."""
-    path = path.expanduser().absolute()
+    if named is None:
+        raise StageError(
+            "method 'depth' takes the ONNX file of a network", "name it as stages.pose3d.depth_network"
+        )
+    path = named.expanduser().absolute()
     try:
         with path.open("rb") as file:
             return path, hashlib.file_digest(file, "sha256").hexdigest()
@@ -158,11 +158,11 @@ def derive(params: Pose3dParams, file: Path | None, download: bool) -> Derived[P
     """
     if params.method == "depth":
         try:
-            path, digest = _depth_file(file or params.depth_network or Path())
+            path, digest = _depth_file(file or params.depth_network)
         except StageError as e:
             return Derived(params, unavailable=str(e))
         update = {"depth_network": path, "weights_sha256": digest}
-        return Derived(params.model_copy(update=update), {DEPTH_ENVIRONMENT: str(path)})
+        return Derived(params.model_copy(update=update))
     if why := missing():
         # the key is known all the same, so that a plan can name what would be made
         return Derived(params.model_copy(update={"weights_sha256": published_digest(params.model)}), {}, why)
@@ -215,7 +215,7 @@ STAGE = Stage(
     splittable=True,
     in_order=lambda params: params.method == "depth",
     modality="pose",
-    applies=lambda setting: "pose3d" in setting.named,
+    applies=lambda setting: setting.pose3d,
     unread=unread,
     derive=derive,
     file="depth_network",

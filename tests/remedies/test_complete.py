@@ -59,6 +59,7 @@ HINTS = (
     "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
     "… and {} more; `ttprep annotations` lists them",
     "they are published in {}; `ttprep weights` fetches them",
+    "they are published in {}; `ttprep weights pose3d` fetches them",
     "flag: {} samples ({}); `ttprep export --without-flagged` leaves them out",
     "`ttprep run` makes what the other stages give",
     "correct the predictions in Label Studio, CVAT or ELAN and list the corrected file among the",

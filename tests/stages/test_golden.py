@@ -29,14 +29,17 @@ import stages.frames.rotation_and_fit
 import stages.people.sides
 import stages.people.tracking
 import stages.player
+import stages.pose3d.player
 import stages.quality.people
 import stages.quality.pictures
 import stages.roi
 import stages.statistics
 from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo
 from stages.contract import run_whole
+from stages.pose3d.weights import ENVIRONMENT
 from stages.registry import registry
 from tests.conftest import encode
+from tests.stages.pose3d.blazepose import networks
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -60,6 +63,10 @@ TOLERANCE = {
     "roi.centre": 0.01,
     "roi.raw": 0.01,
     "statistics.flow_max": 0.01,
+    "pose3d.joints": 0.002,
+    "pose3d.scores": 0.005,
+    "pose3d.pixels": 0.1,
+    "pose3d.certainty": 0.005,
     "pose.pose_scores": 0.002,
     "pose.keypoint_scores": 0.004,
     "pose.keypoints": 0.1,
@@ -134,6 +141,20 @@ def figures() -> NDArray[np.uint8]:
     return out
 
 
+def figures_with_joints() -> Arrays:
+    """The drawn person with its joints; nobody in the last frame."""
+    at = np.array([(160, 37), (163.5, 33), (156.5, 33), (168, 34), (152, 34), (173, 55), (147, 55), (186, 72),
+                   (136, 74), (200, 64), (126, 90), (168, 95), (152, 95)], float)  # fmt: skip
+    joints = np.zeros((3, 14, 3), np.float32)
+    for t in range(2):
+        joints[t, 1:] = np.column_stack([at + np.array([25 * t - 30, 0]), np.full(13, 0.9)])
+    return {
+        "frames.rgb": figures(),
+        "descriptor.joints": joints,
+        "descriptor.found": np.array([1, 1, 0], np.uint8),
+    }
+
+
 def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
     """What a stage is given: never another stage's output, whose changes are not its own."""
     if stage.name == "frames":
@@ -143,6 +164,8 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         return VideoInfo(70, Fraction(120), 80, 48), {"frames.rgb": waves(70, 80, 48, 9, 0.4)}
     if stage.name == "pose":
         return VideoInfo(3, Fraction(120), 320, 180), {"frames.rgb": figures()}
+    if stage.name == "pose3d":
+        return VideoInfo(3, Fraction(120), 320, 180), figures_with_joints()
     if stage.name == "people":
         return VideoInfo(24, Fraction(30), W, H), two_people()
     if stage.name == "player":
@@ -337,6 +360,8 @@ def stage(request: pytest.FixtureRequest) -> Stage[Any]:
     found = registry()[request.param]
     if found.name == "pose":
         request.getfixturevalue("pose_weights")
+    if found.name == "pose3d":
+        request.getfixturevalue("monkeypatch").setenv(ENVIRONMENT, str(networks()))
     return found
 
 
@@ -419,6 +444,9 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("statistics", {}, constant(stages.statistics, "QUANTUM", 1 / 63)),
     ("pose", {"scale": 1.5}, None),
     ("pose", {"min_pose_score": 0.9}, None),
+    ("pose3d", {"crop": "detector"}, None),
+    ("pose3d", {"model": "lite"}, None),
+    ("pose3d", {}, constant(stages.pose3d.player, "REACH", 1.8)),
     ("cuboids", {"translation": 0.11}, None),
     ("quality", {"step_seconds": 0.2}, None),
     ("quality", {"crop_width": 50}, None),

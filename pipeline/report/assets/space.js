@@ -53,6 +53,7 @@
       pen.stroke();
     };
     pen.lineWidth = sharp;
+    pen.lineCap = "round";
     pen.strokeStyle = ink.line;
     for (let m = -1; m <= 1; m += 0.5) { // below the hips, to see how the view is turned
       line(place([m, FLOOR, -1], turn), place([m, FLOOR, 1], turn));
@@ -62,7 +63,6 @@
     const points = data.sides.map((_, j) => place(found.joints.slice(3 * j, 3 * j + 3), turn));
     const seen = (j) => found.scores[j] > 127;
     const hue = (...of) => ink[of.every((j) => data.sides[j] === data.sides[of[0]]) ? data.sides[of[0]] || "middle" : "middle"];
-    pen.lineCap = "round";
     // what is farther from the eye first
     const order = data.limbs.map(([a, b]) => [points[a][2] + points[b][2], a, b]).sort((p, q) => p[0] - q[0]);
     for (const [, a, b] of order) {

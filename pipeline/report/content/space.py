@@ -51,10 +51,11 @@ def write_space(folder: Folder, stem: str, results: Results) -> list[str]:
 def space_context(stem: str, scripts: int) -> dict[str, Any]:
     """Return what the page's part takes."""
     sides = ["left" if j.startswith("left") else "right" if j.startswith("right") else "" for j in JOINTS]
+    across = [(JOINTS.index(f"left_{at}"), JOINTS.index(f"right_{at}")) for at in ACROSS]
     return {
         "data": {
             "stem": stem, "scripts": scripts, "rows": ROWS, "steps": STEPS, "sides": sides,
-            "limbs": [*limbs(), *((JOINTS.index(f"left_{at}"), JOINTS.index(f"right_{at}")) for at in ACROSS)],
+            "limbs": [*limbs(), *across],
         }
     }  # fmt: skip
 
