@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,21 @@ MISSING = 'pose3d needs LiteRT, which is not installed; install it: `pip install
 def missing() -> str:
     """Return why no network can be run here, with the remedy; empty where it can."""
     return "" if importlib.util.find_spec(MODULE) else MISSING
+
+
+@contextlib.contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep LiteRT's greeting (``INFO: Created …``) off the terminal; no setting does. All else goes on."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if not line.startswith(b"INFO: ")))
 
 
 class Network:
@@ -46,8 +64,9 @@ class Network:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-            self._interpreter.allocate_tensors()
+            with _without_greeting():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as e:
             raise StageError(
                 f"{path} holds no network that LiteRT can run ({str(e).splitlines()[0][:80]})", _REMEDY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -127,3 +128,9 @@ def test_a_file_that_is_no_network_is_said_to_be(tmp_path: Path) -> None:
     # the remedy: the published file
     assert Detector(folder / "pose_detection.tflite")
     assert Network(folder / "pose_detection.tflite", (1, 224, 224, 3), {})
+
+
+def test_loading_says_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    Detector(networks() / "pose_detection.tflite")
+    os.write(2, b"still there\n")
+    assert capfd.readouterr() == ("", "still there\n")
