@@ -71,6 +71,8 @@ class ArraySpec:
         Codec, likewise; empty: by the kind.
     given_by : str
         The input without which the array is left out; empty: the array is always there.
+    unknown : bool
+        Whether values may be NaN, for what nobody saw.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ArraySpec:
     chunk: tuple[int, ...] | None = None
     codec: Literal["", "zstd", "lz4"] = ""
     given_by: str = ""
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,10 +211,14 @@ class Sampling(Generic[P]):
         Begin and end of a sample, parameters, frames of the video → the frames to store.
     pad : callable
         Last result, number of rows → rows that continue it behind its last frame.
+    whole : bool
+        Whether each sample is handed over in one block, with the stage's halo around it, and a result is
+        of one sample: arrays whose first axis is ``sample`` have one row, and nothing is padded.
     """
 
     span: Callable[[int, int, P, int], Span]
     pad: Callable[[Arrays, int], Result]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
