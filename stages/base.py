@@ -16,6 +16,8 @@ from typing import Any, Generic, Literal, TypeVar
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from stages.errors import StageError as StageError
+
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Kind = Literal["image", "mask", "vectors", "table", "samples"]
@@ -67,6 +69,8 @@ class ArraySpec:
         Likewise; empty: by the kind.
     given_by : str
         The input without which the array is left out; empty: it is always there.
+    unknown : bool
+        Whether values may be NaN, for what nobody saw.
     """
 
     name: str
@@ -79,6 +83,7 @@ class ArraySpec:
     chunk: tuple[int, ...] | None = None
     codec: Literal["", "zstd", "lz4"] = ""
     given_by: str = ""
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,10 +209,14 @@ class Sampling(Generic[P]):
         Begin and end of a sample, parameters, frames of the video → the frames to store.
     pad : callable
         Last result, number of rows → rows that continue it behind its last frame.
+    whole : bool
+        Whether each sample is handed over in one block, with the stage's halo around it, and a result is
+        of one sample: arrays whose first axis is ``sample`` have one row, and nothing is padded.
     """
 
     span: Callable[[int, int, P, int], Span]
     pad: Callable[[Arrays, int], Result]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -378,23 +387,3 @@ class Stage(Generic[P]):
 def upstream_of(arrays: Collection[str]) -> tuple[str, ...]:
     """Return the stages that make these arrays, in order, each once."""
     return tuple(dict.fromkeys(name.split(".")[0] for name in arrays if name != VIDEO))
-
-
-class StageError(Exception):
-    """A stage cannot work on this input.
-
-    Attributes
-    ----------
-    reason : str
-        What is wrong, in a user's words.
-    remedy : str
-        What to do about it.
-    """
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason, remedy)
-        self.reason = reason
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason

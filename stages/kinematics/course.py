@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from stages.base import Array
 from stages.descriptor import JOINTS
@@ -100,6 +99,8 @@ def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsPa
     ValueError
         The rate is not positive.
     """
+    from scipy.signal import butter, sosfiltfilt  # here: half a second, which commands that need none save
+
     if not rate > 0:
         raise ValueError(f"a rate of {rate} frames per second: it must be positive")
     points = np.array(joints, np.float64)
@@ -118,7 +119,7 @@ def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsPa
                 reach = min(end - begin - 1, round(rate / parameters.cutoff))
                 piece = points[begin:end, column]
                 points[begin:end, column] = sosfiltfilt(sections, piece, axis=0, padlen=reach)
-    return Course(points, np.where(seen, np.minimum(sure, 1.0), 0.0), float(rate))
+    return Course(points, np.where(seen, np.clip(sure, 0.0, 1.0), 0.0), float(rate))
 
 
 def _bridge(points: Floats, seen: Array, longest: int) -> None:

@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 
 import stages.foreground
 import stages.frames.rotation_and_fit
+import stages.kinematics.course
+import stages.kinematics.phases
 import stages.people.sides
 import stages.people.tracking
 import stages.player
@@ -36,6 +38,7 @@ import stages.roi
 import stages.statistics
 from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo
 from stages.contract import run_whole
+from stages.kinematics.stage import STAGE as kinematics
 from stages.pose3d.weights import ENVIRONMENT
 from stages.registry import registry
 from tests.conftest import encode
@@ -77,6 +80,7 @@ TOLERANCE = {
     "start.picture": 0.01,
     "start.joints": 1e-4,
     "descriptor.joints": 0.001,
+    **{f"kinematics.{spec.name}": 0.005 for spec in kinematics.outputs if spec.dtype == "float32"},
     "descriptor.roi_distance": 0.001,
     "cuboids.pose": 0.001,
     "cuboids.roi": 0.001,
@@ -170,6 +174,8 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         return VideoInfo(24, Fraction(30), W, H), two_people()
     if stage.name == "player":
         return VideoInfo(60, Fraction(30), W, H), strokes()
+    if stage.name == "kinematics":
+        return VideoInfo(80, Fraction(100), W, H), swing()
     if stage.name == "start":
         return VideoInfo(24, Fraction(30), W, H), trial()
     if stage.name == "quality":
@@ -263,6 +269,23 @@ def strokes() -> Arrays:
         "people.box": np.array([[10, 20, 60, 80], [90, 25, 150, 90]], np.float32)[who],
         "people.size": np.array([16, 20], np.float32)[who],
     }
+
+
+def swing() -> Arrays:
+    """Somebody draws the left arm back and swings it; the other wrist is missed for a while."""
+    t = np.arange(80)
+    still = [(80, 20), (78, 18), (82, 18), (76, 20), (84, 20), (95, 35), (65, 35), (105, 50), (60, 52),
+             (112, 62), (66, 66), (90, 72), (70, 72)]  # fmt: skip
+    joints = np.tile(np.array(still, float), (80, 1, 1))
+    joints[:, 9, 0] += 8 * np.sin(t / 9) - 24 / (1 + np.exp(-(t - 45) / 3.0))
+    joints[:, 9, 1] += 4 * np.cos(t / 9)
+    joints[:, 7, 0] += 4 * np.sin(t / 9)
+    joints[:, 10] += np.stack([np.sin(t / 5), np.cos(t / 4)], -1)
+    scores = np.tile(0.95 - 0.03 * np.arange(13), (80, 1))
+    scores[20:25, 10] = 0.02
+    rows = np.concatenate([joints, scores[..., None]], -1)
+    pose = rows.mean(axis=1, keepdims=True)
+    return {"descriptor.joints": np.concatenate([pose, rows], axis=1).astype(np.float32)}
 
 
 def trial() -> Arrays:
@@ -443,6 +466,13 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("roi", {"crop_height": 70}, None),
     ("statistics", {}, constant(stages.statistics, "QUANTUM", 1 / 63)),
     ("pose", {"scale": 1.5}, None),
+    ("kinematics", {"cutoff": 9.0}, None),
+    ("kinematics", {"turn": 0.2}, None),
+    ("kinematics", {"least_score": 0.01}, None),
+    ("kinematics", {"hand": "right"}, None),
+    ("kinematics", {}, constant(stages.kinematics.course, "ORDER", 3)),
+    ("kinematics", {}, constant(stages.kinematics.course, "TWO_PASSES", 1.0)),
+    ("kinematics", {}, constant(stages.kinematics.phases, "BACKSWING_SHARE", 0.7)),
     ("pose", {"min_pose_score": 0.9}, None),
     ("pose3d", {"crop": "detector"}, None),
     ("pose3d", {"model": "lite"}, None),
