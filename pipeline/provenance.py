@@ -10,14 +10,15 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-_LIBRARIES = ("numpy", "opencv-contrib-python-headless", "av", "h5py", "hdf5plugin", "onnxruntime")
+#: distributions whose versions decide the bytes of results
+LIBRARIES = ("numpy", "opencv-contrib-python-headless", "av", "h5py", "hdf5plugin", "onnxruntime")
 
 
 @cache
 def provenance() -> dict[str, str]:
     """Versions by name; ``commit`` and ``clean`` only where this is a git checkout."""
     out: dict[str, str] = {}
-    for name in ("ttprep", *_LIBRARIES):
+    for name in ("ttprep", *LIBRARIES):
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
