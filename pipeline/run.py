@@ -137,7 +137,7 @@ def _execute(
         return overview.plans
 
     barred = {name: d.unavailable for name, d in overview.derived.items() if d.unavailable}
-    costs = {name: seconds for name, (seconds, _) in row_costs(overview, store, set(overview.names)).items()}
+    costs = {name: cost.core_s for name, cost in row_costs(overview, store, set(overview.names)).items()}
     with make_progress(console, costs) as progress, executor:
         executor.start(overview.environment, progress.advance)
         jobs = execute(overview.plans, again, store, executor, progress, barred)

@@ -235,7 +235,8 @@ def job_options(system: System, section: Cluster, folder: Path) -> dict[str, Any
         "local_directory": '"$TTPREP_SCRATCH"',
         "job_script_prologue": [*section.setup, *_prologue(folder)],
         "worker_extra_args": [
-            "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--lifetime", f"{end}s", "--lifetime-stagger", f"{stagger}s"
+            "--no-dashboard", "--dashboard-address", "127.0.0.1:0",
+            "--lifetime", f"{end}s", "--lifetime-stagger", f"{stagger}s",
         ],
     }  # fmt: skip
     if section.interface:
