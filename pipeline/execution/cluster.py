@@ -31,6 +31,7 @@ from pipeline.execution.jobs import VANISHED
 from pipeline.execution.worker_check import expected
 from pipeline.execution.workers import Workers
 from pipeline.planning.request import Where
+from pipeline.provenance import adopt, provenance
 from store.atomic import write_bytes
 
 #: how long a scheduler may take until it has a worker, s
@@ -44,12 +45,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prepare_worker(environment: Mapping[str, str]) -> None:
-    """Hold this process to one thread per library, and give it the variables of the run."""
+def prepare_worker(environment: Mapping[str, str], client: Mapping[str, str]) -> None:
+    """Hold this process to one thread per library, and give it the variables and versions of the run."""
     import cv2
     from threadpoolctl import threadpool_limits
 
     os.environ.update(environment)
+    adopt(client)
     cv2.setNumThreads(1)
     threadpool_limits(1)
 
@@ -171,10 +173,10 @@ def _on_this_machine(where: Where, root: Path, environment: Mapping[str, str]) -
         name = "ttprep"
 
         def __init__(self, environment: Mapping[str, str]) -> None:
-            self.environment = dict(environment)
+            self.environment, self.client = dict(environment), provenance()
 
         def setup(self, worker: Any) -> None:
-            prepare_worker(self.environment)
+            prepare_worker(self.environment, self.client)
 
     single = dict.fromkeys(_THREADS, "1")
     with contextlib.ExitStack() as stack:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipeline.provenance import LIBRARIES
+from pipeline.provenance import LIBRARIES, provenance
 
 #: packages whose code computes and stores results
 PACKAGES = ("stages", "pipeline", "store")
@@ -54,6 +54,8 @@ class Expected:
         Folder and digest of PoseNet's weights; None where no stage needs them.
     host : str
         Of the client.
+    provenance : mapping of str to str
+        What results say of the versions that made them.
     """
 
     code: str
@@ -64,6 +66,7 @@ class Expected:
     videos: tuple[Path, ...]
     weights: tuple[str, str] | None
     host: str
+    provenance: Mapping[str, str]
 
 
 def expected(root: Path, environment: Mapping[str, str], videos: Iterable[Path]) -> Expected:
@@ -92,6 +95,7 @@ def expected(root: Path, environment: Mapping[str, str], videos: Iterable[Path])
         tuple(one_each.values()),
         (folder, read_checkpoint(Path(folder)).sha256) if folder else None,
         socket.gethostname(),
+        provenance(),
     )
 
 

@@ -211,9 +211,9 @@ def _plugin(here: Expected, environment: Mapping[str, str], topic: str) -> Any:
                 from pipeline.execution.cluster import prepare_worker
                 from pipeline.execution.worker_check import refusal
 
-                prepare_worker(self.environment)
-                limit, threads = worker.memory_manager.memory_limit, worker.state.nthreads
                 expected = pickle.loads(self.expected)
+                prepare_worker(self.environment, expected.provenance)
+                limit, threads = worker.memory_manager.memory_limit, worker.state.nthreads
                 why = await asyncio.to_thread(refusal, expected, limit, threads)
             except Exception as e:
                 why = f"cannot run ttprep ({type(e).__name__}: {e}); install this ttprep there too"

@@ -188,7 +188,7 @@ def test_every_system_gets_a_job_that_says_what_the_manifest_says(name: str, tmp
         "module load python",
         "--nworkers 4",
         "--nthreads 1",
-        "--lifetime 8190s",
+        "--lifetime 8700s",
         "ROUTES=",
     ):
         assert words in script.replace("''", "'"), script
