@@ -100,7 +100,7 @@ class OnDask(Executor):
         key = f"ttprep-{tag}" + (f"-again{self._times[tag]}" if self._times[tag] > 1 else "")
         future = self._client.submit(
             remote_job, job, *(self._futures[u] for u in upstream), away=self._away,
-            key=key, pure=False,
+            topic=self._workers.topic if self._workers else "", key=key, pure=False,
         )  # fmt: skip
         self._futures[handle], self._handles[future.key] = future, handle
         self._waiting.add(future)
