@@ -165,7 +165,7 @@ def test_a_job_that_no_worker_lives_to_end_is_given_up(
 
     def kill() -> None:
         while not over.wait(0.02):
-            for path in (folder / "s").rglob("frames-*.tmp-*"):
+            for path in (folder / "s").rglob("frames-*.h5.tmp-*"):
                 if (found := parse_temporary(path.name)) is not None:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(found[2]), signal.SIGKILL)
