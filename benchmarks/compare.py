@@ -3,9 +3,9 @@
 ``python benchmarks/compare.py faults [--pose] [--elbow DEGREES] [--hip S] [--hand M] [--classes all]``
     60 cases from 20 sets of one class, player and camera each: 12 references, 4 more unchanged strokes and
     one with a changed elbow, one with late hips, one with a hand held elsewhere. Counted: changed strokes
-    above all four unchanged ones, and the changed joint named first. From the renderer's joints, or with ``--pose``
-    from those that PoseNet finds in the rendered pictures (weights: $TTPREP_POSENET_WEIGHTS; as with
-    ``pose: {source: original}``), which are kept in ``--cache FOLDER``.
+    above all four unchanged ones, and the changed joint named first. From the renderer's joints, or with
+    ``--pose`` from those that PoseNet finds in the rendered pictures (weights: $TTPREP_POSENET_WEIGHTS), as
+    with ``pose: {source: original}``; ``--cache FOLDER`` keeps them.
 ``python benchmarks/compare.py labels``
     5 % of the labels of demo sets are swapped; counted: how many come to the top of the list.
 ``python benchmarks/compare.py store PROJECT``
