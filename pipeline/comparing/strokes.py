@@ -262,8 +262,11 @@ def _some(strokes: Sequence[Stroke]) -> str:
 
 def _hint(word: str, strokes: Sequence[Stroke]) -> str:
     names = [s.name for s in strokes]
-    near = difflib.get_close_matches(word, names, 3, 0.6)
     match = _INTERVAL.fullmatch(word)
     video = match["video"] if match else word
-    near = near or [s.name for s in strokes if _names(video, s.source)][:5]
+    near = [s.name for s in strokes if _names(video, s.source)][:5]
+    if not near:
+        stems = {s.source.path.stem: s.name for s in reversed(strokes)}
+        near = [stems[stem] for stem in difflib.get_close_matches(video, stems, 3, 0.6)]
+    near = near or difflib.get_close_matches(word, names, 3, 0.6)
     return f"did you mean {' or '.join(near)}?" if near else f"name one as VIDEO:BEGIN-END, e.g. {names[0]}"
