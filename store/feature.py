@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from store.atomic import CheckedFile
 from store.errors import DamagedError, StoreError
 from store.layout import Layout, decode, encode
+from store.names import valid_text
 from store.receipt import Receipt, check_file, check_once
 from store.sealed_file import SealedFile
-from store.text import valid_text
 
 FORMAT = "ttprep-feature"
 FORMAT_VERSION = 1

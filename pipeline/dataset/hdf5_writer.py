@@ -22,7 +22,7 @@ from pipeline.errors import USAGE, UserError
 from stages.base import Array
 from store import DamagedError, Layout
 from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_owner_alive
-from store.text import valid_text
+from store.names import valid_text
 
 #: as a column's dtype: text of any length
 TEXT = "text"
