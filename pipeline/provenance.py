@@ -6,18 +6,37 @@ A key that is absent means unknown, never "none".
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-_LIBRARIES = ("numpy", "opencv-contrib-python-headless", "av", "h5py", "hdf5plugin", "onnxruntime")
+#: distributions whose versions decide the bytes of results
+LIBRARIES = ("numpy", "opencv-contrib-python-headless", "av", "h5py", "hdf5plugin", "onnxruntime")
+
+
+#: of the client whose jobs this process does
+_adopted: dict[str, str] = {}
+
+
+def adopt(client: Mapping[str, str]) -> None:
+    """Let what this process makes say the versions of its client, which has the same code and libraries.
+
+    Whether a checkout is clean would else be part of the bytes, and may differ from process to process.
+    """
+    _adopted.clear()
+    _adopted.update(client)
+
+
+def provenance() -> dict[str, str]:
+    """Versions by name; ``commit`` and ``clean`` only where this is a git checkout."""
+    return dict(_adopted or _own())
 
 
 @cache
-def provenance() -> dict[str, str]:
-    """Versions by name; ``commit`` and ``clean`` only where this is a git checkout."""
+def _own() -> dict[str, str]:
     out: dict[str, str] = {}
-    for name in ("ttprep", *_LIBRARIES):
+    for name in ("ttprep", *LIBRARIES):
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

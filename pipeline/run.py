@@ -23,6 +23,7 @@ from pipeline.planning.graph import wanted_stages
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, plan_again, survey
 from pipeline.terminal import say
+from stages.base import VIDEO
 from store import DamagedError, Store, StoreError
 from store.gc import leftovers, part_folders, spent_parts
 
@@ -129,19 +130,28 @@ def _execute(
     """Carry out the plan, and bring it up to date."""
     if executor is None:
         here = request.where.workers == 0 or is_small(overview.plans.values())
-        executor = InProcess() if here else OnDask(request.where, store.root, request.report)
+        executor = InProcess() if here else _on_dask(request, store, overview, console)
 
     def again() -> Plans:
         plan_again(request, store, overview)
         return overview.plans
 
     barred = {name: d.unavailable for name, d in overview.derived.items() if d.unavailable}
-    costs = {name: seconds for name, (seconds, _) in row_costs(overview, store, set(overview.names)).items()}
+    costs = {name: cost.core_s for name, cost in row_costs(overview, store, set(overview.names)).items()}
     with make_progress(console, costs) as progress, executor:
         executor.start(overview.environment, progress.advance)
         jobs = execute(overview.plans, again, store, executor, progress, barred)
     again()
     return jobs
+
+
+def _on_dask(request: Request, store: Store, overview: Overview, console: Console) -> OnDask:
+    sources = {p.node.source for p in overview.results if p.state != "done" and VIDEO in p.node.arrays}
+
+    def tell(line: str) -> None:
+        say(console, f"note: {line}")
+
+    return OnDask(request.where, store.root, request.report, sorted(s.path for s in sources), tell)
 
 
 def _dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,11 @@ from pipeline.cli.options import (
     stdout,
     verbose,
 )
+from pipeline.inputs.cluster import SYSTEMS, System, Tls
 from pipeline.terminal import echo_json, say
 
 if TYPE_CHECKING:
+    from pipeline.inputs.manifest import Manifest
     from pipeline.run import Result
 
 
@@ -31,7 +34,18 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Number of processes on this machine; 0 computes in this process. Default: one per core.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, e.g. tcp://host:8786.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, tls://host:8786 or tcp://host:8786."
+)
+@click.option("--tls-ca", type=PATH, metavar="FILE.pem", help="Whom to trust, for a tls:// scheduler.")
+@click.option("--tls-cert", type=PATH, metavar="FILE.pem", help="Your certificate, likewise.")
+@click.option("--tls-key", type=PATH, metavar="FILE.pem", help="Its private key, likewise.")
+@click.option(
+    "--cluster",
+    "system",
+    type=click.Choice(SYSTEMS),
+    help="Ask this batch system for jobs, as the manifest's section cluster says (docs/cluster.md).",
+)
 @click.option(
     "--report", type=PATH, metavar="FILE.html", help="Write Dask's performance report to this file."
 )
@@ -45,6 +59,10 @@ if TYPE_CHECKING:
 def run(
     workers: int | None,
     scheduler: str | None,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    system: System | None,
     report: Path | None,
     report_folder: Path | None,
     as_json: bool,
@@ -62,9 +80,16 @@ def run(
 
     if workers is not None and scheduler:
         raise click.UsageError("--workers is for this machine, --scheduler for a cluster: give one of them")
+    if system and (scheduler or workers is not None):
+        raise click.UsageError("--cluster starts workers by itself: leave --workers and --scheduler out")
     if workers == 0 and report:
         raise click.UsageError("--report is Dask's: give --workers 1 or more with it")
-    request = make_request(**common, where=Where(workers, scheduler), report=report)
+    request = make_request(**common, report=report)
+    given = {"ca": tls_ca, "cert": tls_cert, "key": tls_key}
+    where = Where(workers, scheduler, _certificates(given, request.manifest, scheduler), system)
+    section = request.manifest.cluster
+    section = section.model_copy(update={"logs": request.manifest.resolve(section.logs)})
+    request = replace(request, where=replace(where, cluster=section))
     console = stderr()
     if report_folder is not None:
         from pipeline.report.folder import Folder
@@ -95,6 +120,21 @@ def run(
         dataset = request.manifest.resolve(request.manifest.dataset or Path("dataset.h5"))
         next_step(_next(result, dataset, whole=not request.stages))
     return int(result.code)
+
+
+def _certificates(given: dict[str, Path | None], manifest: Manifest, scheduler: str | None) -> Tls | None:
+    """Return the certificates for a scheduler: those of the command line, else of the manifest."""
+    named = {name: path for name, path in given.items() if path is not None}
+    if named and scheduler is None:
+        raise click.UsageError("--tls-ca, --tls-cert and --tls-key are for a scheduler: add --scheduler")
+    if named and len(named) < len(given):
+        raise click.UsageError("--tls-ca, --tls-cert and --tls-key belong together: give all three")
+    if named:
+        return Tls(**named)
+    tls = manifest.cluster.tls
+    if tls is None or not (scheduler or "").startswith("tls://"):
+        return None
+    return Tls(ca=manifest.resolve(tls.ca), cert=manifest.resolve(tls.cert), key=manifest.resolve(tls.key))
 
 
 def _next(result: Result, dataset: Path, *, whole: bool) -> str:

@@ -13,19 +13,25 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import FAILED, UserError
+from pipeline.errors import FAILED, USAGE, UserError
+from pipeline.execution.batch_jobs import Jobs, dask_settings
 from pipeline.execution.jobs import VANISHED
+from pipeline.execution.worker_check import expected
+from pipeline.execution.workers import Workers
 from pipeline.planning.request import Where
+from pipeline.provenance import adopt, provenance
 from store.atomic import write_bytes
 
 #: how long a scheduler may take until it has a worker, s
@@ -39,12 +45,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prepare_worker(environment: Mapping[str, str]) -> None:
-    """Hold this process to one thread per library, and give it the variables of the run."""
+def prepare_worker(environment: Mapping[str, str], client: Mapping[str, str]) -> None:
+    """Hold this process to one thread per library, and give it the variables and versions of the run."""
     import cv2
     from threadpoolctl import threadpool_limits
 
     os.environ.update(environment)
+    adopt(client)
     cv2.setNumThreads(1)
     threadpool_limits(1)
 
@@ -64,8 +71,29 @@ def single_threaded() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A cluster that is ready for jobs.
+
+    Attributes
+    ----------
+    client : distributed.Client
+    workers : Workers or None
+        Those on other machines.
+    """
+
+    client: Any
+    workers: Workers | None = None
+
+
 @contextlib.contextmanager
-def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterator[Any]:
+def connect(
+    where: Where,
+    root: Path,
+    environment: Mapping[str, str],
+    videos: Sequence[Path] = (),
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator[Connection]:
     """Connect to a cluster, or start one, and get its workers ready for jobs.
 
     Parameters
@@ -75,74 +103,163 @@ def connect(where: Where, root: Path, environment: Mapping[str, str]) -> Iterato
         The store: every worker must see it.
     environment : mapping
         Variables for the workers (where PoseNet's weights lie).
+    videos : sequence of Path
+        Which they must see.
+    tell : callable
+        Told, in a line, what becomes of workers on other machines.
 
     Yields
     ------
-    distributed.Client
+    Connection
 
     Raises
     ------
     UserError
-        No scheduler at the address, no worker, or a worker that lacks ttprep or the store.
+        No scheduler at the address, no worker, or none that can compute what this process would.
     """
+    import dask
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        if not where.elsewhere:
+            yield Connection(stack.enter_context(_on_this_machine(where, root, environment)))
+            return
+        jobs = None
+        if where.system:
+            jobs = Jobs(where.system, where.cluster, tell)
+            stack.enter_context(dask.config.set(dask_settings()))
+            stack.callback(jobs.close)
+            from distributed import Client
+
+            client = stack.enter_context(Client(jobs.start(), set_as_default=False))
+        else:
+            client = stack.enter_context(_named(where))
+            _wait_for_workers(client, where)
+        variables = {**environment, "PYTHONWARNINGS": "ignore"}
+        workers = Workers(client, expected(root, environment, videos), variables, tell, jobs)
+        stack.callback(workers.close)
+        workers.start()
+        yield Connection(client, workers)
+
+
+@contextlib.contextmanager
+def _named(where: Where) -> Iterator[Any]:
+    """Connect to the scheduler that the user names."""
+    from distributed import Client
+
+    security = security_of(where)
+    try:
+        client = Client(where.scheduler, timeout=10, set_as_default=False, security=security)
+    except (OSError, ValueError, TimeoutError) as e:
+        raise UserError(
+            f"no Dask scheduler answers at {where.scheduler} ({type(e).__name__}); "
+            "start one with `dask scheduler`, or leave --scheduler out",
+            FAILED,
+        ) from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _on_this_machine(where: Where, root: Path, environment: Mapping[str, str]) -> Iterator[Any]:
+    """Start processes that serve this run alone."""
     import dask
     from distributed import Client, LocalCluster, Security
     from distributed.diagnostics.plugin import WorkerPlugin
 
     class Prepare(WorkerPlugin):
-        """Sets up each worker, those that join later too."""
+        """Sets up each worker."""
 
         name = "ttprep"
 
         def __init__(self, environment: Mapping[str, str]) -> None:
-            self.environment = dict(environment)
+            self.environment, self.client = dict(environment), provenance()
 
         def setup(self, worker: Any) -> None:
-            prepare_worker(self.environment)
+            prepare_worker(self.environment, self.client)
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     single = dict.fromkeys(_THREADS, "1")
     with contextlib.ExitStack() as stack:
-        if where.scheduler:
-            try:
-                client = stack.enter_context(Client(where.scheduler, timeout=10, set_as_default=False))
-            except (OSError, ValueError, TimeoutError) as e:
-                raise UserError(
-                    f"no Dask scheduler answers at {where.scheduler} ({type(e).__name__}); "
-                    "start one with `dask scheduler`, or leave --scheduler out",
-                    FAILED,
-                ) from None
-        else:
-            stack.enter_context(
-                dask.config.set(
-                    {
-                        "distributed.nanny.pre-spawn-environ": single,
-                        "logging.distributed": "critical",
-                        "temporary-directory": stack.enter_context(private_folder()),
-                        # its pages of HTTP are open to everyone on the machine: there are none
-                        "distributed.scheduler.http.routes": [],
-                        "distributed.worker.http.routes": [],
-                    }
-                )
+        stack.enter_context(
+            dask.config.set(
+                {
+                    "distributed.nanny.pre-spawn-environ": single,
+                    "logging.distributed": "critical",
+                    "temporary-directory": stack.enter_context(private_folder()),
+                    # its pages of HTTP are open to everyone on the machine: there are none
+                    "distributed.scheduler.http.routes": [],
+                    "distributed.worker.http.routes": [],
+                }
             )
-            with _uninterrupted():
-                cluster = LocalCluster(
-                    n_workers=where.workers or cores(),
-                    threads_per_worker=1,
-                    processes=True,
-                    host="127.0.0.1",
-                    security=Security.temporary(),
-                    dashboard_address="127.0.0.1:0",
-                    scheduler_kwargs={"dashboard": False},
-                    memory_limit=0,
-                    silence_logs=logging.CRITICAL,
-                )
-            stack.enter_context(cluster)
-            # what else the process computes with Dask stays where it was
-            client = stack.enter_context(Client(cluster, set_as_default=False))
-        _check_workers(client, where, root)
+        )
+        with _uninterrupted():
+            cluster = LocalCluster(
+                n_workers=where.workers or cores(),
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                security=Security.temporary(),
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
+        stack.enter_context(cluster)
+        # what else the process computes with Dask stays where it was
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        _wait_for_workers(client, where)
+        for answer in client.run(_look, str(root), on_error="return").values():
+            if answer is not True:
+                raise UserError(f"{root}: {VANISHED}")
         client.register_plugin(Prepare({**environment, "PYTHONWARNINGS": "ignore"}))
         yield client
+
+
+def security_of(where: Where) -> Any:
+    """Return the certificates for a scheduler; None where it has none, and what Dask is configured to counts.
+
+    Raises
+    ------
+    UserError
+        A file is missing, is not what it should be, or others may read the key.
+    """
+    from distributed import Security
+
+    address, tls = where.scheduler or "", where.tls
+    if tls is None:
+        if address.startswith("tls://") and not Security().get_tls_config_for_role("client")["ca_file"]:
+            raise UserError(
+                f"{address} asks for certificates; give --tls-ca, --tls-cert and --tls-key, or `tls` in the "
+                "manifest's section cluster",
+                USAGE,
+            )
+        return None
+    if not address.startswith("tls://"):
+        raise UserError(f"{address} takes no certificates; write tls:// for its protocol", USAGE)
+    for path in (tls.ca, tls.cert, tls.key):
+        try:
+            with path.open("rb") as file:
+                file.read(1)
+        except OSError as e:
+            raise UserError(f"{path}: cannot be read ({e.strerror}); check the path", USAGE) from None
+    if tls.key.stat().st_mode & 0o077:
+        raise UserError(
+            f"{tls.key}: others may read this private key; run `chmod 600 {shlex.quote(str(tls.key))}`", USAGE
+        )
+    security = Security(
+        tls_ca_file=str(tls.ca),
+        tls_client_cert=str(tls.cert),
+        tls_client_key=str(tls.key),
+        require_encryption=True,
+    )
+    try:
+        security.get_connection_args("client")
+    except (OSError, ValueError) as e:  # ssl.SSLError among them
+        raise UserError(
+            f"{tls.ca}, {tls.cert}, {tls.key}: are no certificates with their key ({e}); name PEM files",
+            USAGE,
+        ) from None
+    return security
 
 
 @contextlib.contextmanager
@@ -223,7 +340,7 @@ def _cut_off(path: Path) -> None:
             write_bytes(path, head + script + rest)
 
 
-def _check_workers(client: Any, where: Where, root: Path) -> None:
+def _wait_for_workers(client: Any, where: Where) -> None:
     deadline = time.monotonic() + WORKERS_WITHIN_S
     while not client.scheduler_info()["workers"]:
         if time.monotonic() > deadline:
@@ -231,15 +348,6 @@ def _check_workers(client: Any, where: Where, root: Path) -> None:
                 f"the scheduler at {where.scheduler} has no workers; start some with `dask worker`"
             )
         time.sleep(0.2)
-    for worker, answer in client.run(_look, str(root), on_error="return").items():
-        if isinstance(answer, BaseException):
-            raise UserError(f"worker {worker} cannot run ttprep ({answer}); install this ttprep there too")
-        if not answer:
-            raise UserError(
-                f"worker {worker} does not see the store {root}; use a folder that all machines share"
-                if where.scheduler
-                else f"{root}: {VANISHED}"
-            )
 
 
 def _look(root: str) -> bool:
@@ -252,7 +360,7 @@ def _look(root: str) -> bool:
     return True
 
 
-def remote_job(job: Any, *upstream: Any, away: str | None = None) -> Any:
+def remote_job(job: Any, *upstream: Any, away: str | None = None, topic: str = "") -> Any:
     """Run :func:`pipeline.execution.jobs.run_job` on a worker; progress goes through the scheduler.
 
     Parameters
@@ -261,12 +369,17 @@ def remote_job(job: Any, *upstream: Any, away: str | None = None) -> Any:
     *upstream : JobResult
     away : str or None
         Host of the run where the worker may be on another machine: a video that is not here is there.
+    topic : str
+        Where it is told that the job begins; empty: nowhere.
     """
     from distributed import get_worker
 
     from pipeline.execution.jobs import failed, note_failure, run_job, unseen
 
     worker = get_worker()
+    if topic:
+        key = worker.get_current_task()
+        worker.log_event(topic, {"begun": key, "worker": worker.address, "host": socket.gethostname()})
     lacking = unseen(job)
     if away is not None and lacking is not None and all(u.state == "done" for u in upstream):
         path, why = lacking

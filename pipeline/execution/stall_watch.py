@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.execution.workers import Workers
 
 #: s without any news, neither a result nor a row, after which the scheduler is asked what it does
 PATIENCE = 120.0
@@ -23,10 +24,12 @@ class Watch:
     client : distributed.Client
     more_memory : str
         What to do where the memory of the workers is full.
+    workers : Workers, optional
+        Those on other machines.
     """
 
-    def __init__(self, client: Any, more_memory: str) -> None:
-        self._client, self._more_memory = client, more_memory
+    def __init__(self, client: Any, more_memory: str, workers: Workers | None = None) -> None:
+        self._client, self._more_memory, self._workers = client, more_memory, workers
         self._last = time.monotonic()
 
     def heard(self) -> None:
@@ -45,6 +48,8 @@ class Watch:
             The scheduler does not answer, or has given no worker anything to do though jobs are left.
         """
         while not waiting.is_empty():
+            if self._workers is not None:
+                self._workers.look(self._more_memory)
             if waiting.has_ready():
                 self.heard()
                 yield next(waiting)
@@ -61,6 +66,8 @@ class Watch:
             raise UserError(f"{reason}; what was finished is kept, run again to go on") from e
         if any(at_work.values()):
             self.heard()  # a long job; the next look is as far away
+        elif self._workers is not None and self._workers.queued():
+            self.heard()
         elif not waiting.has_ready():
             if self._all_paused():
                 raise UserError(

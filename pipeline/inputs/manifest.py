@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.annotations import NEGATIVE, STROKES, TAXONOMIES, AnnotationOptions, CleaningParams, Taxonomy
 from pipeline.annotations.label_mapping import MOST_CLASSES
 from pipeline.errors import USAGE, UserError
+from pipeline.inputs.cluster import Cluster
 from pipeline.inputs.focus import Foci, FociField
 from pipeline.inputs.labels import LabelColumns
 from pipeline.inputs.quality import Quality
@@ -175,6 +176,8 @@ class Manifest(_Part):
         How samples are divided into training, validation and test.
     quality : Quality
         From which measures on a video or a sample is flagged; false: quality is not measured.
+    cluster : Cluster
+        What `run --cluster` asks a batch system for; docs/cluster.md.
     stages : dict of str to Params
         Parameters by stage, each of that stage's own type; a stage that is not named has its defaults.
     folder : Path
@@ -199,6 +202,7 @@ class Manifest(_Part):
     cleaning: CleaningParams = CleaningParams()
     splits: Splits = Splits()
     quality: Quality = Quality()
+    cluster: Cluster = Cluster()
     stages: dict[str, SerializeAsAny[Params]] = Field(default_factory=dict)
     folder: Path = Field(Path("."), exclude=True)
 

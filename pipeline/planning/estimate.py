@@ -37,12 +37,15 @@ class StageCost:
         Core-seconds; None where no result of this stage tells, or the length of a video is unknown.
     size : int or None
         Bytes on disk, likewise.
+    peak_mb : float or None
+        Largest memory that a process had in which a result of this stage was made, MB.
     """
 
     stage: str
     results: int
     core_s: float | None
     size: int | None
+    peak_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ def stage_costs(overview: Overview, store: Store | None) -> list[StageCost]:
         if name not in rates or len(known) < len(rows):
             costs.append(StageCost(name, len(rows), None, None))
             continue
-        seconds, size = rates[name]
-        costs.append(StageCost(name, len(rows), seconds * sum(known), round(size * sum(known))))
+        rate = rates[name]
+        core, size = rate.core_s * sum(known), round(rate.size * sum(known))
+        costs.append(StageCost(name, len(rows), core, size, rate.peak_mb))
     return costs
 
 
@@ -133,21 +137,47 @@ def _rows(planned: Planned, length: Length) -> int | None:
     return sum(end - begin for begin, end in samples) if length.counted else None
 
 
-def row_costs(overview: Overview, store: Store | None, wanted: set[str]) -> dict[str, tuple[float, float]]:
-    """Return core-seconds and bytes per row, by stage, for those that a result of the store tells."""
-    totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+@dataclass
+class RowCost:
+    """What a row of a stage costs: a mean over results, and the largest memory among them.
+
+    Attributes
+    ----------
+    core_s : float
+    size : float
+        Bytes.
+    peak_mb : float or None
+        None where no receipt says it.
+    """
+
+    core_s: float = 0.0
+    size: float = 0.0
+    peak_mb: float | None = None
+
+
+def row_costs(overview: Overview, store: Store | None, wanted: set[str]) -> dict[str, RowCost]:
+    """Return what a row costs, by stage, for those that a result of the store tells."""
+    rows: Counter[str] = Counter()
+    totals: dict[str, RowCost] = defaultdict(RowCost)
 
     def add(receipts: Iterable[Receipt]) -> None:
         for r in receipts:
-            rows, core = r.run.get("rows"), r.run.get("core_s")
-            if r.stage in wanted and rows and core is not None:
-                for i, value in enumerate((rows, core, r.size)):
-                    totals[r.stage][i] += value
+            count, core, peak = r.run.get("rows"), r.run.get("core_s"), r.run.get("peak_mb")
+            if r.stage in wanted and count and core is not None:
+                total = totals[r.stage]
+                rows[r.stage] += count
+                total.core_s += core
+                total.size += r.size
+                if peak is not None:
+                    total.peak_mb = max(total.peak_mb or 0.0, peak)
 
     add(r for p in overview.results if (r := p.receipt or p.previous) is not None)
     if store is not None and wanted - totals.keys():
         add(_others(store, {s.sha256[:16] for s in overview.sources}))
-    return {stage: (core / rows, size / rows) for stage, (rows, core, size) in totals.items()}
+    return {
+        stage: RowCost(total.core_s / rows[stage], total.size / rows[stage], total.peak_mb)
+        for stage, total in totals.items()
+    }
 
 
 def _others(store: Store, known: set[str]) -> Iterator[Receipt]:

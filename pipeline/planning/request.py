@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.inputs.cluster import Cluster, System, Tls
 from pipeline.inputs.manifest import Manifest
 
 
@@ -19,10 +20,24 @@ class Where:
         the calling process.
     scheduler : str or None
         Address of a running Dask scheduler.
+    tls : Tls or None
+        Certificates for it.
+    system : str or None
+        Batch system that is asked for jobs.
+    cluster : Cluster
+        What it is asked for; the folder of its logs resolved.
     """
 
     workers: int | None = None
     scheduler: str | None = None
+    tls: Tls | None = None
+    system: System | None = None
+    cluster: Cluster = field(default_factory=Cluster)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may be on other machines."""
+        return bool(self.scheduler or self.system)
 
 
 @dataclass(frozen=True)

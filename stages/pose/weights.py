@@ -221,14 +221,18 @@ def pinned_files(model: Model, folder: Path | None = None) -> list[PinnedFile]:
     return found
 
 
-def fill_cache(model: Model, source: Path | None = None, *, storage: str = STORAGE) -> Weights:
-    """Bring a published checkpoint into the cache.
+def fill_cache(
+    model: Model, source: Path | None = None, *, folder: Path | None = None, storage: str = STORAGE
+) -> Weights:
+    """Bring a published checkpoint into the cache, or into another folder.
 
     Parameters
     ----------
     model : {"0.50", "0.75", "1.0"}
     source : Path, optional
         Folder to copy the files from (or its parent); default: they are downloaded.
+    folder : Path, optional
+        Where to; default: the cache.
     storage : str
         Address of the folder that holds the published checkpoints.
 
@@ -241,8 +245,8 @@ def fill_cache(model: Model, source: Path | None = None, *, storage: str = STORA
     StageError
         A file is missing or is not the pinned one, the download failed, or the cache cannot be written.
     """
-    files = pinned_files(model)
-    folder = cache_folder() / FOLDERS[model]
+    folder = folder or cache_folder() / FOLDERS[model]
+    files = pinned_files(model, folder)
     if source is None:
         if any(f.state != "there" for f in files):
             _download(model, PINS[model], folder, storage)

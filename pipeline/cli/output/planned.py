@@ -52,6 +52,7 @@ def plan_json(overview: Overview, costs: Sequence[StageCost], cores: int) -> dic
             "stages": [asdict(c) for c in costs],
             "core_s": sum(c.core_s for c in costs if c.core_s is not None),
             "bytes": sum(c.size for c in costs if c.size is not None),
+            "peak_mb": max((c.peak_mb for c in costs if c.peak_mb is not None), default=None),
             "unknown": [c.stage for c in costs if c.core_s is None],
             "cores": cores,
         },
@@ -108,7 +109,7 @@ def amount(size: float) -> str:
 
 
 def cost_lines(costs: Sequence[StageCost], cores: int) -> list[str]:
-    """Say what a plan costs: core-hours, disk, time left on this machine; ``unknown`` where nothing tells."""
+    """Say what a plan costs in time, disk and memory; ``unknown`` where nothing tells."""
     unknown = [c.stage for c in costs if c.core_s is None]
     core = sum(c.core_s for c in costs if c.core_s is not None)
     size = sum(c.size for c in costs if c.size is not None)
@@ -119,4 +120,6 @@ def cost_lines(costs: Sequence[StageCost], cores: int) -> list[str]:
     more = f", and what is unknown yet: {', '.join(unknown)}" if unknown else ""
     time = duration(core / cores)
     work = f"{core / 3600:.2g} core-hours" if core >= 360 else f"{core:.2g} core-seconds"
-    return [f"expected: {work}, about {time} on {cores} cores; {amount(size)} of disk{more}"]
+    peaks = [c.peak_mb for c in costs if c.peak_mb is not None]
+    memory = f", up to {amount(max(peaks) * 1e6)} of memory a process" if peaks else ""
+    return [f"expected: {work}, about {time} on {cores} cores; {amount(size)} of disk{memory}{more}"]

@@ -60,7 +60,8 @@ def test_only_its_own_client_is_heard(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     Store.create(tmp_path / "s")
     before = set(listening())
-    with cluster.connect(Where(workers=1), tmp_path / "s", {}) as client:
+    with cluster.connect(Where(workers=1), tmp_path / "s", {}) as connection:
+        client = connection.client
         assert client.submit(abs, -3).result(60) == 3
         ports = {port: ip for port, ip in listening().items() if port not in before}
         assert len(ports) >= 3, "scheduler, nanny and worker"
