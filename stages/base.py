@@ -1,10 +1,8 @@
 """What a stage is: a name, a version, typed parameters, declared inputs and outputs, one function.
 
-A stage knows arrays and nothing else: no store, no cluster. The pipeline hands it an iterator of
-:class:`Block` and takes back an iterator of :class:`Result`. Everything the pipeline must know of a stage is
-declared in its :class:`Stage`, so a new stage needs no change anywhere else: put a module with a module-level
-``STAGE`` into this package, or name one in the entry-point group ``ttprep.stages`` of your own distribution
-(docs/contributing/add-a-stage.md).
+A stage knows arrays and nothing else. The pipeline hands it an iterator of :class:`Block` and takes back one
+of :class:`Result`. What else it must know is declared in a :class:`Stage`: the module-level ``STAGE`` of a
+module here, or of another distribution (docs/contributing/add-a-stage.md).
 """
 
 from __future__ import annotations
@@ -17,6 +15,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from stages.errors import StageError as StageError
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -57,20 +57,20 @@ class ArraySpec:
     units : str
         Physical unit of the *decoded* values, ``"1"`` where there is none.
     kind : str
-        What the values look like, from which the pipeline picks chunk shape and codec: ``image``
-        (frames, redundant in time), ``mask``, ``vectors`` (flow), ``table`` (small rows),
-        ``samples`` (pixel data that must read right with plain h5py).
+        From which the pipeline picks chunk shape and codec: ``image`` (frames, redundant in time), ``mask``,
+        ``vectors`` (flow), ``table`` (small rows), ``samples`` (must read right with plain h5py).
     scale : float
         Decoded value = stored value × scale.
     description : str
         One sentence for the reader of the file.
     chunk : tuple of int, optional
-        Elements per chunk, where the way the array is read decides rather than its kind;
-        :data:`WHOLE` takes a whole axis. None: by the kind.
+        Elements per chunk; :data:`WHOLE` takes a whole axis. None: by the kind.
     codec : str
-        Codec, likewise; empty: by the kind.
+        Likewise; empty: by the kind.
     given_by : str
-        The input without which the array is left out; empty: the array is always there.
+        The input without which the array is left out; empty: it is always there.
+    unknown : bool
+        Whether values may be NaN, for what nobody saw.
     """
 
     name: str
@@ -83,6 +83,7 @@ class ArraySpec:
     chunk: tuple[int, ...] | None = None
     codec: Literal["", "zstd", "lz4"] = ""
     given_by: str = ""
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class VideoInfo:
     width, height : int
         Size of the *stored* frames in pixels; 0 while unknown.
     fit : str
-        How the source picture was fitted into them: ``exact``, ``pad``, ``crop`` or ``stretch``.
+        How the source's was fitted into them: ``exact``, ``pad``, ``crop`` or ``stretch``.
     """
 
     n_frames: int = -1
@@ -117,7 +118,7 @@ class SourceFile:
     path : Path
         A video file, or a folder of pictures.
     joints : (n, 13, 3) float64 or None
-        Joint positions that came with the source: x, y in px of the source picture, score.
+        Those that came with it: x, y in px of the source picture, score.
     """
 
     path: Path
@@ -208,10 +209,14 @@ class Sampling(Generic[P]):
         Begin and end of a sample, parameters, frames of the video → the frames to store.
     pad : callable
         Last result, number of rows → rows that continue it behind its last frame.
+    whole : bool
+        Whether each sample is handed over in one block, with the stage's halo around it, and a result is
+        of one sample: arrays whose first axis is ``sample`` have one row, and nothing is padded.
     """
 
     span: Callable[[int, int, P, int], Span]
     pad: Callable[[Arrays, int], Result]
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,16 +230,18 @@ class Setting:
     untrimmed : bool
         Whether whole videos are cut to the ROI too.
     starts : bool
-        Whether the video (asked of a whole manifest: any of its videos) is a sample that begins at its
-        start frame.
+        Whether the video (of a whole manifest: any of its videos) is a sample from its start frame on.
     quality : bool
         Whether videos and results are judged.
+    pose3d : bool
+        Whether the player's skeleton in space is wanted.
     """
 
     modalities: frozenset[str]
     untrimmed: bool = False
     starts: bool = False
     quality: bool = True
+    pose3d: bool = False
 
 
 @dataclass(frozen=True)
@@ -248,7 +255,7 @@ class Derived(Generic[P]):
     environment : mapping of str to str
         Variables that a worker needs to find the same file.
     unavailable : str
-        Why the stage cannot run now, in one line with its remedy; empty where it can.
+        Why the stage cannot run now, with the remedy; empty where it can.
     """
 
     params: P
@@ -276,6 +283,8 @@ class Stage(Generic[P]):
     splittable : bool
         Whether ranges of rows may be computed apart (flow, pose) or the whole must run in order
         (a background model).
+    in_order : callable
+        Parameters → whether it must run in order with them all the same.
     halo : (int, int)
         Frames needed before the first and after the last row of a block.
     rows : {"frames", "pairs"}
@@ -289,23 +298,23 @@ class Stage(Generic[P]):
     sampling : Sampling or None
         For a stage that runs through annotated samples; None: through the whole video.
     replaced_by_joints : bool
-        Whether the stage stands aside where the source came with joint positions: its arrays are then
-        read from the frames stage.
+        Whether the frames stage has its arrays where the source came with joint positions.
     reads : callable or None
         Parameters → those of ``inputs`` that are read with them; None: all.
     unread : callable
-        Parameters → names of those that are ignored with them, as a method that was not chosen ignores
-        its settings. They count as their defaults, in the key too.
+        Parameters → names of those that are ignored with them; they count as their defaults, in the key too.
     summary_only : tuple of str
         Parameters that only a summary over videos reads: no part of the key.
     bind : callable
         Parameters, the source's frame rate from the manifest or None → parameters for that source.
     focus : str
-        The parameter, hidden, that takes the video's :class:`stages.focus.Focus`; empty: the stage has none.
+        The hidden parameter that takes the video's :class:`stages.focus.Focus`; empty: none.
     judges : bool
         Whether it only judges what other stages made: no dataset holds it, waits for it or depends on it.
     derive : callable or None
         Parameters, path given for them or None, whether a download is allowed → :class:`Derived`.
+    file : str
+        The parameter, no part of the key, that names such a file; empty: none.
     hidden : tuple of str
         Parameters that ``derive`` fills in; a manifest does not list them.
     attrs : callable
@@ -320,6 +329,7 @@ class Stage(Generic[P]):
     outputs: tuple[ArraySpec, ...]
     compute: Compute[P]
     splittable: bool = False
+    in_order: Callable[[P], bool] = lambda params: False
     halo: tuple[int, int] = (0, 0)
     rows: Literal["frames", "pairs"] = "frames"
     optional: Mapping[str, Modality] = field(default_factory=dict)
@@ -334,6 +344,7 @@ class Stage(Generic[P]):
     focus: str = ""
     judges: bool = False
     derive: Callable[[P, Path | None, bool], Derived[P]] | None = None
+    file: str = ""
     hidden: tuple[str, ...] = ()
     attrs: Callable[[P, VideoInfo], dict[str, Any]] = lambda params, info: {}
 
@@ -376,23 +387,3 @@ class Stage(Generic[P]):
 def upstream_of(arrays: Collection[str]) -> tuple[str, ...]:
     """Return the stages that make these arrays, in order, each once."""
     return tuple(dict.fromkeys(name.split(".")[0] for name in arrays if name != VIDEO))
-
-
-class StageError(Exception):
-    """A stage cannot work on this input.
-
-    Attributes
-    ----------
-    reason : str
-        What is wrong, in a user's words.
-    remedy : str
-        What to do about it.
-    """
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason, remedy)
-        self.reason = reason
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason

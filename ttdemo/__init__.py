@@ -17,6 +17,7 @@ Examples
 'Offensive Forehand Hit'
 """
 
+from ttdemo.strokes.changes import Change
 from ttdemo.strokes.clip import ClipJob, DemoClip, render_clip, render_job
 from ttdemo.strokes.clip_set import DemoSet, demo_jobs, make_demo
 from ttdemo.strokes.match import DemoMatch, render_match
@@ -32,6 +33,7 @@ __all__ = [
     "JOINTS_FILE",
     "MOTIONS",
     "N_TARGETS",
+    "Change",
     "ClipJob",
     "DemoClip",
     "DemoMatch",

@@ -20,6 +20,7 @@ from pipeline.cli.reporting.report import report
 from pipeline.cli.reporting.view import view
 from pipeline.cli.results.focus import focus
 from pipeline.cli.results.path import path
+from pipeline.cli.results.strokes import strokes
 from pipeline.cli.results.table import table
 from pipeline.cli.run import run
 from pipeline.cli.status import status
@@ -47,7 +48,7 @@ def main() -> None:
 
 _COMMANDS = (
     run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, focus,
-    preview, report, view, path, table, weights, doctor, demo,
+    preview, report, view, path, table, strokes, weights, doctor, demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(with_loudness(_command))

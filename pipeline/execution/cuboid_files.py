@@ -1,4 +1,4 @@
-"""Cutting the cuboids of one video, and keeping those that are still right.
+"""Cutting the samples of one video, and keeping those that are still right.
 
 A new annotation changes the key of its video's cuboids file, but not the samples that were there before:
 their compressed chunks are copied from the old file, so the work grows with the change.
@@ -41,6 +41,8 @@ def make_samples(store: Store, node: Node, progress: Progress) -> int:
     stage, sampling = node.stage, node.stage.sampling
     if sampling is None:
         raise StageError(f"stage {stage.name} does not say how it cuts samples")
+    if sampling.whole:
+        return _make_whole(store, node, progress)
     step = chunk_rows(stage)
     info = read_info(store, node)
     old = _previous(store, node)
@@ -76,6 +78,30 @@ def make_samples(store: Store, node: Node, progress: Progress) -> int:
     run["samples_kept"] = sum((b, e) in kept for b, e in node.samples)
     store.seal(node.slot, node.stage.version, node.parts(), shapes, {}, run)
     return cut
+
+
+def _make_whole(store: Store, node: Node, progress: Progress) -> int:
+    """Make the file of a stage that is handed whole samples; it is small, so all are made anew."""
+    wall, core = time.perf_counter(), time.process_time()
+    stage, info = node.stage, read_info(store, node)
+    table: list[list[int]] = []
+    at = 0
+    with ExitStack() as stack:
+        inputs = Inputs(store, node, info, stack)
+        cols = (*columns(stage, {s.name for s in stage.outputs}), column(SAMPLES))
+        writer = stack.enter_context(store.writing(node.slot, cols, file_attrs(node, info)))
+        for begin, end in sorted(node.samples):
+            block = inputs.block(begin, end, stage.halo)
+            for result in stage.compute(iter([block]), node.params, info):
+                writer.append(result)
+            progress(stage.name, end - begin)
+            table.append([begin, end, at, end - begin, end - begin])
+            at += end - begin
+        writer.append({"samples": np.array(table, np.int64).reshape(-1, 5)})
+        shapes = writer.close()
+    run = run_facts(at, time.process_time() - core, time.perf_counter() - wall)
+    store.seal(node.slot, node.stage.version, node.parts(), shapes, {}, run)
+    return at
 
 
 def _previous(store: Store, node: Node) -> tuple[Receipt, FeatureReader] | None:

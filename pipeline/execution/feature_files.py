@@ -59,7 +59,8 @@ def n_rows(node: Node, info: VideoInfo) -> int:
 
 def is_split(node: Node, info: VideoInfo) -> bool:
     """Whether a node of this video is made in parts."""
-    in_order = VIDEO in node.arrays  # the source is decoded from its beginning
+    # the source is decoded from its beginning
+    in_order = VIDEO in node.arrays or node.stage.in_order(node.params)
     return node.stage.splittable and not in_order and n_rows(node, info) > PART_ROWS * 3 // 2
 
 

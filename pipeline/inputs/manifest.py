@@ -162,6 +162,8 @@ class Manifest(_Part):
         Whether whole videos are cut to the ROI too, for sliding-window detection.
     pose_weights : Path or None
         Folder of PoseNet weights.
+    pose3d : bool
+        Whether the player's skeleton is sought in space too.
     classes : tuple of str
         Stroke names of the taxonomy ``strokes``, in index order.
     taxonomy : str
@@ -195,6 +197,7 @@ class Manifest(_Part):
     compact: bool = False
     untrimmed: bool = False
     pose_weights: Path | None = None
+    pose3d: bool = False
     classes: tuple[str, ...] = Field((*STROKES, NEGATIVE), max_length=MOST_CLASSES)
     taxonomies: tuple[Taxonomy, ...] = ()
     taxonomy: str = "strokes"  # checked against those in front of it

@@ -71,6 +71,9 @@ untrimmed: false
 # Folder of PoseNet weights; null: TTPREP_POSENET_WEIGHTS, the cache, a download.
 pose_weights: null
 
+# Whether the player's skeleton is sought in space too; needs `pip install "ttprep[pose3d]"`.
+pose3d: false
+
 # The classes of the taxonomy `strokes`, in index order.
 classes:
 """

@@ -36,6 +36,10 @@ def derive(
         pose_weights = manifest.resolve(manifest.pose_weights)
     given = {"pose": pose_weights}
     stages = [registry()[name] for name in names]
+    for stage in stages:
+        named = getattr(manifest.params(stage), stage.file) if stage.file else None
+        if named is not None:
+            given[stage.name] = manifest.resolve(named)
     return {
         stage.name: stage.derive(manifest.params(stage), given.get(stage.name), download)
         for stage in stages

@@ -122,7 +122,8 @@ def wanted_stages(manifest: Manifest, names: Iterable[str], source: Source | Non
 def _setting(manifest: Manifest, source: Source | None) -> Setting:
     whole = manifest.sources if source is None else ()
     starts = any(s.sample == "start" for s in (*whole, *((source,) if source else ())))
-    return Setting(frozenset(manifest.modalities), manifest.untrimmed, starts, manifest.quality.measure)
+    modalities, measured = frozenset(manifest.modalities), manifest.quality.measure
+    return Setting(modalities, manifest.untrimmed, starts, measured, manifest.pose3d)
 
 
 def _applies(stage: Stage[Any], setting: Setting) -> bool:

@@ -171,6 +171,8 @@ def build(
         context |= {"flags": flags.get(video.name, []), "odd": shown[video.id], "nonce": folder.nonce}
         if context["data"] is not None:
             context["data"] = embedded(context["data"])
+        if context["space"] is not None:
+            context["space"]["data"] = embedded(context["space"]["data"])
         changed += folder.write(video.page, render("video.html", context))
     others = len({*store.videos()} - {v.sha256[:16] for v in videos})
     index = _index(overview, videos, shown) | {

@@ -62,6 +62,7 @@ HINTS = (
     "no video matches; `ttprep status` shows what there is",
     "`ttprep status {}` has a row for {}",
     "they are published in {}; `ttprep weights` fetches them",
+    "they are published in {}; `ttprep weights pose3d` fetches them",
     "flag: {} samples ({}); `ttprep export --without-flagged` leaves them out",
     "`ttprep run` makes what the other stages give",
     "correct the predictions in Label Studio, CVAT or ELAN and list the corrected file among the",

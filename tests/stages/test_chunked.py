@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stages.base import Block, Params, Stage, VideoInfo
-from stages.contract import assert_same, blocks, check_outputs, joined, rows_of, run_whole
+from stages.contract import (
+    assert_same,
+    blocks,
+    check_outputs,
+    cuts_anywhere,
+    joined,
+    rows_of,
+    run_whole,
+    takes_whole,
+)
 from stages.registry import registry
 from tests.conftest import scene
 
@@ -24,6 +33,8 @@ Arrays = dict[str, NDArray[Any]]
 
 SIZE = (96, 64)
 STAGES = [name for name in registry() if name != "frames"]
+#: those that take their rows in any blocks: the others are handed whole samples
+IN_BLOCKS = [name for name in STAGES if not takes_whole(registry()[name])]
 #: fewer iterations than the paper's, the same code: what matters here is where the cuts are
 PARAMS: dict[str, dict[str, Any]] = {
     "flow": {"n_outer": 2, "n_sor": 5},
@@ -80,6 +91,7 @@ def stage(request: pytest.FixtureRequest) -> Stage[Any]:
 
 
 each_stage = pytest.mark.parametrize("stage", STAGES, indirect=True)
+each_in_blocks = pytest.mark.parametrize("stage", IN_BLOCKS, indirect=True)
 
 
 def inputs(stage: Stage[Any], data: Arrays) -> Arrays:
@@ -112,7 +124,7 @@ def test_outputs_are_as_declared(stage: Stage[Any], videos: dict[int, tuple[Vide
         check_outputs(stage, params_of(stage), info, inputs(stage, data))
 
 
-@each_stage
+@each_in_blocks
 @given(data=st.data())
 @settings(max_examples=8)
 def test_any_blocks_equal_the_whole(
@@ -127,7 +139,7 @@ def test_any_blocks_equal_the_whole(
     assert_same(joined(stage, parts), whole)
 
 
-@each_stage
+@each_in_blocks
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_equal_blocks_equal_the_whole(
     stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]], size: int
@@ -141,7 +153,7 @@ def test_equal_blocks_equal_the_whole(
 
 
 @pytest.mark.parametrize(
-    "stage", [s for s in STAGES if registry()[s].splittable or registry()[s].sampling], indirect=True
+    "stage", [s for s in STAGES if registry()[s].splittable or cuts_anywhere(registry()[s])], indirect=True
 )
 @given(data=st.data())
 @settings(max_examples=6)
@@ -164,7 +176,7 @@ def test_ranges_computed_apart_equal_the_whole(
     assert_same(joined(stage, [made[start] for start, _ in ranges]), whole)
 
 
-@each_stage
+@each_in_blocks
 @pytest.mark.parametrize("n", [1, 2])
 def test_clips_of_one_and_two_frames(
     stage: Stage[Any], videos: dict[int, tuple[VideoInfo, Arrays]], n: int

@@ -26,17 +26,23 @@ from numpy.typing import NDArray
 
 import stages.foreground
 import stages.frames.rotation_and_fit
+import stages.kinematics.course
+import stages.kinematics.phases
 import stages.people.sides
 import stages.people.tracking
 import stages.player
+import stages.pose3d.player
 import stages.quality.people
 import stages.quality.pictures
 import stages.roi
 import stages.statistics
 from stages.base import VIDEO, Block, SourceFile, Stage, VideoInfo
 from stages.contract import run_whole
+from stages.kinematics.stage import STAGE as kinematics
+from stages.pose3d.weights import ENVIRONMENT
 from stages.registry import registry
 from tests.conftest import encode
+from tests.stages.pose3d.blazepose import networks
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -60,6 +66,10 @@ TOLERANCE = {
     "roi.centre": 0.01,
     "roi.raw": 0.01,
     "statistics.flow_max": 0.01,
+    "pose3d.joints": 0.002,
+    "pose3d.scores": 0.005,
+    "pose3d.pixels": 0.1,
+    "pose3d.certainty": 0.005,
     "pose.pose_scores": 0.002,
     "pose.keypoint_scores": 0.004,
     "pose.keypoints": 0.1,
@@ -70,6 +80,7 @@ TOLERANCE = {
     "start.picture": 0.01,
     "start.joints": 1e-4,
     "descriptor.joints": 0.001,
+    **{f"kinematics.{spec.name}": 0.005 for spec in kinematics.outputs if spec.dtype == "float32"},
     "descriptor.roi_distance": 0.001,
     "cuboids.pose": 0.001,
     "cuboids.roi": 0.001,
@@ -134,6 +145,20 @@ def figures() -> NDArray[np.uint8]:
     return out
 
 
+def figures_with_joints() -> Arrays:
+    """The drawn person with its joints; nobody in the last frame."""
+    at = np.array([(160, 37), (163.5, 33), (156.5, 33), (168, 34), (152, 34), (173, 55), (147, 55), (186, 72),
+                   (136, 74), (200, 64), (126, 90), (168, 95), (152, 95)], float)  # fmt: skip
+    joints = np.zeros((3, 14, 3), np.float32)
+    for t in range(2):
+        joints[t, 1:] = np.column_stack([at + np.array([25 * t - 30, 0]), np.full(13, 0.9)])
+    return {
+        "frames.rgb": figures(),
+        "descriptor.joints": joints,
+        "descriptor.found": np.array([1, 1, 0], np.uint8),
+    }
+
+
 def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
     """What a stage is given: never another stage's output, whose changes are not its own."""
     if stage.name == "frames":
@@ -143,10 +168,14 @@ def fixed_input(stage: Stage[Any], folder: Path) -> tuple[VideoInfo, Arrays]:
         return VideoInfo(70, Fraction(120), 80, 48), {"frames.rgb": waves(70, 80, 48, 9, 0.4)}
     if stage.name == "pose":
         return VideoInfo(3, Fraction(120), 320, 180), {"frames.rgb": figures()}
+    if stage.name == "pose3d":
+        return VideoInfo(3, Fraction(120), 320, 180), figures_with_joints()
     if stage.name == "people":
         return VideoInfo(24, Fraction(30), W, H), two_people()
     if stage.name == "player":
         return VideoInfo(60, Fraction(30), W, H), strokes()
+    if stage.name == "kinematics":
+        return VideoInfo(80, Fraction(100), W, H), swing()
     if stage.name == "start":
         return VideoInfo(24, Fraction(30), W, H), trial()
     if stage.name == "quality":
@@ -240,6 +269,23 @@ def strokes() -> Arrays:
         "people.box": np.array([[10, 20, 60, 80], [90, 25, 150, 90]], np.float32)[who],
         "people.size": np.array([16, 20], np.float32)[who],
     }
+
+
+def swing() -> Arrays:
+    """Somebody draws the left arm back and swings it; the other wrist is missed for a while."""
+    t = np.arange(80)
+    still = [(80, 20), (78, 18), (82, 18), (76, 20), (84, 20), (95, 35), (65, 35), (105, 50), (60, 52),
+             (112, 62), (66, 66), (90, 72), (70, 72)]  # fmt: skip
+    joints = np.tile(np.array(still, float), (80, 1, 1))
+    joints[:, 9, 0] += 8 * np.sin(t / 9) - 24 / (1 + np.exp(-(t - 45) / 3.0))
+    joints[:, 9, 1] += 4 * np.cos(t / 9)
+    joints[:, 7, 0] += 4 * np.sin(t / 9)
+    joints[:, 10] += np.stack([np.sin(t / 5), np.cos(t / 4)], -1)
+    scores = np.tile(0.95 - 0.03 * np.arange(13), (80, 1))
+    scores[20:25, 10] = 0.02
+    rows = np.concatenate([joints, scores[..., None]], -1)
+    pose = rows.mean(axis=1, keepdims=True)
+    return {"descriptor.joints": np.concatenate([pose, rows], axis=1).astype(np.float32)}
 
 
 def trial() -> Arrays:
@@ -337,6 +383,8 @@ def stage(request: pytest.FixtureRequest) -> Stage[Any]:
     found = registry()[request.param]
     if found.name == "pose":
         request.getfixturevalue("pose_weights")
+    if found.name == "pose3d":
+        request.getfixturevalue("monkeypatch").setenv(ENVIRONMENT, str(networks()))
     return found
 
 
@@ -418,7 +466,17 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("roi", {"crop_height": 70}, None),
     ("statistics", {}, constant(stages.statistics, "QUANTUM", 1 / 63)),
     ("pose", {"scale": 1.5}, None),
+    ("kinematics", {"cutoff": 9.0}, None),
+    ("kinematics", {"turn": 0.2}, None),
+    ("kinematics", {"least_score": 0.01}, None),
+    ("kinematics", {"hand": "right"}, None),
+    ("kinematics", {}, constant(stages.kinematics.course, "ORDER", 3)),
+    ("kinematics", {}, constant(stages.kinematics.course, "TWO_PASSES", 1.0)),
+    ("kinematics", {}, constant(stages.kinematics.phases, "BACKSWING_SHARE", 0.7)),
     ("pose", {"min_pose_score": 0.9}, None),
+    ("pose3d", {"crop": "detector"}, None),
+    ("pose3d", {"model": "lite"}, None),
+    ("pose3d", {}, constant(stages.pose3d.player, "REACH", 1.8)),
     ("cuboids", {"translation": 0.11}, None),
     ("quality", {"step_seconds": 0.2}, None),
     ("quality", {"crop_width": 50}, None),

@@ -19,6 +19,7 @@ from pipeline.annotations import STROKES, TAXONOMIES, VideoFacts, clean, read_an
 from ttdemo import (
     DEFAULT_CLASSES,
     MOTIONS,
+    Change,
     ClipJob,
     DemoClip,
     Truth,
@@ -32,6 +33,7 @@ from ttdemo.strokes.clip import write_annotations
 from ttdemo.strokes.scene import flicker_gain, render
 from ttdemo.strokes.truth import truth_of
 from ttdemo.world.body import JOINTS, POINT
+from ttdemo.world.camera import Camera
 from ttdemo.world.script import ClipPlan
 
 Array = NDArray[Any]
@@ -370,3 +372,59 @@ def test_posenet_takes_the_player_for_a_person() -> None:
     median = np.median(errors, axis=0)
     assert median[:5].max() < 3  # the face, px of 320×180
     assert median.max() < 12
+
+
+def angle_at(points: Array, first: str, vertex: str, last: str) -> Array:
+    """Angle in space, degrees."""
+    a, b = (points[:, POINT[n]] - points[:, POINT[vertex]] for n in (first, last))
+    cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    return np.asarray(np.degrees(np.arccos(cosine)))
+
+
+ELBOW = ("right_shoulder", "right_elbow", "right_wrist")
+
+
+@pytest.mark.parametrize("degrees", [-30.0, 25.0])
+def test_a_changed_elbow_is_changed_by_so_many_degrees_during_the_swing_alone(degrees: float) -> None:
+    moves = ["Offensive Backhand Hit", "Offensive Backhand Hit"]
+    plain, other = (
+        plan_clip(seed=5, strokes=moves, changes=c) for c in ((), (Change(), Change(elbow=degrees)))
+    )
+    first, second = other.strokes
+    assert first == plain.strokes[0]
+    np.testing.assert_array_equal(other.points[: first.end], plain.points[: first.end])
+    difference = angle_at(other.points, *ELBOW) - angle_at(plain.points, *ELBOW)
+    at = slice(second.back, second.follow + 1)
+    # a nearly stretched arm opens no further
+    room = 170 - angle_at(plain.points, *ELBOW)[at]
+    np.testing.assert_allclose(difference[at], np.clip(degrees, None, np.maximum(room, 0)), atol=0.5)
+    legs = [i for name, i in POINT.items() if name.endswith(("hip", "knee", "shoulder"))]
+    np.testing.assert_array_equal(other.points[:, legs], plain.points[:, legs])
+
+
+def test_a_hand_is_held_higher_and_hips_come_late() -> None:
+    moves = ["Offensive Forehand Loop"]
+    plain = plan_clip(seed=5, strokes=moves)
+    high = plan_clip(seed=5, strokes=moves, changes=[Change(hand=0.08)])
+    late = plan_clip(seed=5, strokes=moves, changes=[Change(hip=0.1)])
+    (s,) = plain.strokes
+    swing = slice(s.back, s.follow + 1)
+    wrist, hip = POINT["right_wrist"], POINT["right_hip"]
+    rise = (high.points - plain.points)[swing, wrist, 1]
+    assert 0.06 < np.median(rise) < 0.09
+    # where the player stands is not late, how deep the hips are is
+    np.testing.assert_allclose(late.points[12:][swing, hip, 1], plain.points[swing, hip, 1], atol=0.004)
+    assert np.abs(late.points - plain.points)[swing, hip].max() > 0.02
+
+
+@pytest.mark.parametrize("facing", [0.0, 40.0, 90.0, 180.0])
+def test_a_turned_player_is_the_same_player_seen_from_elsewhere(facing: float) -> None:
+    plain, turned = (plan_clip(seed=1, strokes=["Offensive Forehand Hit"], facing=f) for f in (0.0, facing))
+    truth = truth_of(turned)
+    np.testing.assert_allclose(Camera(*truth.camera).project(truth.world), truth.joints, atol=1e-2)
+    np.testing.assert_allclose(angle_at(turned.points, *ELBOW), angle_at(plain.points, *ELBOW), atol=1e-5)
+    ahead = (turned.points[:, POINT["nose"]] - turned.points[:, POINT["head"]])[:, [2, 0]]
+    direction = np.degrees(np.angle(np.exp(1j * (np.arctan2(ahead[:, 1], ahead[:, 0]) - np.deg2rad(facing)))))
+    assert np.abs(np.median(direction)) < 25
+    pictures = still(plan_clip(seed=1, strokes=["Offensive Forehand Hit"], facing=facing, **SMALL))
+    assert len(np.unique(pictures[0])) > 50

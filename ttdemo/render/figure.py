@@ -41,6 +41,8 @@ class Figure:
     look : Look
     height : float
         Body height, m.
+    facing : float
+        Degrees by which the whole player is turned to their left.
 
     Attributes
     ----------
@@ -49,7 +51,15 @@ class Figure:
     """
 
     def __init__(
-        self, points: Array, handle: Array, face: Array, yaw: Array, camera: Camera, look: Look, height: float
+        self,
+        points: Array,
+        handle: Array,
+        face: Array,
+        yaw: Array,
+        camera: Camera,
+        look: Look,
+        height: float,
+        facing: float = 0.0,
     ) -> None:
         self._p3 = points
         self._p2 = camera.project(points)
@@ -57,8 +67,8 @@ class Figure:
         self._camera, self._look = camera, look
         self._forehand_shows = face[:, 2] > 0
         self._legs = self._make_legs()
-        self._shirt = draw_shirt(self._p2, self._scale, yaw, look)
-        self._head = draw_head(self._p2, self._scale[:, POINT["head"]], look)
+        self._shirt = draw_shirt(self._p2, self._scale, yaw, look, np.deg2rad(facing))
+        self._head = draw_head(self._p2, self._scale[:, POINT["head"]], look, facing)
         self._arms = {side: self._make_arm(side) for side in ("left", "right")}
         self._forearms = {side: self._make_forearm(side, with_upper=False) for side in ("left", "right")}
         self._fingers = {side: self._make_fingers(side) for side in ("left", "right")}

@@ -15,7 +15,13 @@ from ttdemo.world.body import POINT
 Array = NDArray[Any]
 
 
-def draw_head(p2: Array, scale: Array, look: Look) -> Group:
+#: degrees; turned further from the camera a head shows one eye, and none
+PROFILE, BACK = 60.0, 110.0
+#: least width of a face in profile, as a share of its width from the front
+LEAST_FACE = 0.45
+
+
+def draw_head(p2: Array, scale: Array, look: Look, facing: float = 0.0) -> Group:
     """Make the outlines of the head.
 
     Parameters
@@ -25,16 +31,20 @@ def draw_head(p2: Array, scale: Array, look: Look) -> Group:
     scale : array (n,)
         Pixels per metre at the head.
     look : Look
+    facing : float
+        Degrees by which the whole player is turned to their left.
 
     Returns
     -------
     Group
     """
-    g = Group()
+    g, away = Group(), abs((facing + 180) % 360 - 180)
     head, nose = p2[:, POINT["head"]], p2[:, POINT["nose"]]
     eyes = {side: p2[:, POINT[f"{side}_eye"]] for side in ("left", "right")}
     # the face's own axes in px per metre; x shortens as the head turns away
     fx = (eyes["left"] - eyes["right"]) / 0.064
+    if PROFILE < away < BACK:  # the eye that is seen is broader than the way between both
+        fx[:, 0] = np.maximum(fx[:, 0], LEAST_FACE * scale)
     fy = np.stack([-0.3 * fx[:, 1], scale], -1)
     s = scale[:, None]
     right, down = s * [1, 0], s * [0, 1]
@@ -46,10 +56,16 @@ def draw_head(p2: Array, scale: Array, look: Look) -> Group:
         g.blob(ear, 0.016 * right, 0.030 * down, look.skin, 0.72)
         g.blob(ear - 0.003 * s, 0.010 * right, 0.021 * down, look.skin, 0.92)
     _skull(g, head, s, shift, look)
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        _eye(g, eyes[side], sign, fx, fy, scale, look)
-    _nose_and_mouth(g, 0.5 * (eyes["left"] + eyes["right"]), nose, fx, fy, scale, look)
-    _hair(g, head, s, shift, look)
+    if away < BACK:
+        seen = {"left": 1.0, "right": -1.0}
+        if away > PROFILE:
+            seen.pop("left" if facing % 360 < 180 else "right")
+        for side, sign in seen.items():
+            _eye(g, eyes[side], sign, fx, fy, scale, look)
+        _nose_and_mouth(g, 0.5 * (eyes["left"] + eyes["right"]), nose, fx, fy, scale, look)
+        _hair(g, head, s, shift, look)
+    else:
+        _hair_behind(g, head, s, look)
     return g
 
 
@@ -91,6 +107,12 @@ def _nose_and_mouth(
     g.blob(mouth + 0.002 * fy, 0.026 * fx, 0.0100 * fy, (176, 92, 84), 0.25 + 0.75 * dark)
     g.blob(mouth, 0.025 * fx, 0.0028 * fy, (84, 36, 36), 0.4 + 0.6 * dark)
     g.blob(mouth + 0.019 * fy, 0.018 * fx, 0.005 * fy, look.skin, 0.80)
+
+
+def _hair_behind(g: Group, head: Array, s: Array, look: Look) -> None:
+    for share, shade in ((1.0, 0.78), (0.8, 0.92), (0.5, 1.03)):
+        middle = head + s * [-0.02 * (1 - share), -0.025 - 0.03 * (1 - share)]
+        g.blob(middle, 0.087 * share * s * [1, 0], 0.108 * share * s * [0, 1], look.hair, shade, 20)
 
 
 def _hair(g: Group, head: Array, s: Array, shift: Array, look: Look) -> None:

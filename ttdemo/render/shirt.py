@@ -36,13 +36,13 @@ HEM, COLLAR = RINGS[0, 0], RINGS[-1, 0]
 class _Trunk:
     """Points on the trunk's surface in px."""
 
-    def __init__(self, p2: Array, scale: Array, yaw: Array) -> None:
+    def __init__(self, p2: Array, scale: Array, yaw: Array, facing: float) -> None:
         self.low = p2[:, POINT["pelvis"]]
         self.spine = p2[:, POINT["chest"]] - self.low
         self.scale = scale[:, POINT["pelvis"]], scale[:, POINT["chest"]]
         across = np.stack([-self.spine[:, 1], self.spine[:, 0]], -1)
         self.across = across / np.linalg.norm(self.spine, axis=1)[:, None]
-        self.yaw = yaw
+        self.yaw, self.facing = yaw, facing
 
     def at(self, t: float, v: float, *, from_camera: bool = False) -> Array:
         """Return the point at angle t (0 = front, positive = picture's right) and height v; (n, 2) px.
@@ -52,7 +52,7 @@ class _Trunk:
         a, b = np.interp(v, RINGS[:, 0], RINGS[:, 1]), np.interp(v, RINGS[:, 0], RINGS[:, 2])
         along = float(np.clip(v, 0, 1))
         # the hips turn half as far as the shoulders
-        psi = self.yaw * (0.45 + 0.55 * along)
+        psi = self.yaw * (0.45 + 0.55 * along) + self.facing
         reach = np.hypot(a * np.cos(psi), b * np.sin(psi))
         angle = np.full(len(psi), float(t))
         if not from_camera:
@@ -62,7 +62,7 @@ class _Trunk:
         return np.asarray(self.low + v * self.spine + x[:, None] * self.across)
 
 
-def draw_shirt(p2: Array, scale: Array, yaw: Array, look: Look) -> Group:
+def draw_shirt(p2: Array, scale: Array, yaw: Array, look: Look, facing: float = 0.0) -> Group:
     """Make the outlines of neck and shirt, without the sleeves.
 
     Parameters
@@ -74,12 +74,14 @@ def draw_shirt(p2: Array, scale: Array, yaw: Array, look: Look) -> Group:
     yaw : array (n,)
         Shoulders turned to the player's left (the picture's right), rad.
     look : Look
+    facing : float
+        By which the whole player is turned to their left, rad.
 
     Returns
     -------
     Group
     """
-    g, trunk = Group(), _Trunk(p2, scale, yaw)
+    g, trunk = Group(), _Trunk(p2, scale, yaw, facing)
 
     def wrap(v0: float, v1: float, rgb: Rgb, strips: int) -> None:
         """Add a band round the trunk; each strip reaches to the far edge, so that no seams show."""

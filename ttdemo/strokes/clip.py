@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ttdemo.render.video import encode
 from ttdemo.replacing import replacing
+from ttdemo.strokes.changes import Change
 from ttdemo.strokes.plan import plan_clip
 from ttdemo.strokes.scene import render
 from ttdemo.strokes.truth import truth_of
@@ -50,6 +51,10 @@ class ClipJob:
         times as fast.
     crf : float
         Of libx264.
+    changes : tuple of Change
+        What is wrong with the strokes in order, see :func:`ttdemo.strokes.plan.plan_clip`.
+    facing : float
+        Degrees by which the player is turned away from the camera, to their left.
     """
 
     path: Path
@@ -63,6 +68,8 @@ class ClipJob:
     flicker: float = 0.02
     preset: str = "ultrafast"
     crf: float = 20.0
+    changes: tuple[Change, ...] = ()
+    facing: float = 0.0
 
     def plan(self) -> ClipPlan:
         """Plan the clip; cheap."""
@@ -73,6 +80,8 @@ class ClipJob:
             size=self.size,
             duration=self.duration,
             gap=self.gap,
+            changes=self.changes,
+            facing=self.facing,
         )
 
 
@@ -177,7 +186,7 @@ def render_clip(
     progress : callable, optional
         Called with the number of frames done and of all frames.
     **settings
-        Further fields of :class:`ClipJob`: duration, gap, noise, flicker, preset, crf.
+        Further fields of :class:`ClipJob`: duration, gap, noise, flicker, preset, crf, changes, facing.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,13 @@ from ttdemo.replacing import replacing
 from ttdemo.strokes.clip import ClipJob
 from ttdemo.strokes.scene import render
 from ttdemo.strokes.truth import Truth, truth_of
+from ttdemo.world.body import JOINTS
+from ttdemo.world.camera import Camera
 from ttdemo.world.script import ClipPlan, Stroke, check_size
 
 Array = NDArray[Any]
+
+_SWAP = {"left_": "right_", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def _held(truth: Truth, n: int) -> Truth:
 
     ball = longer(truth.ball)
     ball[len(truth.ball) :] = np.nan
-    frames = {name: longer(getattr(truth, name)) for name in ("joints", "centre", "box", "racket")}
+    frames = {name: longer(getattr(truth, name)) for name in ("joints", "centre", "box", "racket", "world")}
     return replace(truth, ball=ball, **frames)
 
 
@@ -160,14 +164,21 @@ def _mirrored(truth: Truth, width: int) -> Truth:
         out[..., 0] = width - 1 - points[..., 0]
         return out
 
+    # what was the right wrist is the left one of whoever sees the picture
+    sides = [JOINTS.index(_SWAP.get(n[:5], n[:5]) + n[5:]) for n in JOINTS]
+
+    camera = Camera(*truth.camera)
+    mirrored = replace(camera, x=-camera.x, cx=width - 1 - camera.cx)
     left, top, right, bottom = np.moveaxis(truth.box, -1, 0)
     return replace(
         truth,
-        joints=flip(truth.joints),
+        joints=flip(truth.joints)[:, sides],
         centre=flip(truth.centre),
         box=np.stack([width - 1 - right, top, width - 1 - left, bottom], axis=-1),
         racket=flip(truth.racket),
         ball=flip(truth.ball),
+        world=(truth.world * np.array([-1, 1, 1], np.float32))[:, sides],
+        camera=np.array(astuple(mirrored), np.float64),
     )
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ttdemo.strokes.changes import Change, changed
 from ttdemo.strokes.movements import MOTIONS, perform
-from ttdemo.world.body import CHANNELS, POINT, posture, racket_axes, skeleton
-from ttdemo.world.camera import make_camera
+from ttdemo.world.body import CHANNELS, POINT, posture, racket_axes, skeleton, turned_about
+from ttdemo.world.camera import PLAYER_Z, make_camera
 from ttdemo.world.curves import flight, spline, sway
 from ttdemo.world.script import ClipPlan, Stroke, check_size
 from ttdemo.world.table import TABLE_Y
@@ -98,6 +99,8 @@ def plan_clip(
     size: tuple[int, int] = (1920, 1080),
     duration: tuple[float, float] = (0.7, 1.5),
     gap: tuple[float, float] = (0.3, 0.6),
+    changes: Sequence[Change] = (),
+    facing: float = 0.0,
 ) -> ClipPlan:
     """Plan one clip.
 
@@ -116,6 +119,11 @@ def plan_clip(
     gap : (float, float)
         Shortest and longest pause between strokes, before the first and after the last, in s. From 11
         strokes on every third gap lasts at least 0.95 s, so that negatives can be cut there.
+    changes : sequence of Change
+        What is wrong with the first, the second, … stroke; the others are played as always.
+    facing : float
+        Degrees by which the player is turned to their left: 0 faces the camera, 90 shows the right side, 180
+        the back. The hall stays as it is: the table does not turn with the player, the ball does.
 
     Returns
     -------
@@ -151,7 +159,8 @@ def plan_clip(
         end = begin + round(rng.uniform(*duration) * f)
         when, postures = perform(MOTIONS[move], rng, ready)
         contact = round(begin + when[1] * (end - begin))
-        intervals.append(Stroke(begin, end, move, contact))
+        back, follow = (round(begin + when[i] * (end - begin)) for i in (0, 2))
+        intervals.append(Stroke(begin, end, move, contact, back, follow))
         at += [begin / f, *((begin + when * (end - begin)) / f), end / f]
         following = _ready(rng)
         rows += [ready, *postures, ready]
@@ -172,7 +181,13 @@ def plan_clip(
 
     t = np.arange(n) / f
     track = spline(np.array(at), np.array(rows), t, np.array(rest)) + sway(rng, t)
-    points = skeleton(track, height)
+    hip_yaw = elbow = None
+    if any(change != Change() for change in changes):
+        track, hip_yaw, elbow = changed(track, intervals, changes, f)
+    points = skeleton(track, height, hip_yaw, elbow)
     handle, face = racket_axes(track)
     ball = _ball(rng, intervals, f, points, face)
-    return ClipPlan(tuple(intervals), rate, camera, height, points, handle, face, ball, track)
+    if facing:
+        points, ball = (turned_about(rows, facing, (0.0, PLAYER_Z)) for rows in (points, ball))
+        handle, face = (turned_about(rows, facing) for rows in (handle, face))
+    return ClipPlan(tuple(intervals), rate, camera, height, points, handle, face, ball, track, facing)

@@ -161,8 +161,9 @@ def render(
     for start in range(0, plan.n_frames, BLOCK):
         block = slice(start, min(start + BLOCK, plan.n_frames))
         figure = Figure(
-            plan.points[block], plan.handle[block], plan.face[block], yaw[block], camera, look, plan.height
-        )
+            plan.points[block], plan.handle[block], plan.face[block], yaw[block], camera, look, plan.height,
+            plan.facing,
+        )  # fmt: skip
         for i in range(block.stop - block.start):
             frame = start + i
             for x0, y0, x1, y1 in before:

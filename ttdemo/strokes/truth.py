@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttdemo.replacing import replacing
-from ttdemo.world.body import POINT
+from ttdemo.world.body import JOINTS, POINT
 from ttdemo.world.script import ClipPlan
 
 Array = NDArray[Any]
@@ -37,6 +37,14 @@ class Truth:
         Frames of the strokes: first, one past the last, racket on ball.
     move : array (k,), str
         Names of the strokes.
+    back, follow : array (k,), int64
+        Frames of the postures at the end of the backswing and of the follow-through.
+    world : array (n, 13, 3), float32
+        The joints in space, m: x right in the picture, y up, z towards the camera, from the point of the
+        floor under the net. Less the mean of rows 11 and 12 they are relative to the hips.
+    camera : array (8,), float64
+        What projects them: the fields of :class:`ttdemo.world.camera.Camera` in order, as in
+        ``Camera(*camera).project(world)``.
     """
 
     joints: Array
@@ -48,6 +56,10 @@ class Truth:
     end: Array
     contact: Array
     move: Array
+    back: Array
+    follow: Array
+    world: Array
+    camera: Array
 
     def save(self, path: Path) -> None:
         """Write an .npz file; the same truth gives the same bytes."""
@@ -80,4 +92,8 @@ def truth_of(plan: ClipPlan) -> Truth:
         end=np.array([s.end for s in plan.strokes], np.int64),
         contact=np.array([s.contact for s in plan.strokes], np.int64),
         move=np.array([s.move for s in plan.strokes], np.str_),
+        back=np.array([s.back for s in plan.strokes], np.int64),
+        follow=np.array([s.follow for s in plan.strokes], np.int64),
+        world=plan.points[:, : len(JOINTS)].astype(np.float32),
+        camera=np.array(astuple(camera), np.float64),
     )

@@ -112,7 +112,51 @@ def _turned(right: float, up: float, forward: float, yaw: Array, pitch: Array | 
     return np.stack(np.broadcast_arrays(right * c - f * s, u, right * s + f * c), axis=-1)
 
 
-def skeleton(track: Array, height: float = 1.75) -> Array:
+def opened(root: Array, target: Array, upper: float, lower: float, degrees: Array) -> Array:
+    """Move the end of a two-bone limb so that its middle joint opens.
+
+    Parameters
+    ----------
+    root, target : array (n, 3)
+        As for :func:`bend`.
+    upper, lower : float
+        Bone lengths in m.
+    degrees : array (n,)
+        By how much; negative: it closes. The angle stays within 20 … 170 degrees.
+
+    Returns
+    -------
+    array (n, 3)
+        On the line from the root to the target; the target itself where nothing is changed.
+    """
+    way = target - root
+    d = np.clip(np.linalg.norm(way, axis=-1), abs(upper - lower) + 0.02, 0.995 * (upper + lower))
+    angle = np.arccos((upper**2 + lower**2 - d**2) / (2 * upper * lower))
+    limits = np.minimum(angle, np.deg2rad(20)), np.maximum(angle, np.deg2rad(170))
+    wanted = np.clip(angle + np.deg2rad(degrees), *limits)
+    reach = np.sqrt(upper**2 + lower**2 - 2 * upper * lower * np.cos(wanted))
+    return np.where(degrees[:, None] == 0, target, root + unit(way) * reach[:, None])
+
+
+def turned_about(points: Array, degrees: float, place: tuple[float, float] = (0.0, 0.0)) -> Array:
+    """Turn points or directions of the world about a vertical axis, as somebody turns to their left.
+
+    Parameters
+    ----------
+    points : array (..., 3)
+        x, y, z; m. Who faces the camera and turns 90 degrees looks to the picture's right.
+    degrees : float
+    place : (float, float)
+        x and z of the axis; (0, 0) for directions.
+    """
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    x, z = points[..., 0] - place[0], points[..., 2] - place[1]
+    return np.stack([place[0] + c * x + s * z, points[..., 1], place[1] + c * z - s * x], axis=-1)
+
+
+def skeleton(
+    track: Array, height: float = 1.75, hip_yaw: Array | None = None, elbow: Array | None = None
+) -> Array:
     """Compute the points of the body in every frame.
 
     Parameters
@@ -121,6 +165,10 @@ def skeleton(track: Array, height: float = 1.75) -> Array:
         Control values, see :data:`CHANNELS`.
     height : float
         Body height in m; all lengths scale with it.
+    hip_yaw : array (n,), optional
+        Turn of the shoulders that the hips follow, rad; default: as the track says.
+    elbow : array (n,), optional
+        Degrees by which the racket elbow is opened beyond what the track says.
 
     Returns
     -------
@@ -135,7 +183,7 @@ def skeleton(track: Array, height: float = 1.75) -> Array:
 
     yaw, crouch = channel("yaw")[:, 0], channel("crouch")[:, 0]
     lean_f, lean_s = channel("lean").T
-    hip_yaw = 0.45 * yaw
+    hip_yaw = 0.45 * (yaw if hip_yaw is None else hip_yaw)
     out = np.empty((n, len(POINT), 3))
 
     def put(name: str, value: Array) -> Array:
@@ -169,19 +217,20 @@ def skeleton(track: Array, height: float = 1.75) -> Array:
 
     lift = channel("elbow")
     low, high = np.array([0.45, -1.0, -0.35]), np.array([1.0, 0.15, -0.1])
-    elbow, wrist = bend(
-        out[:, POINT["right_shoulder"]], channel("hand"), 0.295, 0.262, (1 - lift) * low + lift * high
-    )
-    put("right_elbow", elbow)
+    shoulder, hand = out[:, POINT["right_shoulder"]], channel("hand")
+    if elbow is not None and elbow.any():
+        hand = opened(shoulder, hand, 0.295, 0.262, elbow)
+    middle, wrist = bend(shoulder, hand, 0.295, 0.262, (1 - lift) * low + lift * high)
+    put("right_elbow", middle)
     put("right_wrist", wrist)
     handle = unit(channel("handle"))
     put("right_hand", wrist + 0.055 * handle)
     put("blade", wrist + 0.200 * handle)
     pole = np.broadcast_to([-0.6, -1.0, -0.3], (n, 3))
-    elbow, wrist = bend(out[:, POINT["left_shoulder"]], channel("free"), 0.295, 0.262, pole)
-    put("left_elbow", elbow)
+    middle, wrist = bend(out[:, POINT["left_shoulder"]], channel("free"), 0.295, 0.262, pole)
+    put("left_elbow", middle)
     put("left_wrist", wrist)
-    put("left_hand", wrist + 0.075 * unit(wrist - elbow + np.array([0.0, 0.08, 0.05])))
+    put("left_hand", wrist + 0.075 * unit(wrist - middle + np.array([0.0, 0.08, 0.05])))
 
     base = channel("base")
     out *= k

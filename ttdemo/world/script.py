@@ -26,12 +26,16 @@ class Stroke:
         Name of the class.
     contact : int
         Frame in which the racket meets the ball.
+    back, follow : int
+        Frames of the postures at the end of the backswing and of the follow-through.
     """
 
     begin: int
     end: int
     move: str
     contact: int
+    back: int = -1
+    follow: int = -1
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class ClipPlan:
         Centre of the ball, m; NaN where no ball is in play.
     track : array (n, 21), float64
         The control values that gave the points, in the order of :data:`ttdemo.world.body.CHANNELS`.
+    facing : float
+        Degrees by which the player is turned to their left, away from the camera.
     """
 
     strokes: tuple[Stroke, ...]
@@ -65,6 +71,7 @@ class ClipPlan:
     face: Array
     ball: Array
     track: Array
+    facing: float = 0.0
 
     @property
     def n_frames(self) -> int:

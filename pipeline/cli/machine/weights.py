@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import errors
+from pipeline.cli.machine.weights3d import pose3d
 from pipeline.cli.options import JSON, PATH, note, verbose, with_loudness
 from pipeline.terminal import echo, echo_json
 
@@ -88,7 +89,7 @@ def verify(model: Model, folder: Path | None, as_json: bool) -> int:
     return _report(model, folder, as_json=as_json)
 
 
-for _command in (fetch, path, verify):
+for _command in (fetch, path, verify, pose3d):
     weights.add_command(with_loudness(_command))
 
 

@@ -18,6 +18,7 @@ from pipeline.report.content.film import film_digest, write_film
 from pipeline.report.content.measures import measure
 from pipeline.report.content.overlay import overlay_digest, write_overlay
 from pipeline.report.content.results import Results, UnreadableError, open_results
+from pipeline.report.content.space import space_digest, write_space
 from pipeline.report.folder import VIDEOS, Folder
 from store import Receipt, Store
 
@@ -39,7 +40,8 @@ class Video:
         First 16 hexadecimal digits of its sha256: the name of its folder in the store, and of its page.
     plan : list of Planned
     note : dict
-        See :func:`pipeline.report.content.measures.measure`; ``film`` and ``overlay`` where they are there.
+        See :func:`pipeline.report.content.measures.measure`; ``film``, ``overlay``, ``space`` where they are
+        there.
     receipts : dict of str to Receipt
     old : list of str
         Stages shown with results of older parameters.
@@ -183,25 +185,35 @@ def _bring_up_to_date(
         note = {**measure(results, crop, lambda done: tell(done)), "crop": list(crop)}
         if results.problems or not note:  # what is damaged may be sound next time
             digest = ""
-        note |= {k: before[k] for k in ("film", "overlay") if k in before}
+        note |= {k: before[k] for k in ("film", "overlay", "space") if k in before}
         note["digest"] = digest
     if results.info is not None:
-        _overlay(folder, video, results, note)
+        _scripts(folder, video, results, note, "overlay", overlay_digest(results), write_overlay)
+        _scripts(folder, video, results, note, "space", space_digest(results), write_space)
         _film(folder, video, results, note, min(film_frames, n), tell)
     if note != before:
         folder.write_note(name, note)
     video.note = note
 
 
-def _overlay(folder: Folder, video: Video, results: Results, note: dict[str, Any]) -> None:
-    digest, there = overlay_digest(results), note.get("overlay", {})
+def _scripts(
+    folder: Folder,
+    video: Video,
+    results: Results,
+    note: dict[str, Any],
+    what: str,
+    digest: str,
+    write: Callable[[Folder, str, Results], list[str]],
+) -> None:
+    """Bring the scripts of one kind up to date, and say in the note which there are."""
+    there = note.get(what, {})
     if there.get("digest") == digest and all(
         seal_of(folder.path / n) == s for n, s in there["files"].items()
     ):
         return
-    names = write_overlay(folder, f"{VIDEOS}/{video.id}", results)
+    names = write(folder, f"{VIDEOS}/{video.id}", results)
     files = {name: seal_of(folder.path / name) for name in names}
-    note["overlay"] = {"digest": digest, "scripts": len(names), "files": files}
+    note[what] = {"digest": digest, "scripts": len(names), "files": files}
 
 
 def _film(

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.report.content.film import TILES
 from pipeline.report.content.gathering import Video
 from pipeline.report.content.overlay import ROWS, STEPS, limbs
+from pipeline.report.content.space import space_context
 from pipeline.report.sections.annotations import Annotated, lane
 from pipeline.report.sections.detections import Detections, Span
 from pipeline.report.sections.flow_diagram import hues
@@ -83,11 +84,15 @@ def video_context(
         "results": _results(video), "figures": _figures(note), "spans": spans, "lanes": [],
         "table": [_row(span, of, note) for span, of in rows[:MOST_ROWS]] if n else [],
         "table_more": max(0, len(rows) - MOST_ROWS), "part": "", "film_hint": "", "portrait": False,
+        "space": None,
     }  # fmt: skip
     if n:
         begins = sorted({s.begin for s, _ in rows if 0 <= s.begin < n})
         context |= _player(video, film, n) | {"data_n": n}
         context["data"]["begins"] = begins
+        scripts = note.get("space", {}).get("scripts", 0)
+        if scripts:
+            context["space"] = space_context(video.id, scripts)
     return context
 
 

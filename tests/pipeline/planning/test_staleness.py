@@ -20,6 +20,12 @@ from tests.support.command_line import FAST, as_json, stage_files, ttprep, write
 SOURCE = Source(Path("a.mp4"), "a.mp4", "ab" * 32)
 
 
+#: values other than the default, of a stage that shares names with others
+IN_SPACE = {
+    "method": "depth", "model": "lite", "crop": "detector", "depth_output": "metric", "depth_input": "unit",
+}  # fmt: skip
+
+
 def keys(manifest: Manifest, **more: Any) -> dict[str, str]:
     names = wanted_stages(manifest, ())
     return {n: node.key for n, node in build(SOURCE, manifest, names, **more).items()}
@@ -48,7 +54,8 @@ def test_every_parameter_changes_the_keys_downstream_and_no_others(stage: str) -
         step = {bool: 1, float: -0.25 if name == "alpha" and stage == "roi" else 0.05, int: 2}.get(
             type(value), 0
         )
-        changed = other[name] if name in other else value + step
+        more = {**other, **IN_SPACE} if stage == "pose3d" else other
+        changed = more[name] if name in more else value + step
         manifest = Manifest(stages={stage: {name: changed}})
         after = keys(manifest, samples=samples)
         touched = set() if name in registry()[stage].summary_only else downstream(stage) & set(before)

@@ -1,0 +1,89 @@
+"""Errors of the whole chain, video → PoseNet → kinematics, against the joints that the renderer drew.
+
+    TTPREP_POSENET_WEIGHTS=… python benchmarks/kinematics.py FOLDER --seeds 1 2
+
+FOLDER keeps the videos' joints, so that another filter is measured in seconds. Each seed is a player who
+plays ten or twenty strokes, each of another class, seen from each side (degrees by which the player is turned
+to their left). The best scored pose of a frame is taken. What is said of the true joints comes from the same
+functions, without a filter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from stages.base import Block, SourceFile, VideoInfo
+from stages.frames.stage import STAGE as FRAMES
+from stages.pose.stage import STAGE as POSE
+from ttdemo import MOTIONS, load_truth, render_clip
+
+MOVES = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
+SIDES = {"front": 0, "oblique": 40, "side": 90, "behind": 180}
+
+
+def observed(
+    folder: Path, seed: int, side: str, source: str, fps: int, size: tuple[int, int], moves: slice
+) -> Path:
+    """Render a clip, find its joints, and keep both; what is there is not made again."""
+    path = folder / f"{seed}-{side}-{source}-{fps}-{size[1]}-{moves.start}.npz"
+    if path.exists():
+        return path
+    with tempfile.TemporaryDirectory() as place:
+        video = Path(place) / "clip.mp4"
+        clip = render_clip(
+            video, seed=seed, strokes=list(MOTIONS)[moves], fps=fps, size=size, facing=SIDES[side]
+        )
+        truth = load_truth(clip.truth)
+        frames = FRAMES.compute(iter([Block(0, 50, 0, {}, SourceFile(video))]), FRAMES.params(), VideoInfo())
+
+        def blocks():
+            at = 0
+            for part in frames:
+                n = len(part["rgb"])
+                data = {"frames.rgb": part["rgb"], "frames.time": part["time"]}
+                yield Block(at, at + n, at, data, SourceFile(video))
+                at += n
+
+        info = VideoInfo(clip.n_frames, clip.fps, 320, 180)
+        found = list(POSE.compute(blocks(), POSE.params(source=source), info))
+    arrays = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    best = arrays["pose_scores"].argmax(axis=1)
+    each = np.arange(len(best))
+    # px of the full picture, centres at whole numbers, to px of the stored frame
+    scale = 320 / size[0]
+    np.savez(
+        path,
+        joints=arrays["keypoints"][each, best][:, :13],
+        scores=arrays["keypoint_scores"][each, best][:, :13] * (arrays["n_poses"] > 0)[:, None],
+        truth=(truth.joints + 0.5) * scale - 0.5,
+        **{name: getattr(truth, name) for name in ("begin", "end", "back", "contact", "follow", "move")},
+    )
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=SIDES)
+    parser.add_argument("--source", default="frames", choices=["frames", "original"])
+    parser.add_argument("--fps", type=int, default=120)
+    parser.add_argument("--height", type=int, default=1080)
+    parser.add_argument("--moves", default="all", choices=MOVES)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    size = (options.height * 16 // 9, options.height)
+    for side in options.sides:
+        for seed in options.seeds:
+            print(
+                observed(options.folder, seed, side, options.source, options.fps, size, MOVES[options.moves]),
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What decides the kinematics of a stroke."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.base import Params
+
+
+class KinematicsParams(Params):
+    """Parameters of the kinematics."""
+
+    least_score: float = Field(
+        0.1, ge=0, le=1, description="a joint with a lower score in a frame counts as not seen there"
+    )
+    longest_gap: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="seconds that a joint may be unseen and is bridged; longer, it is unknown",
+    )
+    cutoff: float = Field(
+        8.0, gt=0, le=200, description="cut-off of the low-pass that smooths the joints' courses, Hz"
+    )
+    hand: Literal["faster", "left", "right"] = Field(
+        "faster", description="which hand plays: left, right, or the one whose wrist is faster in a stroke"
+    )
+    turn: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the wrist's peak speed below which a swing has not begun, or is over",
+    )

@@ -1,0 +1,113 @@
+"""Kinematics of every annotated stroke: joints, angles and speeds per frame, phases and measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from stages.base import Array, Arrays, ArraySpec, Block, Result, Sampling, Span, Stage, VideoInfo
+from stages.descriptor import JOINTS
+from stages.kinematics.angles import UNITS, meaning, series
+from stages.kinematics.course import Course, smoothed
+from stages.kinematics.measures import MEASURES, described
+from stages.kinematics.params import KinematicsParams
+
+#: frames around a stroke that are smoothed with it, so that its first and last ones have neighbours
+CONTEXT = 240
+HANDS = ("", "left", "right")
+PHASE_MOMENTS = ("start", "turn", "peak", "finish")
+
+
+def compute(blocks: Iterator[Block], params: KinematicsParams, info: VideoInfo) -> Iterator[Result]:
+    """Compute the kinematics of strokes, each from a block of its own.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        Each holds all frames of one stroke: ``descriptor.joints`` (n, 14, 3), x, y, score.
+    params : KinematicsParams
+    info : VideoInfo
+
+    Yields
+    ------
+    Result
+        See the declared outputs: rows of ``frame`` are the stroke's frames, of ``sample`` the stroke.
+    """
+    for block in blocks:
+        rows = np.asarray(block.data["descriptor.joints"], np.float64)[:, 1:]
+        whole = smoothed(rows[..., :2], rows[..., 2], float(info.fps), params)
+        course = whole.part(block.start - block.first, block.stop - block.first)
+        yield Result({**_frames(course, block.start), **_stroke(course, params, block.start)})
+
+
+def _frames(course: Course, first: int) -> dict[str, Array]:
+    out: dict[str, Array] = {
+        "frame": np.arange(first, first + len(course), dtype=np.int32),
+        "joints": course.joints.astype(np.float32),
+        "confidence": course.confidence.astype(np.float32),
+    }
+    return out | {name: values.astype(np.float32) for name, values in series(course).items()}
+
+
+def _stroke(course: Course, params: KinematicsParams, first: int) -> dict[str, Array]:
+    hand, found, values = described(course, params)
+    moments = [getattr(found, name) for name in PHASE_MOMENTS]
+    out: dict[str, Array] = {
+        "hand": np.array([HANDS.index(hand)], np.uint8),
+        "moments": np.array([[m + first if m >= 0 else -1 for m in moments]], np.int32),
+    }
+    return out | {name: np.array([value], np.float32) for name, value in values.items()}
+
+
+def padding(last: Arrays, times: int) -> Result:
+    """Refuse to continue a stroke behind its last frame: nobody saw it."""
+    raise ValueError("a stroke is described by its own frames alone")
+
+
+def attributes(params: KinematicsParams, info: VideoInfo) -> dict[str, Any]:
+    """Names of the rows and columns, and the filter."""
+    return {
+        "joint_names": [*JOINTS],
+        "hand_names": [*HANDS],
+        "moment_names": [*PHASE_MOMENTS],
+        "filter": f"Butterworth low-pass, fourth order in two passes, {params.cutoff:g} Hz",
+    }
+
+
+STAGE = Stage(
+    name="kinematics",
+    version=1,
+    title="angles, speeds and phases of annotated strokes",
+    params=KinematicsParams,
+    inputs=("descriptor.joints",),
+    outputs=(
+        ArraySpec("frame", "int32", ("frame",), description="frame number in the video"),
+        ArraySpec(
+            "joints", "float32", ("frame", "joint", "xy"), "px",
+            description="smoothed; NaN where nobody saw the joint", unknown=True,
+        ),
+        ArraySpec("confidence", "float32", ("frame", "joint"), description="score; 0: bridged or unknown"),
+        *(
+            ArraySpec(name, "float32", ("frame",), unit, description=meaning(name), unknown=True)
+            for name, unit in UNITS.items()
+        ),
+        ArraySpec("hand", "uint8", ("sample",), description="playing hand: 0 unknown, 1 left, 2 right"),
+        ArraySpec(
+            "moments", "int32", ("sample", "moment"),
+            description="frames in the video: backswing begins, turn, wrist fastest, follow-through ends; "
+            "-1: unknown",
+        ),
+        *(
+            ArraySpec(name, "float32", ("sample",), unit, description=text, unknown=True)
+            for name, (unit, text) in MEASURES.items()
+        ),
+    ),
+    compute=compute,
+    halo=(CONTEXT, CONTEXT),
+    sampling=Sampling(lambda begin, end, params, n: Span(begin, end, 0), padding, whole=True),
+    modality="pose",
+    applies=lambda setting: False,  # on request: `ttprep strokes`, `ttprep run --stage kinematics`
+    attrs=attributes,
+)  # fmt: skip
