@@ -109,6 +109,7 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
         "distribution": [
             _file("dataset", summary.path, digest, "application/x-hdf5", "all arrays, for h5py"),
             _file("samples-csv", table, sha256_file(table), "text/csv", "one line per sample"),
+            *_shards(summary),
         ],
         "recordSet": [
             {
@@ -123,6 +124,25 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
             _listing("splits", splits, "split index and name", "cr:Split"),
         ],
     }  # fmt: skip
+
+
+def _shards(summary: Summary) -> list[dict[str, Any]]:
+    """Describe the files that the dataset file shows rows of."""
+    columns, folder = summary.shards, summary.attrs.get("shards", "")
+    rows = zip(*(columns[c] for c in ("name", "bytes", "sha256")), strict=True) if columns else ()
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": f"shards/{name}",
+            "name": name,
+            "description": "rows of the arrays of the dataset, which shows them as its own",
+            "contentUrl": f"{folder}/{name}",
+            "contentSize": f"{size} B",
+            "encodingFormat": "application/x-hdf5",
+            "sha256": sha256,
+        }
+        for name, size, sha256 in dict.fromkeys(rows)
+    ]
 
 
 def _file(name: str, path: Path, digest: str, kind: str, description: str) -> dict[str, Any]:

@@ -203,6 +203,15 @@ def read_seal(path: Path) -> Seal | None:
         os.close(handle)
 
 
+def seal_digest(path: Path) -> str:
+    """Return the sha256 of the JSON of a seal, which is what a sealed file ends with, in hexadecimal."""
+    handle = open_regular(path)
+    try:
+        return os.pread(handle, 32, max(0, os.fstat(handle).st_size - 32)).hex()
+    finally:
+        os.close(handle)
+
+
 def _parse(text: bytes) -> Seal:
     try:
         value: Any = json.loads(text)

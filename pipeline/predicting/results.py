@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.assemble import VerifiedReaders
+from pipeline.dataset.pixels.readers import VerifiedReaders
 from pipeline.execution.feature_files import input_receipt
 from pipeline.planning.graph import Node
 from pipeline.predicting.clock import Clock, read_clock
