@@ -227,7 +227,7 @@ def main() -> None:
         }
     for name, (videos, store, where) in sets.items():
         begun = time.perf_counter()
-        words = ["--store", store, "--borders", "--ends", "still", "--step", args.step]
+        words = ["--store", store, "--borders", "--ends", "still", "--step", args.step, "--no-overlay"]
         told = call(
             ["ttprep", "predict", "learn/twin", *videos, *words, "-o", f"found/{name}", "--json"], folder
         )

@@ -3,8 +3,8 @@
 A network that labels the frame in the middle of its window knows a stroke by its fast part, and places the
 ends about where they usually are from there: too far out where a stroke is short, too far in where it is
 long. The player, though, slows down between two movements. That segments movements without any network: at
-the minima of the speed of the limbs (Fod, Matarić and Jenkins, "Automated Derivation of Primitives for
-Movement Classification", Autonomous Robots 12, 2002, §4.1). Here the network says which minimum counts.
+the minima of the speed of the limbs ([Fod] in docs/bibliography.md). Here the network says which minimum
+counts.
 """
 
 from __future__ import annotations
