@@ -32,6 +32,9 @@ class Options:
         Whether a film and pages are made.
     borders : bool
         Slide half a window beyond both ends of a video.
+    ends : str
+        Where strokes begin and end: "scores", where the rule says; "still", where the player moves least
+        near that.
     """
 
     network: Path
@@ -46,6 +49,7 @@ class Options:
     overlay: bool = True
     report: bool = True
     borders: bool = False
+    ends: str = "scores"
 
 
 @dataclass
