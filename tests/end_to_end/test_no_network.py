@@ -44,9 +44,7 @@ def test_everything_is_made_from_prepared_weights(tmp_path: Path) -> None:
         done = ttprep("run", *words, cwd=tmp_path, env=empty, under=ALONE)
         return int(done.returncode)
 
-    assert run("--store", "none", "--workers", "0") == SOME_FAILED, (
-        "pose lacks its weights, and nothing hangs"
-    )
+    assert run("--store", "none", "--workers", "0") == SOME_FAILED, "pose alone lacks its weights"
     assert run("--store", "alone", "--workers", "2", "--pose-weights", "w") == OK
     made = stage_files(tmp_path / "alone")
     assert {Path(p).name.partition("-")[0] for p in made} >= {"frames", "flow", "pose", "roi", "descriptor"}

@@ -128,7 +128,7 @@ MANIFESTS = {
     ),
     "more jobs at least than at most": read(
         "cluster: {minimum: 5, maximum: 2}\n",
-        Says("minimum {} is more than maximum {}; change one of them"),
+        Says("minimum {} is more than maximum {}; set one of them anew"),
         lambda least, most: f"cluster: {{minimum: {most}, maximum: {least}}}\n",
     ),
     "columns of nothing": read(
