@@ -113,6 +113,24 @@ MANIFESTS = {
         Says("columns are those of a CSV; give labels: FILE.csv"),
         "sources: [{kind: clips, path: a, labels: l.csv, columns: {label: x}}]\n",
     ),
+    "a walltime of another form": read(
+        "cluster: {walltime: 4h}\n",
+        Says("write a time of a minute or more as HH:MM:SS or D-HH:MM:SS"),
+        "cluster: {walltime: 04:00:00}\n",
+    ),
+    "a memory of another form": read(
+        "cluster: {memory: much}\n", Says("write 100MB or more, as 8GB or 8GiB"), "cluster: {memory: 8GB}\n"
+    ),
+    "two lines in one": read(
+        'cluster: {setup: ["module load a\\nmodule load b"]}\n',
+        Says("write each line as an entry of its own"),
+        "cluster: {setup: [module load a, module load b]}\n",
+    ),
+    "more jobs at least than at most": read(
+        "cluster: {minimum: 5, maximum: 2}\n",
+        Says("minimum {} is more than maximum {}; set one of them anew"),
+        lambda least, most: f"cluster: {{minimum: {most}, maximum: {least}}}\n",
+    ),
     "columns of nothing": read(
         "sources: [{kind: clips, path: a, columns: {label: x}}]\n",
         Says("give labels: FILE.csv, or remove columns"),
