@@ -21,6 +21,11 @@ def missing(skipped: list[str]) -> Iterator[str]:
             f"torch is not installed: no training, evaluation or detection was tested ({n} skips);"
             " `pip install torch`, or the build for the CPU that pytorch.org names"
         )
+    if n := sum("BlazePose" in reason for reason in skipped):
+        yield (
+            f"BlazePose was not tested ({n} skips):"
+            " `pip install -e .[pose3d]`, then `ttprep weights pose3d` (41 MB)"
+        )
     if not os.environ.get("TTPREP_SHARED"):
         n = sum("TTPREP_SHARED" in reason for reason in skipped)
         yield (

@@ -1,7 +1,9 @@
 """The course of a player's joints: smoothed, in body lengths, mirrored. Nothing here invents a joint.
 
-The filter is the one of movement analysis: a Butterworth low-pass run forwards and backwards, so that it
-shifts nothing in time, with its cut-off corrected for the two passes [Winter §3.4.4.2].
+The filter is robust locally weighted regression [LOESS]: a parabola is fitted to the frames around each
+frame, near ones and sure ones counting more, and twice again with less weight for what lies far from it. It
+shifts nothing in time, reaches no further than its window, and a joint that jumps elsewhere for a frame or
+two does not move it.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from stages.kinematics.params import KinematicsParams
 
 Floats = NDArray[np.float64]
 
-#: poles of the filter in one pass; two passes make a fourth order
-ORDER = 2
-#: by which two passes lower the cut-off of such a filter [Winter eq. 3.9]
-TWO_PASSES = (2**0.5 - 1) ** 0.25
-#: of the rate: a filter whose cut-off lies higher would smooth nothing
-HIGHEST_CUTOFF = 0.45
+#: how often the fit is repeated with less weight for outliers
+REPEATS = 2
+#: median distances from the fit beyond which a frame does not count [LOESS §2]
+OUTLIER = 6.0
+#: power of the score that is a frame's weight; tuned on demo clips
+POWER = 2
+#: holds a parabola that too few frames decide, as a share of their weight
+RIDGE = 1e-6
 #: row of each joint
 INDEX = {name: row for row, name in enumerate(JOINTS)}
 #: rows of the joints, left and right exchanged
@@ -76,8 +80,8 @@ def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsPa
     """Smooth the courses of joints, bridging short gaps.
 
     A joint is seen in a frame where its score reaches ``least_score``. A gap of at most ``longest_gap``
-    seconds between two such frames is bridged on a straight line before smoothing. What lies between longer
-    gaps is smoothed apart, so that nothing leaks across them.
+    seconds between two such frames is bridged by what is fitted to the frames around it. What lies between
+    longer gaps is smoothed apart, so that nothing leaks across them.
 
     Parameters
     ----------
@@ -92,38 +96,54 @@ def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsPa
     Returns
     -------
     Course
-        Where the cut-off is above 0.45 of the rate, the joints as they were.
 
     Raises
     ------
     ValueError
         The rate is not positive.
     """
-    from scipy.signal import butter, sosfiltfilt  # here: half a second, which commands that need none save
-
     if not rate > 0:
         raise ValueError(f"a rate of {rate} frames per second: it must be positive")
     points = np.array(joints, np.float64)
-    sure = np.nan_to_num(np.asarray(scores, np.float64))
+    sure = np.clip(np.nan_to_num(np.asarray(scores, np.float64)), 0.0, 1.0)
     seen = (sure >= parameters.least_score) & (sure > 0) & np.isfinite(points).all(axis=-1)
+    weights = np.where(seen, sure**POWER, 0.0)
     points[~seen] = np.nan
     longest = int(parameters.longest_gap * rate + 1e-9)
-    cutoff = parameters.cutoff / TWO_PASSES
-    sections = butter(ORDER, cutoff, fs=rate, output="sos") if cutoff < HIGHEST_CUTOFF * rate else None
+    half = max(2, round(parameters.half_window * rate))
     for column in range(points.shape[1]):
         _bridge(points[:, column], seen[:, column], longest)
-        if sections is None:
-            continue
         for begin, end in runs(np.isfinite(points[:, column, 0])):
             if end - begin > 2:  # two frames have no course
-                reach = min(end - begin - 1, round(rate / parameters.cutoff))
                 piece = points[begin:end, column]
-                points[begin:end, column] = sosfiltfilt(sections, piece, axis=0, padlen=reach)
-    return Course(points, np.where(seen, np.clip(sure, 0.0, 1.0), 0.0), float(rate))
+                points[begin:end, column] = _fitted(piece, weights[begin:end, column], half)
+    return Course(points, np.where(seen, sure, 0.0), float(rate))
+
+
+def _fitted(points: Floats, weights: Floats, half: int) -> Floats:
+    """Return robust local parabolas at each frame of (n, 2) points that are weighted by (n,)."""
+    n, around = len(points), np.arange(-half, half + 1)
+    near = (1 - (np.abs(around) / (half + 1)) ** 3) ** 3
+    rows = np.arange(n)[:, None] + around
+    inside = (rows >= 0) & (rows < n)
+    rows = rows.clip(0, n - 1)
+    powers = np.stack([(around / half) ** k for k in range(3)], axis=-1)
+    outer = powers[:, :, None] * powers[:, None, :]
+    trust, out = np.ones(n), points
+    for _ in range(1 + REPEATS):
+        w = near * inside * (weights * trust)[rows]
+        total = np.maximum(w.sum(axis=1), 1e-12)[:, None, None]
+        left = np.einsum("nk,kij->nij", w, outer) / total + RIDGE * np.eye(3)
+        right = np.einsum("nk,ki,nkc->nic", w, powers, points[rows] - points[:, None]) / total
+        out = points + np.linalg.solve(left, right)[:, 0]
+        away = np.linalg.norm(points - out, axis=-1)
+        usual = float(np.median(away[weights > 0])) if (weights > 0).any() else 0.0
+        trust = np.clip(1 - (away / max(OUTLIER * usual, 1e-9)) ** 2, 0, None) ** 2
+    return np.asarray(out)
 
 
 def _bridge(points: Floats, seen: Array, longest: int) -> None:
-    """Fill gaps of at most so many frames in (T, 2) on a straight line, in place."""
+    """Fill gaps of at most so many frames in (T, 2) on a straight line, in place, until they are fitted."""
     at = np.flatnonzero(seen)
     for before, after in itertools.pairwise(at):
         if 1 < after - before <= longest + 1:

@@ -13,16 +13,16 @@ class KinematicsParams(Params):
     """Parameters of the kinematics."""
 
     least_score: float = Field(
-        0.1, ge=0, le=1, description="a joint with a lower score in a frame counts as not seen there"
+        0.2, ge=0, le=1, description="a joint with a lower score in a frame counts as not seen there"
     )
     longest_gap: float = Field(
-        0.1,
+        0.15,
         ge=0,
         le=1,
-        description="seconds that a joint may be unseen and is bridged; longer, it is unknown",
+        description="longest gap in which an unseen joint is bridged, s; longer, it is unknown",
     )
-    cutoff: float = Field(
-        8.0, gt=0, le=200, description="cut-off of the low-pass that smooths the joints' courses, Hz"
+    half_window: float = Field(
+        0.13, gt=0, le=1, description="to each side of a frame, what its joints are smoothed over, s"
     )
     hand: Literal["faster", "left", "right"] = Field(
         "faster", description="which hand plays: left, right, or the one whose wrist is faster in a stroke"

@@ -1,12 +1,16 @@
 """The phases of a stroke, from the speed of the wrist that plays it.
 
-The wrist is fastest at the *peak*. Its direction there is the direction of the swing, and what counts is the
-velocity along it: the forward swing begins where that was last no more than a small share of the peak, which
-is where the arm turns round, and ends at the peak; the follow-through goes on until the velocity has fallen
-to that share again. The backswing is the movement before the forward swing: it begins where the wrist was
-last slower than a share of the backswing's own fastest frame.
+The course of the wrist is first smoothed once more: strokes last about a second, and what is faster than
+some cycles a second is error. The filter is a Butterworth low-pass run forwards and backwards, which shifts
+nothing in time [Winter §3.4.4.2].
 
-The peak stands for the contact with the ball, which joints do not show; the racket is fastest close to it.
+The fastest part of a stroke, beyond half of its largest speed, gives the direction of the swing. What counts
+is the velocity along it: the forward swing begins at the *turn*, where that was last no more than a small
+share of the largest speed, and the follow-through goes on until it has fallen to that share again, the
+*finish*. The *peak* between them is the centre of gravity of the squared speed, which noise moves less than
+the maximum itself; it stands for the contact with the ball, which joints do not show. The backswing is the
+movement before the turn; it *starts* when a tenth of its way is done, for an arm sets off so slowly that
+nobody can say when.
 """
 
 from __future__ import annotations
@@ -17,12 +21,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.kinematics.angles import velocity
-from stages.kinematics.course import Course, Floats, body_length
+from stages.kinematics.course import Course, Floats, runs
 from stages.kinematics.params import KinematicsParams
 
 NAMES = ("backswing", "forward_swing", "follow_through")
-#: share of the backswing's own peak speed below which it has not begun
-BACKSWING_SHARE = 0.3
+#: share of the backswing's way before which it has not begun
+BACKSWING_SHARE = 0.1
+#: share of the largest speed beyond which a frame belongs to the fastest part
+FASTEST_SHARE = 0.5
+#: what the wrist's course is smoothed with before its phases are looked for, Hz, and its poles in one pass
+CUTOFF, ORDER = 2.5, 2
+#: px/s; a wrist that is never faster does not move
+LEAST_SPEED = 1.0
+#: by which two passes lower the cut-off of such a filter [Winter eq. 3.9]
+TWO_PASSES = (2**0.5 - 1) ** 0.25
+#: of the rate: beyond it there is nothing to smooth
+HIGHEST_CUTOFF = 0.45
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class Phases:
     turn : int
         It ends, and the forward swing begins.
     peak : int
-        The wrist is fastest: the forward swing ends, and the follow-through begins.
+        Where the wrist is fast: the forward swing ends, and the follow-through begins.
     finish : int
         The follow-through ends.
     """
@@ -79,42 +93,62 @@ def phases(course: Course, hand: str, parameters: KinematicsParams | None = None
     Returns
     -------
     Phases
-        Unknown where the wrist is seen in fewer than three frames, or no body length is known. A phase that
-        the course cuts off begins or ends with what is known of the wrist around the peak.
+        Unknown where the wrist is never seen in three frames running, or does not move at all. A phase that the
+        course cuts off begins or ends with what is known of the wrist around the peak.
     """
     if hand not in ("left", "right"):
         return Phases()
     share = (parameters or KinematicsParams()).turn
-    flow = velocity(course.joint(f"{hand}_wrist"), course.rate) / body_length(course)
+    flow = _velocity(course.joint(f"{hand}_wrist"), course.rate)
     pace = np.linalg.norm(flow, axis=-1)
     known = np.isfinite(pace)
-    if known.sum() < 3 or not np.nanmax(pace) > 0:
+    if not known.any() or np.nanmax(pace) < LEAST_SPEED:
         return Phases()
-    peak = int(np.nanargmax(pace))
-    gaps = np.flatnonzero(~known)
-    first = int(max(gaps[gaps < peak], default=-1)) + 1
-    last = int(min(gaps[gaps > peak], default=len(pace))) - 1
-    along = flow @ (flow[peak] / pace[peak])
-    turn = _before(along, peak, first, share * pace[peak])
-    finish = _after(along, peak, last, share * pace[peak])
+    fastest = int(np.nanargmax(pace))
+    first, end = next((b, e) for b, e in runs(known) if b <= fastest < e)
+    limit = FASTEST_SHARE * pace[fastest]
+    low = _before(pace, fastest, first - 1, limit) + 1
+    high = _after(pace, fastest, end, limit)
+    way = flow[low:high].sum(axis=0)
+    along = flow @ (way / np.linalg.norm(way)) if way.any() else pace
+    turn = _before(along, fastest, first, share * pace[fastest])
+    finish = min(_after(along, fastest, end, share * pace[fastest]), end - 1)
+    swing = np.arange(turn, finish + 1)
+    peak = round(float(np.average(swing, weights=pace[swing] ** 2)))
     return Phases(_start(pace, turn, first), turn, peak, finish)
 
 
+def _velocity(points: Floats, rate: float) -> Floats:
+    """Return the velocity of a course smoothed for its phases, px/s; NaN but in three known frames."""
+    from scipy.signal import butter, sosfiltfilt  # here: half a second, which commands that need none save
+
+    smooth = np.full(points.shape, np.nan)
+    cutoff = CUTOFF / TWO_PASSES
+    sections = butter(ORDER, cutoff, fs=rate, output="sos") if cutoff < HIGHEST_CUTOFF * rate else None
+    for begin, end in runs(np.asarray(np.isfinite(points).all(axis=-1))):
+        if end - begin > 2:
+            piece = points[begin:end]
+            reach = min(end - begin - 1, round(rate / CUTOFF))
+            smooth[begin:end] = piece if sections is None else sosfiltfilt(sections, piece, 0, padlen=reach)
+    return velocity(smooth, rate)
+
+
 def _before(values: Floats, at: int, first: int, limit: float) -> int:
-    """Return the last frame before ``at`` whose value is at most ``limit``, or ``first``."""
-    low = np.flatnonzero(values[first:at] <= limit)
-    return first + int(low[-1]) if len(low) else first
+    """Return the last frame of ``first`` … before ``at`` whose value is at most ``limit``, or ``first``."""
+    begin = max(first, 0)
+    low = np.flatnonzero(values[begin:at] <= limit)
+    return begin + int(low[-1]) if len(low) else first
 
 
-def _after(values: Floats, at: int, last: int, limit: float) -> int:
-    """Return the first frame after ``at`` whose value is at most ``limit``, or ``last``."""
-    low = np.flatnonzero(values[at : last + 1] <= limit)
-    return at + int(low[0]) if len(low) else last
+def _after(values: Floats, at: int, end: int, limit: float) -> int:
+    """Return the first frame from ``at`` to before ``end`` whose value is at most ``limit``, or ``end``."""
+    low = np.flatnonzero(values[at:end] <= limit)
+    return at + int(low[0]) if len(low) else end
 
 
 def _start(pace: Floats, turn: int, first: int) -> int:
     """Return where the backswing that ends at ``turn`` begins."""
     if turn <= first:
         return first
-    fastest = first + int(np.argmax(pace[first:turn]))
-    return _before(pace, fastest, first, BACKSWING_SHARE * pace[fastest])
+    done = np.cumsum(pace[first:turn])
+    return first + int(np.searchsorted(done, BACKSWING_SHARE * done[-1]))

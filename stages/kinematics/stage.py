@@ -72,7 +72,7 @@ def attributes(params: KinematicsParams, info: VideoInfo) -> dict[str, Any]:
         "joint_names": [*JOINTS],
         "hand_names": [*HANDS],
         "moment_names": [*PHASE_MOMENTS],
-        "filter": f"Butterworth low-pass, fourth order in two passes, {params.cutoff:g} Hz",
+        "filter": f"robust local parabolas over {params.half_window:g} s to each side",
     }
 
 

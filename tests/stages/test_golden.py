@@ -282,6 +282,7 @@ def swing() -> Arrays:
     joints[:, 7, 0] += 4 * np.sin(t / 9)
     joints[:, 10] += np.stack([np.sin(t / 5), np.cos(t / 4)], -1)
     scores = np.tile(0.95 - 0.03 * np.arange(13), (80, 1))
+    scores[:, 9] -= 0.4 * (np.sin(1.3 * t) > 0)
     scores[20:25, 10] = 0.02
     rows = np.concatenate([joints, scores[..., None]], -1)
     pose = rows.mean(axis=1, keepdims=True)
@@ -466,13 +467,13 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("roi", {"crop_height": 70}, None),
     ("statistics", {}, constant(stages.statistics, "QUANTUM", 1 / 63)),
     ("pose", {"scale": 1.5}, None),
-    ("kinematics", {"cutoff": 9.0}, None),
-    ("kinematics", {"turn": 0.2}, None),
+    ("kinematics", {"half_window": 0.15}, None),
+    ("kinematics", {"turn": 0.5}, None),
     ("kinematics", {"least_score": 0.01}, None),
     ("kinematics", {"hand": "right"}, None),
-    ("kinematics", {}, constant(stages.kinematics.course, "ORDER", 3)),
-    ("kinematics", {}, constant(stages.kinematics.course, "TWO_PASSES", 1.0)),
-    ("kinematics", {}, constant(stages.kinematics.phases, "BACKSWING_SHARE", 0.7)),
+    ("kinematics", {}, constant(stages.kinematics.course, "POWER", 4)),
+    ("kinematics", {}, constant(stages.kinematics.phases, "CUTOFF", 6.0)),
+    ("kinematics", {}, constant(stages.kinematics.phases, "BACKSWING_SHARE", 0.4)),
     ("pose", {"min_pose_score": 0.9}, None),
     ("pose3d", {"crop": "detector"}, None),
     ("pose3d", {"model": "lite"}, None),

@@ -42,7 +42,7 @@ def plan_json(overview: Overview, costs: Sequence[StageCost], cores: int) -> dic
         "to_do": [line for line in lines if line["state"] != "done"],
         "done": sum(line["state"] == "done" for line in lines),
         "problems": [*overview.problems, *overview.lost],
-        "pose_weights": overview.unavailable or "available",
+        "pose_weights": (pose.unavailable if (pose := overview.derived.get("pose")) else "") or "available",
         "notes": overview.notes,
         "summary": [
             {"stage": stage, "state": state, "why": why, "results": len(found)}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.cli.output.planned import plan_json
 from pipeline.errors import SOME_FAILED
 from pipeline.planning.request import Request, Where
 from pipeline.report.build import Built
@@ -149,4 +150,5 @@ def test_without_the_extra_all_else_is_made_and_one_line_says_what_to_install(
         bad[0].reason
     )
     assert result.code == SOME_FAILED
+    assert plan_json(result.overview, [], 1)["pose_weights"] == "available"
     assert {j.stage for j in result.jobs if j.state == "done"} >= {"frames", "descriptor", "quality"}
