@@ -125,11 +125,12 @@ def test_from_one_file_to_shards_and_back(copied: Manifest, made: Manifest, tmp_
     path = copied.folder / "d.h5"
     export_here(copied, path)
     before = values(path)
-    assert export_here(copied, path, shards="auto").shards == 2  # a small set: cuboids and whole videos
+    done = export_here(copied, path, shards="auto")
+    assert done.shards == len(names(path)) <= 3  # a small set: cuboids and whole videos
     assert values(path) == before
     assert export_here(copied, path).shards == 0
     assert values(path) == before
-    assert len(list(folder_of(path).iterdir())) == 2  # until `ttprep gc`
+    assert len(list(folder_of(path).iterdir())) == done.shards  # until `ttprep gc`
 
 
 # -- damage --------------------------------------------------------------------------------------
