@@ -22,6 +22,7 @@ import json
 import math
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -149,8 +150,10 @@ def state(folder: Path, name: str) -> dict[Path, tuple[int, int, int]]:
     return {p: ((s := p.stat()).st_size, s.st_mtime_ns, s.st_ino) for p in files}
 
 
-def building(folder: Path, more: int) -> dict[str, Any]:
+def building(folder: Path, more: int, one_file: bool) -> dict[str, Any]:
     """Time the building and one more annotation file after the other, in shards; then in one file."""
+    shutil.rmtree(folder / "shards.shards", ignore_errors=True)
+    (folder / "shards.h5").unlink(missing_ok=True)
     files = sorted((folder / "annotations").rglob("*.xml"))
     files = files[:: len(files) // more][:more]
     texts = {p: p.read_text() for p in files}
@@ -164,9 +167,10 @@ def building(folder: Path, more: int) -> dict[str, Any]:
         print("one more", out["more"][-1], flush=True)
     out["nothing"] = timed(folder, "shards.h5", "auto")
     print("nothing to do", out["nothing"], flush=True)
-    out["one_file"] = timed(folder, "one.h5", "null")
-    print("one file", out["one_file"], flush=True)
-    for what in ("export_s", "export_core_s", "moved", "wall_s"):
+    if one_file:
+        out["one_file"] = timed(folder, "one.h5", "null")
+        print("one file", out["one_file"], flush=True)
+    for what in ("export_s", "export_core_s", "moved"):
         shares = [100 * m[what] / out["built"][what] for m in out["more"]]
         print(
             f"{what}: one more annotation file {median(shares):.2f} % of building (most {max(shares):.2f} %)"
@@ -275,7 +279,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=150, help="that are read: both forms stay in memory")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--keep", type=Path, help="folder for the files; default: a temporary one")
-    parser.add_argument("--only", choices=("reading",), help="of what lies in --keep")
+    parser.add_argument(
+        "--only", choices=("building", "reading"), help="one of the two; reading: of what lies in --keep"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--step", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--name", help=argparse.SUPPRESS)
@@ -287,13 +293,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
         found: dict[str, Any] = {}
-        if not args.only:
+        if args.only != "reading":
             count = math.ceil(args.gb * 1e9 / (2 * len(BEGINS) * STROKE * ROW))
             start = time.perf_counter()
             prepare(folder, count)
             print(f"{count} videos, store made in {time.perf_counter() - start:.0f} s", flush=True)
-            found = building(folder, args.more)
-        found["reading"] = reading(folder, args.samples, args.epochs)
+            found = building(folder, args.more, args.only is None)
+        if args.only != "building":
+            found["reading"] = reading(folder, args.samples, args.epochs)
         if args.json:
             args.json.write_text(json.dumps(found, indent=1))
 

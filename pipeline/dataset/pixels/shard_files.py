@@ -17,6 +17,8 @@ import h5py
 
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, link_target
 from pipeline.dataset.seal import SealError, hash_file, read_seal, sound_seal
+from store import DamagedError
+from store.sealed_file import SealedFile
 from store.text import valid_text
 
 FORMAT = "ttprep-shard"
@@ -157,10 +159,10 @@ def shards_of(path: Path) -> tuple[Path, list[Shard]]:
         It does not say.
     """
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with SealedFile(path) as raw, h5py.File(raw, "r") as file:  # shared with nobody who has it open
             shards = read_table(file)
             return (read_folder(file, path) if shards else path.parent), shards
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, DamagedError) as error:
         raise SealError(f"its shards cannot be read ({str(error).splitlines()[0]})") from None
 
 

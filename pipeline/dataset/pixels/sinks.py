@@ -172,7 +172,7 @@ class InShards:
         self._out.virtual(f"{group}/{array.col.name}", layout, array.col.attrs, missing)
 
     def finish(self) -> None:
-        """Write the table of shards, and make their names durable."""
+        """Write the table of shards, and make their names durable; the folder's own is, with the file's."""
         write_table(self._out, self.folder.name, self.shards)
-        fsync_folder(self.folder)
-        fsync_folder(self.folder.parent)
+        if self.written:
+            fsync_folder(self.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.dataset.receipt import look_at
 from pipeline.dataset.verify import verify_datasets
 from pipeline.errors import UserError
 from pipeline.inputs.manifest import Manifest
+from tests.support import ROOT
 from tests.support.projects import export_here, run_here, write_actions
 
 #: MB; a shard then holds two or three of the tiny samples
@@ -131,6 +133,22 @@ def test_from_one_file_to_shards_and_back(copied: Manifest, made: Manifest, tmp_
     assert export_here(copied, path).shards == 0
     assert values(path) == before
     assert len(list(folder_of(path).iterdir())) == done.shards  # until `ttprep gc`
+
+
+def test_a_name_with_a_placeholder_of_hdf5(made: Manifest, sharded: Path, tmp_path: Path) -> None:
+    path = tmp_path / "50%b of %%.h5"
+    export_here(made, path, shards=SIZE)
+    assert values(path) == values(sharded / "s.h5")
+
+
+def test_the_check_of_the_documents_finds_a_missing_shard(here: Path) -> None:
+    text = (ROOT / "docs" / "dataset-format.md").read_text(encoding="utf-8")
+    (snippet,) = (s for s in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "assert" in s)
+    with h5py.File(here) as f:
+        exec(snippet, {"f": f})
+        (folder_of(here) / min(names(here))).unlink()
+        with pytest.raises(FileNotFoundError):
+            exec(snippet, {"f": f})
 
 
 # -- damage --------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_after_any_changes_shards_show_what_one_file_holds(
         run_here(manifest)
         before = names(path)
         done = export_here(manifest, path, shards=SIZE)
-        assert done.written == len(names(path) - before) or done.written == 0
+        assert done.written <= len(names(path) - before)
         export_here(manifest, single)
         assert values(path) == values(single)
     fresh = folder / "fresh.h5"  # nothing depends on what was there before
