@@ -8,7 +8,7 @@ handed on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from types import MappingProxyType
 import h5py
 import numpy as np
 
-from pipeline.annotations import SPLITS
+from pipeline.annotations import SPLITS, Taxonomy
 from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, writing
@@ -199,7 +199,8 @@ def _samples(
 ) -> None:
     samples = content.samples
     rows = [where[row, s.begin, s.end] for row, s in samples]
-    classes = {name: i for i, name in enumerate(content.view.names)}
+    names = {s.label for _, s in samples}
+    classes = _indices(content.view, names)
     out.table(
         "samples",
         {
@@ -209,7 +210,7 @@ def _samples(
             "end": ("int32", [s.end for _, s in samples]),
             "first": ("int64", [first for first, _ in rows]),
             "rows": ("int32", [n for _, n in rows]),
-            "label": ("int16", [classes.get(content.view.class_of(s.label) or "", -1) for _, s in samples]),
+            "label": ("int16", [classes[s.label] for _, s in samples]),
             "label_name": (TEXT, [s.label or "" for _, s in samples]),
             "split": ("int8", [SPLITS.index(splits[s.id]) for _, s in samples]),
             "annotators": (TEXT, [";".join(a.replace(";", ",") for a in s.annotators) for _, s in samples]),
@@ -217,10 +218,16 @@ def _samples(
         },
     )
     for name, view in content.views.items():
-        index = {c: i for i, c in enumerate(view.names)}
-        labels = [index.get(view.class_of(s.label) or "", -1) for _, s in samples]
+        index = _indices(view, names)
+        labels = [index[s.label] for _, s in samples]
         out.table(f"taxonomies/{name}", {"label": ("int16", labels)})
         out.attrs(out.h5[f"taxonomies/{name}"], {"classes": list(view.names)})
+
+
+def _indices(view: Taxonomy, labels: Iterable[str | None]) -> dict[str | None, int]:
+    """Return the class index of each label, :data:`UNKNOWN` for none."""
+    index = {name: i for i, name in enumerate(view.names)}
+    return {label: index.get(view.class_of(label) or "", UNKNOWN) for label in labels}
 
 
 def _present(stage: str, content: Content) -> Iterator[ArraySpec]:

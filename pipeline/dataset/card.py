@@ -107,7 +107,9 @@ def _content(summary: Summary) -> Iterator[str]:
         "ttprep": attrs["provenance"].get("ttprep", "unknown"),
     }
     if summary.shards:
-        facts["shards"] = f"{len(set(summary.shards['name']))} in `{attrs['shards']}`; copy it with the file"
+        facts["shards"] = (
+            f"{len(set(summary.shards['name']))} in `{attrs['shards']}`, which goes with the file"
+        )
     if "flow_divisor" in summary.statistics:
         x, y = summary.statistics["flow_divisor"]
         facts["flow divisor μ + 3σ (x, y)"] = f"{x:.3f}, {y:.3f} px"

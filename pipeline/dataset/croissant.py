@@ -127,21 +127,18 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
 
 
 def _shards(summary: Summary) -> list[dict[str, Any]]:
-    """Describe the files that the dataset file shows rows of."""
-    columns, folder = summary.shards, summary.attrs.get("shards", "")
-    rows = zip(*(columns[c] for c in ("name", "bytes", "sha256")), strict=True) if columns else ()
+    """Describe the files that the dataset file shows rows of; it has the sha256 of each."""
+    if not summary.shards:
+        return []
     return [
         {
-            "@type": "cr:FileObject",
-            "@id": f"shards/{name}",
-            "name": name,
-            "description": "rows of the arrays of the dataset, which shows them as its own",
-            "contentUrl": f"{folder}/{name}",
-            "contentSize": f"{size} B",
+            "@type": "cr:FileSet",
+            "@id": "shards",
+            "name": "shards",
+            "description": "pixels, which the dataset shows as its own; those that it lists in /shards",
             "encodingFormat": "application/x-hdf5",
-            "sha256": sha256,
+            "includes": f"{summary.attrs['shards']}/*.h5",
         }
-        for name, size, sha256 in dict.fromkeys(rows)
     ]
 
 

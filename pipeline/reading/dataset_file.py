@@ -149,6 +149,7 @@ class DatasetFile:
         try:
             self.tables = read_tables(self._file())
             self._shards, self._folder = self._find_shards(self._file())
+            self._virtual = {f"{s.group}/{array}" for s in self._shards for array in ("rgb", "flow")}
         except _ERRORS as e:
             self.close()
             raise self._damaged(f"its tables cannot be read ({_first_line(e)})") from None
@@ -269,10 +270,12 @@ class DatasetFile:
         if name not in file:
             raise KeyError(name)
         try:
-            data = file[name]
-            if data.is_virtual:
+            if name in self._virtual:
                 values = self._shard_rows().read(name, first, count)
             else:
+                data = file[name]
+                if data.is_virtual:
+                    raise SealError("its rows lie in other files, of which nothing is known")
                 if data.chunks is None and data.size and count and self._seal is not None:
                     row = data.size // len(data) * data.dtype.itemsize  # chunks have checksums of HDF5's own
                     begin = data.id.get_offset() + first * row

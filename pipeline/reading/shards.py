@@ -97,9 +97,7 @@ class ShardRows:
             They are not what was written.
         """
         group, _, array = name.partition("/")
-        shards = self._shards.get(group)
-        if shards is None:
-            raise SealError("its rows lie in other files, of which the table of shards says nothing")
+        shards = self._shards[group]
         index = max(0, int(np.searchsorted(self._first[group], first, "right")) - 1)
         parts: list[NDArray[Any]] = []
         at, stop = first, first + count

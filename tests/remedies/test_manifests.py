@@ -59,6 +59,11 @@ MANIFESTS = {
         Says("anchors and aliases are not used here; write it out"),
         "videos: [a]\nannotations: [a]\n",
     ),
+    "shards of no size": read(
+        "shards: many\n",
+        Says("is null, auto or the size of a shard in MB; set one of these"),
+        "shards: auto\n",
+    ),
     "a tag": read("store: !x s\n", Says("the tag {} is not used here; remove it"), "store: s\n"),
     "a manifest of no text": Case(
         READ,

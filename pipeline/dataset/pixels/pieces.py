@@ -22,10 +22,10 @@ VERSION = 1
 #: as the manifest has it: the size of a shard in MB, or chosen here, or none
 Shards = Literal["auto"] | float | None
 #: bytes of pixels in a shard on average, at least
-LEAST = 32_000_000
+LEAST = 24_000_000
 #: shards on average of a large dataset, by the group of its arrays. HDF5 keeps every source of a virtual
 #: dataset open that it has read, and takes one that it may not open (of 1024 files, mostly) for missing
-MOST = {"cuboids": 256, "untrimmed": 128}
+MOST = {"cuboids": 448, "untrimmed": 128}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def family(node: Node) -> str:
 
 def mark_of(family: str, *place: int) -> str:
     """Return what tells a piece of a result from all others."""
-    return _sha256([family, *place])
+    return hashlib.sha256(" ".join(map(str, (family, *place))).encode()).hexdigest()
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:

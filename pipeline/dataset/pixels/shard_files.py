@@ -16,15 +16,9 @@ from pathlib import Path
 import h5py
 
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, link_target
-from pipeline.dataset.seal import (
-    Seal,
-    SealError,
-    check_head,
-    hash_file,
-    open_regular,
-    read_seal,
-    seal_digest,
-)
+from pipeline.dataset.seal import SealError, hash_file, read_seal, sound_seal
+from store import DamagedError
+from store.sealed_file import SealedFile
 from store.text import valid_text
 
 FORMAT = "ttprep-shard"
@@ -165,10 +159,10 @@ def shards_of(path: Path) -> tuple[Path, list[Shard]]:
         It does not say.
     """
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with SealedFile(path) as raw, h5py.File(raw, "r") as file:  # shared with nobody who has it open
             shards = read_table(file)
             return (read_folder(file, path) if shards else path.parent), shards
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, DamagedError) as error:
         raise SealError(f"its shards cannot be read ({str(error).splitlines()[0]})") from None
 
 
@@ -189,11 +183,11 @@ def check_shard(folder: Path, shard: Shard, *, read_data: bool) -> str:
     """
     path = folder / shard.name
     try:
-        found = path.stat()
-        if found.st_size != shard.size:
-            return f"{found.st_size} bytes instead of {shard.size}"
-        seal = _sealed(path)
-        if seal_digest(path) != shard.seal:
+        size = path.stat().st_size
+        if size != shard.size:
+            return f"{size} bytes instead of {shard.size}"
+        seal, digest, _ = sound_seal(path)
+        if digest != shard.seal:
             return "it is not the one that was written (its seal differs)"
         if read_data and hash_file(path, seal.size)[1] != shard.sha256:
             return _CHANGED
@@ -216,11 +210,11 @@ def find_shard(folder: Path, name: str, key: str) -> Shard | None:
     """
     path = folder / name
     try:
-        seal = _sealed(path)
+        seal, digest, size = sound_seal(path)
         part, whole = hash_file(path, seal.size)
         if seal.fingerprint != key or part != seal.sha256 or name != name_of(key, whole):
             return None
-        return Shard(name, "", 0, 0, path.stat().st_size, whole, seal_digest(path))
+        return Shard(name, "", 0, 0, size, whole, digest)
     except (SealError, FileNotFoundError):
         return None
 
@@ -234,23 +228,11 @@ def is_own(folder: Path, name: str) -> bool:
     return seal is not None and is_name(name) and seal.fingerprint.startswith(name[:_DIGITS])
 
 
-def _sealed(path: Path) -> Seal:
-    seal = read_seal(path)
-    if seal is None:
-        raise SealError("it has lost its seal")
-    check_head(path, seal)
-    return seal
-
-
 def sizes(folder: Path, shards: Iterable[Shard]) -> dict[str, list[int]]:
     """Return name → bytes and time of modification (ns), for a receipt."""
     found: dict[str, list[int]] = {}
     for shard in shards:
-        handle = open_regular(folder / shard.name)
-        try:
-            stat = os.fstat(handle)
-        finally:
-            os.close(handle)
+        stat = (folder / shard.name).stat()
         found[shard.name] = [stat.st_size, stat.st_mtime_ns]
     return found
 

@@ -26,7 +26,7 @@ from pipeline.dataset.pixels.shard_files import (
     named_like,
     write_table,
 )
-from pipeline.dataset.seal import seal_digest
+from pipeline.dataset.seal import sound_seal
 from store.atomic import fsync_folder, temp_name
 
 
@@ -149,7 +149,8 @@ class InShards:
                 out.attrs(out.h5, {"format": FORMAT, "format_version": FORMAT_VERSION, "fingerprint": key})
                 self._source.lay_down(out, "", arrays, pieces, reported)
             name = name_of(key, out.sha256)
-            shard = Shard(name, "", 0, 0, temp.stat().st_size, out.sha256, seal_digest(temp))
+            _, digest, size = sound_seal(temp)
+            shard = Shard(name, "", 0, 0, size, out.sha256, digest)
             os.replace(temp, self.folder / name)
         finally:
             temp.unlink(missing_ok=True)
@@ -171,7 +172,7 @@ class InShards:
         self._out.virtual(f"{group}/{array.col.name}", layout, array.col.attrs, missing)
 
     def finish(self) -> None:
-        """Write the table of shards, and make their names durable."""
+        """Write the table of shards, and make their names durable; the folder's own is, with the file's."""
         write_table(self._out, self.folder.name, self.shards)
-        fsync_folder(self.folder)
-        fsync_folder(self.folder.parent)
+        if self.written:
+            fsync_folder(self.folder)

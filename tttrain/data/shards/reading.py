@@ -19,9 +19,9 @@ Array = NDArray[Any]
 
 
 def most_open() -> int:
-    """Return how many shards may be open at a time: half of what this process may open."""
+    """Return how many shards may be open at a time: three quarters of what this process may."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 1024 if soft == resource.RLIM_INFINITY else max(8, min(1024, soft // 2))
+    return 1024 if soft == resource.RLIM_INFINITY else max(8, min(1024, 3 * soft // 4))
 
 
 class ShardReader:
