@@ -9,8 +9,8 @@ on them at reduced size; two of the ten validate. Then ``ttprep predict`` is cal
 * ``fresh``: five clips of another seed, without their annotations, at which nobody looked before.
 
 A stroke counts as found where a prediction of its class begins and ends within 15 frames of it at 120/s. What
-is there of an earlier call is kept. ``--rate 240 --clips 2`` renders two of the fresh clips once more, at another
-frame rate, and judges these alone.
+is there of an earlier call is kept. ``--rate 240 --clips 2`` renders two of the fresh clips once more at
+another frame rate, and judges these alone.
 """
 
 from __future__ import annotations
