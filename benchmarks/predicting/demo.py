@@ -9,7 +9,8 @@ on them at reduced size; two of the ten validate. Then ``ttprep predict`` is cal
 * ``fresh``: five clips of another seed, without their annotations, at which nobody looked before.
 
 A stroke counts as found where a prediction of its class begins and ends within 15 frames of it at 120/s. What
-is there of an earlier call is kept. ``--rate 240`` renders the fresh clips once more at another frame rate.
+is there of an earlier call is kept. ``--rate 240 --clips 2`` renders two of the fresh clips once more at
+another frame rate, and judges these alone.
 """
 
 from __future__ import annotations
@@ -99,12 +100,12 @@ def learn(folder: Path) -> None:
     call(["tttrain", "fit", "dataset.h5", "twin", *FIT.split()], place)
 
 
-def new_clips(folder: Path, rate: int) -> str:
+def new_clips(folder: Path, clips: int, rate: int) -> str:
     """Render the clips of the other seed at a rate; return the name of their folder."""
     name = "fresh" if rate == 120 else f"fresh-{rate}"
     if not (folder / "truth" / name).is_dir():
-        render(folder / f"{name}.part", FRESH, FRESH_SEED, rate)
-        set_apart(folder / f"{name}.part", [f"demo_{n + 1:02d}" for n in range(FRESH)], folder, name)
+        render(folder / f"{name}.part", clips, FRESH_SEED, rate)
+        set_apart(folder / f"{name}.part", [f"demo_{n + 1:02d}" for n in range(clips)], folder, name)
     return name
 
 
@@ -212,11 +213,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rate", type=int, default=120)
+    parser.add_argument("--clips", type=int, default=FRESH)
     parser.add_argument("--step", type=int, default=2)
     args = parser.parse_args()
     folder = args.folder.resolve()
     learn(folder)
-    fresh = new_clips(folder, args.rate)
+    fresh = new_clips(folder, args.clips, args.rate)
     answers = folder / "truth"
     sets: dict[str, tuple[list[Path], str, Path]] = {fresh: ([folder / fresh], "new", answers / fresh)}
     if args.rate == 120:

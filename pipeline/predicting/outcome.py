@@ -39,7 +39,7 @@ class Options:
 
     network: Path
     output: Path
-    rule: str = "vote"
+    rule: str = "gaussian"
     step: int = 1
     batch: int = 10
     device: str | None = None

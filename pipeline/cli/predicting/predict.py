@@ -33,7 +33,7 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 @click.option(
     "--rule",
     type=click.Choice(["vote", "average", "gaussian"]),
-    default="vote",
+    default="gaussian",
     show_default=True,
     help="How the scores of neighbouring frames decide on a stroke.",
 )

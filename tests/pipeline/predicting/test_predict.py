@@ -48,7 +48,7 @@ def test_scores_are_those_of_detect_and_nothing_is_made_twice(
     report = json.loads((trained / "run" / "detect" / "report.json").read_text())
     (known,) = [v for v in report["videos"] if v["video"] == "videos/a.mp4"]
     assert [(s["begin"], s["end"], s["class"]) for s in video["strokes"]] == [
-        (s["begin"], s["end"], s["class"]) for s in known["strokes"]["vote"]
+        (s["begin"], s["end"], s["class"]) for s in known["strokes"]["gauss"]
     ]
 
 
@@ -98,9 +98,9 @@ def test_a_second_call_keeps_what_is_there_and_another_rule_replaces_it(
     (folder / "c.eaf").unlink()
     assert [v["state"] for v in told(predict("new", "--json"))["videos"]] == ["done"]
     assert digests(folder) == before
-    other = told(predict("new", "--rule", "gaussian", "--json"))
+    other = told(predict("new", "--rule", "vote", "--json"))
     assert [v["state"] for v in other["videos"]] == ["done"]
-    assert json.loads((folder / "c.predict.json").read_text())["rule"] == "gaussian"
+    assert json.loads((folder / "c.predict.json").read_text())["rule"] == "vote"
 
 
 def test_a_file_that_a_person_corrected_is_not_replaced(place: Path, predict: Predict) -> None:
@@ -135,7 +135,7 @@ def test_another_rate_is_resampled_and_counted_in_the_videos_own_frames(
     place: Path, predict: Predict, fps: int
 ) -> None:
     write_video(place / "fast.mp4", fps // 2, seed=7, fps=fps)
-    done = told(predict("fast.mp4", "--shortest", "1", "--window", "3", "--json"))
+    done = told(predict("fast.mp4", "--shortest", "1", "--gauss-window", "3", "--json"))
     (video,) = done["videos"]
     assert video["resampled"]
     assert video["frames"] == fps // 2
