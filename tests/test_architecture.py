@@ -24,7 +24,8 @@ PACKAGES: dict[str, set[str]] = {
 ROOMS: dict[str, tuple[str, ...]] = {
     "pipeline": (
         "errors", "terminal", "provenance", "discovery", "owned", "annotations", "inputs", "planning",
-        "execution", "pictures", "dataset", "reading", "report", "run", "predicting", "demos", "cli",
+        "execution", "pictures", "dataset", "reading", "report", "run", "comparing", "predicting", "demos",
+        "cli",
     ),
     "tttrain": ("errors", "atomic", "owned", "data", "feeding", "models", "training", "evaluation", "cli"),
     "ttdemo": ("replacing", "processes", "world", "render", "strokes", "throws"),

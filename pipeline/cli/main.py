@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.annotations import annotations_report
+from pipeline.cli.comparing.compare import compare, outliers
 from pipeline.cli.demo import demo
 from pipeline.cli.export import export
 from pipeline.cli.gc import gc
@@ -47,8 +48,8 @@ def main() -> None:
 
 
 _COMMANDS = (
-    run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, focus,
-    preview, report, view, path, table, strokes, weights, doctor, demo,
+    run, plan, status, verify, gc, init, export, annotations_report, predict, suggest, focus, compare,
+    outliers, preview, report, view, path, table, strokes, weights, doctor, demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(with_loudness(_command))

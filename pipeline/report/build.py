@@ -180,6 +180,7 @@ def build(
         "nonce": folder.nonce,
         "title": readable("/".join(store.root.parts[-2:])),
         "annotations": told,
+        "comparisons": folder.comparisons(),
         "flagged": [
             {"name": readable(v.name), "page": v.page, "flags": flags[v.name]}
             for v in videos

@@ -30,6 +30,8 @@ VERSION = 1
 MARK = "made by ttprep report"
 #: where pages, notes and films of the videos lie, and what all pages share
 VIDEOS, ASSETS = "videos", "assets"
+#: where pages and notes of comparisons lie; their names begin with the id of the stroke's video
+COMPARISONS = "comparisons"
 #: bytes of a file in which its mark must stand; the index of a long film comes before it
 _MOST = 1 << 24
 
@@ -94,7 +96,7 @@ class Folder:
 
     def _sweep(self) -> None:
         """Remove what a killed report left half written."""
-        for folder in (self.path, self.path / VIDEOS, self.path / ASSETS):
+        for folder in (self.path, self.path / VIDEOS, self.path / ASSETS, self.path / COMPARISONS):
             with contextlib.suppress(OSError):
                 for path in list(folder.iterdir()):
                     if parse_temporary(path.name) and not path.is_symlink() and not temp_owner_alive(path):
@@ -167,14 +169,27 @@ class Folder:
         except OSError as e:
             raise UserError(f"{path}: cannot be written ({e.strerror}); name another folder") from e
 
+    def comparisons(self) -> list[dict[str, str]]:
+        """Return title, verdict and page of each comparison that ``ttprep compare`` wrote here."""
+        found = []
+        with contextlib.suppress(OSError):
+            for path in sorted((self.path / COMPARISONS).glob("*.json")):
+                note = self.read_note(f"{COMPARISONS}/{path.name}")
+                page = f"{COMPARISONS}/{path.stem}.html"
+                if note and (self.path / page).is_file():
+                    told = {key: readable(note.get(key, "")) for key in ("title", "verdict")}
+                    found.append(told | {"page": page})
+        return found
+
     def prune(self, kept: set[str]) -> int:
         """Remove own files of videos that are not among ``kept`` (their ids); return how many."""
         gone = 0
-        with contextlib.suppress(OSError):
-            for path in sorted((self.path / VIDEOS).iterdir()):
-                if path.name[:16] not in kept and not path.is_symlink() and is_own(path):
-                    path.unlink()
-                    gone += 1
+        for folder in (VIDEOS, COMPARISONS):
+            with contextlib.suppress(OSError):
+                for path in sorted((self.path / folder).iterdir()):
+                    if path.name[:16] not in kept and not path.is_symlink() and is_own(path):
+                        path.unlink()
+                        gone += 1
         return gone
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from pipeline.report.folder import ASSETS, VIDEOS
+from pipeline.report.folder import ASSETS, COMPARISONS, VIDEOS
 
 HOST = "127.0.0.1"
 #: what a report consists of
 _SERVED = re.compile(
     rf"index\.html|{ASSETS}/[a-z]+\.(?:js|css)|{VIDEOS}/[0-9a-f]{{16}}(?:-\d+\.js|\.html|\.mp4)"
+    rf"|{COMPARISONS}/[0-9a-f]{{16}}-\d+-\d+-[0-9a-f]{{8}}\.html"
 )
 _KINDS = {
     ".html": "text/html; charset=utf-8",

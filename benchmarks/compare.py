@@ -1,0 +1,236 @@
+"""Whether comparisons find what is wrong with a stroke, and outlier lists the wrong labels.
+
+``python benchmarks/compare.py faults [--pose] [--elbow DEGREES] [--hip S] [--hand M] [--classes all]``
+    60 cases from 20 sets of one class, player and camera each: 12 references, 4 more unchanged strokes and
+    one with a changed elbow, one with late hips, one with a hand held elsewhere. Counted: changed strokes
+    above all four unchanged ones, and the changed joint named first. From the renderer's joints, or with
+    ``--pose`` from those that PoseNet finds in the rendered pictures (weights: $TTPREP_POSENET_WEIGHTS), as
+    with ``pose: {source: original}``; ``--cache FOLDER`` keeps them.
+``python benchmarks/compare.py labels``
+    5 % of the labels of demo sets are swapped; counted: how many come to the top of the list.
+``python benchmarks/compare.py store PROJECT``
+    The strokes of a folder with manifest and store by their distances: nearest other-group neighbour and
+    area under the curve of distances within against between classes, beside chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.comparing.measuring.band import make_band
+from pipeline.comparing.measuring.findings import Judged, judge, learn
+from pipeline.comparing.measuring.movement import Movement, movement
+from pipeline.comparing.measuring.outliers import apart, find_unlike
+from stages.kinematics.course import smoothed
+from stages.kinematics.params import KinematicsParams
+from ttdemo import DEFAULT_CLASSES, MOTIONS, Change, plan_clip
+from ttdemo.strokes.scene import render
+from ttdemo.world.script import ClipPlan
+
+#: strokes whose hips move so much that a picture from the front can show it when they are late
+CLASSES = (
+    "Offensive Forehand Loop",
+    "Offensive Backhand Loop",
+    "Defensive Forehand Backspin",
+    "Defensive Backhand Backspin",
+)
+REFERENCES, UNCHANGED = 12, 4
+FPS, SIZE, AROUND = 30, (640, 360), 6
+#: of the stored frame, in which joints are measured
+STORED = (320, 180)
+NAMED = {"elbow": "right elbow", "hip": "hips", "hand": "right wrist"}
+
+
+def movements(plan: ClipPlan, joints: Any, scores: Any) -> list[Movement]:
+    """Return the movements of a clip's strokes."""
+    course = smoothed(joints, scores, float(plan.fps), KinematicsParams())
+    return [movement(course.part(s.begin, s.end)) for s in plan.strokes]
+
+
+def true_joints(plan: ClipPlan) -> tuple[Any, Any]:
+    """Return the renderer's own joints, px of the stored frame, and full scores."""
+    share = STORED[0] / plan.camera.width
+    joints = (plan.joints + 0.5) * share - 0.5
+    return joints, np.ones(joints.shape[:2])
+
+
+def found_joints(plan: ClipPlan, seed: Sequence[int], cache: Path | None) -> tuple[Any, Any]:
+    """Render a clip and let PoseNet find the joints of the best person of each frame of a stroke."""
+    kept = cache / f"{'-'.join(map(str, seed))}-{plan.n_frames}.npz" if cache else None
+    if kept is not None and kept.is_file():
+        with np.load(kept) as file:
+            return file["joints"], file["scores"]
+    from stages.pose.detector import PoseNet
+
+    net = PoseNet.load()
+    joints, scores = np.zeros((plan.n_frames, 13, 2)), np.zeros((plan.n_frames, 13))
+    near = np.zeros(plan.n_frames, bool)  # neighbours for the filter at both ends
+    for s in plan.strokes:
+        near[max(s.begin - AROUND, 0) : s.end + AROUND] = True
+    for t, yuv in enumerate(render(plan, np.random.default_rng(seed))):
+        if not near[t]:
+            continue
+        rgb = cv2.cvtColor(np.ascontiguousarray(yuv), cv2.COLOR_YUV2RGB_I420)
+        poses = net.detect(rgb, STORED)
+        if len(poses):
+            best = int(np.argmax(poses.scores))
+            joints[t], scores[t] = poses.keypoints[best, :13], poses.keypoint_scores[best, :13]
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(kept, joints=joints, scores=scores)
+    return joints, scores
+
+
+def sets(options: argparse.Namespace) -> Iterator[tuple[str, list[Movement]]]:
+    """Yield class and movements of each set: references, unchanged, then one with each fault."""
+    classes = tuple(MOTIONS) if options.classes == "all" else CLASSES
+    for number in range(options.sets):
+        move, sign = classes[number % len(classes)], 1 if number // len(classes) % 2 else -1
+        faults = (
+            Change(elbow=sign * options.elbow), Change(hip=options.hip), Change(hand=sign * options.hand)
+        )  # fmt: skip
+        same = REFERENCES + UNCHANGED
+        seed = (options.seed, number)
+        plan = plan_clip(
+            seed=seed, strokes=[move] * (same + 3), fps=Fraction(FPS), size=SIZE, gap=(0.15, 0.3),
+            changes=[Change()] * same + [*faults],
+        )  # fmt: skip
+        joints = found_joints(plan, (*seed, 1), options.cache) if options.pose else true_joints(plan)
+        yield move, movements(plan, *joints)
+
+
+def first_joint(judged: Judged) -> str:
+    """Return the joint that is named first; how long the stroke lasts is none."""
+    return next((f.joint for f in judged.findings if f.joint != "tempo"), "nothing")
+
+
+def faults(options: argparse.Namespace) -> None:
+    above, named, told, cases = Counter[str](), Counter[str](), Counter[tuple[str, str]](), 0
+    for number, (move, strokes) in enumerate(sets(options)):
+        references = learn(make_band(strokes[:REFERENCES]))
+        judged = [judge(references, m) for m in strokes[REFERENCES:]]
+        most = max(j.score for j in judged[:UNCHANGED])
+        for kind, j in zip(NAMED, judged[UNCHANGED:], strict=True):
+            cases += 1
+            above[kind] += j.score > most
+            named[kind] += first_joint(j) == NAMED[kind]
+            told[kind, first_joint(j)] += 1
+        line = " ".join(f"{j.score:.1f}" for j in judged)
+        print(f"{number} {move}: {line} {[first_joint(j) for j in judged[UNCHANGED:]]}", flush=True)
+    print(f"{cases} cases: above all unchanged {sum(above.values())} {dict(above)}")
+    print(f"changed joint named first {sum(named.values())} {dict(named)}")
+    for (kind, joint), count in sorted(told.items(), key=lambda item: (item[0][0], -item[1])):
+        print(f"  {kind}: {joint} {count}")
+
+
+def labels(options: argparse.Namespace) -> None:
+    for name, classes, clips, strokes in (
+        ("4 classes", DEFAULT_CLASSES, 10, 12), ("20 classes", tuple(MOTIONS), 20, 20)
+    ):  # fmt: skip
+        every, true = [], []
+        for clip in range(clips):
+            dealt = [classes[(clip * strokes + i) % len(classes)] for i in range(strokes)]
+            plan = plan_clip(seed=(options.seed, clip), strokes=dealt, fps=Fraction(FPS), size=SIZE)
+            joints = (
+                found_joints(plan, (options.seed, clip, 2), options.cache)
+                if options.pose
+                else true_joints(plan)
+            )
+            every += movements(plan, *joints)
+            true += dealt
+        start = time.process_time()
+        distances = apart(every)
+        spent = time.process_time() - start
+        count = max(round(0.05 * len(true)), 1)
+        wrong = sum(u.margin > 1 for u in find_unlike(distances, true))
+        found = []
+        for trial in range(10):
+            rng = np.random.default_rng((options.seed, trial))
+            swapped = set(rng.choice(len(true), count, replace=False).tolist())
+            given = [
+                str(rng.choice([c for c in classes if c != t])) if i in swapped else t
+                for i, t in enumerate(true)
+            ]
+            found.append(len(swapped & {u.number for u in find_unlike(distances, given)[:count]}))
+        print(f"{name}: {len(true)} strokes, {count} swapped, at the top in ten trials: {found}; ", end="")
+        print(
+            f"without a swap {wrong} look like another class; distances took {spent:.1f} s of CPU", flush=True
+        )
+
+
+def store(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from pipeline.comparing.strokes import described_strokes
+    from pipeline.inputs.manifest import read_manifest
+    from pipeline.planning.request import Request, Where
+
+    os.chdir(options.project)
+    manifest = read_manifest(Path("data_manifest.yaml"))
+    request = Request(manifest, manifest.resolve(manifest.store), where=Where(0))
+    strokes = described_strokes(request, Console(stderr=True, quiet=True), options.mirror).found
+    strokes = [s for s in strokes if s.kind and s.movement.seen.any()]
+    kinds = np.array([s.kind for s in strokes])
+    groups = np.array([s.described.sample.group or s.source.name for s in strokes])
+    distances = apart([s.movement for s in strokes])
+    most = Counter(kinds.tolist()).most_common(1)[0][1] / len(kinds)
+    right = []
+    for i in range(len(strokes)):
+        others = np.flatnonzero((groups != groups[i]) & np.isfinite(distances[i]))
+        near = others[np.argsort(distances[i, others])[:5]]
+        right.append(Counter(kinds[near].tolist()).most_common(1)[0][0] == kinds[i] if len(near) else False)
+    rows, columns = np.triu_indices(len(strokes), 1)
+    apart_groups = (groups[rows] != groups[columns]) & np.isfinite(distances[rows, columns])
+    rows, columns = rows[apart_groups], columns[apart_groups]
+    d, same = distances[rows, columns], kinds[rows] == kinds[columns]
+    order = np.argsort(d).argsort() + 1.0
+    within = same.sum()
+    area = 1 - (order[same].sum() - within * (within + 1) / 2) / (within * (~same).sum())
+    print(f"{len(strokes)} strokes of {len(set(groups))} groups, classes {dict(Counter(kinds.tolist()))}")
+    print(f"5 nearest of other groups: {np.mean(right):.3f} right (most frequent class {most:.3f})")
+    print(f"a pair of one class is nearer than one of two: {area:.3f} (chance 0.5)")
+    rng = np.random.default_rng(0)
+    by_chance = []
+    for _ in range(200):
+        shuffled = kinds[rng.permutation(len(kinds))]
+        hits = []
+        for i in range(len(strokes)):
+            others = np.flatnonzero((groups != groups[i]) & np.isfinite(distances[i]))
+            near = others[np.argsort(distances[i, others])[:5]]
+            hits.append(Counter(shuffled[near].tolist()).most_common(1)[0][0] == shuffled[i])
+        by_chance.append(np.mean(hits))
+    print(
+        f"the same with shuffled labels, 200 times: mean {np.mean(by_chance):.3f}, most {max(by_chance):.3f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["faults", "labels", "store"])
+    parser.add_argument("project", nargs="?", type=Path, default=Path("."))
+    parser.add_argument("--pose", action="store_true")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--sets", type=int, default=20)
+    parser.add_argument("--elbow", type=float, default=45.0)
+    parser.add_argument("--hip", type=float, default=0.2)
+    parser.add_argument("--hand", type=float, default=0.2)
+    parser.add_argument("--classes", choices=["four", "all"], default="four")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mirror", action="store_true")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    {"faults": faults, "labels": labels, "store": store}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What differs between movements: arrays alone, no store and no file."""
