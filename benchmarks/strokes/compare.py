@@ -1,6 +1,7 @@
 """Whether comparisons find what is wrong with a stroke, and outlier lists the wrong labels.
 
-``python benchmarks/strokes/compare.py faults [--pose] [--elbow DEGREES] [--hip S] [--hand M] [--classes all]``
+``python benchmarks/strokes/compare.py faults [--pose] [--elbow DEGREES] [--hip S] [--hand M]
+    [--classes all]``
     60 cases from 20 sets of one class, player and camera each: 12 references, 4 more unchanged strokes and
     one with a changed elbow, one with late hips, one with a hand held elsewhere. Counted: changed strokes
     above all four unchanged ones, and the changed joint named first. From the renderer's joints, or with
