@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from store.text import valid_text
+from store.names import valid_text
 
 #: name under which :func:`_stand_in` is registered as a handler of encoding errors
 HANDLER = "ttprep-stand-in"
@@ -113,7 +113,7 @@ def echo(text: object, err: bool = False, lines: bool = False) -> None:
 
 
 def valid_value(value: Any) -> Any:
-    """Return a JSON value of which every text, keys too, is UTF-8 (:func:`store.text.valid_text`)."""
+    """Return a JSON value of which every text, keys too, is UTF-8 (:func:`store.names.valid_text`)."""
     if isinstance(value, str):
         return valid_text(value)
     if isinstance(value, dict):

@@ -6,6 +6,7 @@ The store knows files, arrays and keys, and nothing of what stages or videos mea
 from store.errors import DamagedError, ForeignError, LockedError, NoStoreError, StoreError
 from store.feature import Column, FeatureReader, FeatureWriter
 from store.layout import Layout
+from store.look import Look
 from store.receipt import Receipt, sha256_file
 from store.store import Slot, Store
 
@@ -17,6 +18,7 @@ __all__ = [
     "ForeignError",
     "Layout",
     "LockedError",
+    "Look",
     "NoStoreError",
     "Receipt",
     "Slot",

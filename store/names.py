@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from store.text import valid_text
-
 MARKER = "ttprep-store.json"
 VIDEOS, SOURCES, SPLITS, LOCKS = "videos", "sources", "splits", "locks"
 FOLDERS = (VIDEOS, SOURCES, SPLITS, LOCKS)
@@ -29,6 +27,9 @@ Kind = Literal[
 
 STAGE = r"[A-Za-z][A-Za-z0-9_-]*"
 _HEX = r"[0-9a-f]"
+_STAGE = re.compile(STAGE)
+_SHA256 = re.compile(rf"{_HEX}{{64}}")
+_VIDEO = re.compile(rf"{_HEX}{{{DIGITS}}}")
 _RESULT = rf"{VIDEOS}/{_HEX}{{16}}/(?P<stage>{STAGE})-(?P<key>{_HEX}{{16}})"
 _PART = rf"{VIDEOS}/{_HEX}{{16}}/{PARTS}/(?P<stage>{STAGE})-(?P<key>{_HEX}{{16}})-[0-9]{{8,19}}"
 _WRITER = r"(?P<pid>[1-9][0-9]{0,9})-[0-9a-f]{8}"
@@ -103,19 +104,41 @@ def result_stem(stage: str, key: str) -> str:
 
 def is_stage(text: str) -> bool:
     """Tell whether a text can be the stage in a file's name."""
-    return re.fullmatch(STAGE, text) is not None
+    return _STAGE.fullmatch(text) is not None
 
 
 def is_sha256(text: object) -> bool:
     """Tell whether a value is the hex digest of a sha256."""
-    return isinstance(text, str) and re.fullmatch(rf"{_HEX}{{64}}", text) is not None
+    return isinstance(text, str) and _SHA256.fullmatch(text) is not None
 
 
 def is_video(text: str) -> bool:
     """Tell whether a text is the name of a video's folder."""
-    return re.fullmatch(rf"{_HEX}{{{DIGITS}}}", text) is not None
+    return _VIDEO.fullmatch(text) is not None
+
+
+#: what stands for no byte of a name and no character
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def valid_text(text: str) -> str:
+    r"""Return text that can be encoded as UTF-8.
+
+    A byte of a file's name that is not UTF-8 (Python holds it as a surrogate) becomes ``\xfc``: backslash, x
+    and two hexadecimal digits. Every other text stays as it is.
+
+    Parameters
+    ----------
+    text : str
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text
 
 
 def shown(path: PurePath) -> str:
-    """Return a path that any terminal can print; see :func:`store.text.valid_text`."""
+    """Return a path that any terminal can print; see :func:`valid_text`."""
     return valid_text(str(path))

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from operator import le, lt
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _LARGEST_INT = 1 << 62
 #: bytes: no note of the store is larger
 _LARGEST = 1 << 26
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 #: notes that this process has checked, by their bytes
 _sound: set[tuple[str, bool, bytes]] = set()
 _MOST_KNOWN = 100_000
@@ -36,7 +39,7 @@ Check = Callable[[Any], bool]
 def checksum(content: Mapping[str, Any]) -> str:
     """Return the sha256 of the content but the checksum: of JSON with sorted names, no blanks."""
     rest = {name: value for name, value in content.items() if name != CHECKSUM}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(rest).encode()).hexdigest()
 
 
 def signed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def read_note(path: Path, kind: str, *, unsigned: bool) -> dict[str, Any] | None
 def parse_note(data: bytes, kind: str, *, unsigned: bool) -> dict[str, Any]:
     """Return the content of a note's bytes, without the checksum; see :func:`read_note`."""
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise DamagedError("is no JSON") from None
     if not isinstance(value, dict):
@@ -100,9 +103,10 @@ def parse_note(data: bytes, kind: str, *, unsigned: bool) -> dict[str, Any]:
         raise DamagedError(f"has a field that nobody writes ({_excerpt(min(strange))})")
     for name in required.keys() - value.keys():
         raise DamagedError(f"has no field {name}")
-    for name, check in {**required, **optional}.items():
-        if name in value and not check(value[name]):
-            raise DamagedError(f"{name} cannot be {_excerpt(value[name])}")
+    for fields in (required, optional):
+        for name, check in fields.items():
+            if name in value and not check(value[name]):
+                raise DamagedError(f"{name} cannot be {_excerpt(value[name])}")
     return value
 
 
@@ -134,6 +138,13 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_INT
 
 
+def _are_ints(values: list[Any], least: int) -> bool:
+    """Tell whether all are whole numbers from ``least`` on that 64 bits hold; quick, for there are many."""
+    return not values or (
+        set(map(type, values)) == {int} and least <= min(values) and max(values) <= _LARGEST_INT
+    )
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
 
@@ -154,14 +165,13 @@ def _is_parts(value: Any) -> bool:
         and isinstance(arrays := value.get("arrays", []), list)
         and all(_is_text(name) for name in arrays)
         and isinstance(samples := value.get("samples", []), list)
-        and all(isinstance(s, list) and len(s) == 2 and all(map(_is_time, s)) for s in samples)
+        and all(isinstance(s, list) and len(s) == 2 and _are_ints(s, -_LARGEST_INT) for s in samples)
     )
 
 
 def _is_shapes(value: Any) -> bool:
     return _is_object(value) and all(
-        isinstance(shape, list) and 1 <= len(shape) <= 32 and all(map(_is_count, shape))
-        for shape in value.values()
+        isinstance(shape, list) and 1 <= len(shape) <= 32 and _are_ints(shape, 0) for shape in value.values()
     )
 
 
@@ -175,9 +185,9 @@ def _is_header(value: Any) -> bool:
     return (
         isinstance(places, list)
         and len(places) % 2 == 0
-        and all(map(_is_count, places))
-        and all(a < b for a, b in zip(places[::2], places[1::2], strict=True))
-        and all(b <= a for b, a in zip(places[1::2], places[2::2], strict=False))
+        and _are_ints(places, 0)
+        and all(map(lt, places[::2], places[1::2]))
+        and all(map(le, places[1::2], places[2::2]))
     )
 
 

@@ -82,10 +82,9 @@ class Receipt:
         value = read_note(path, "receipt", unsigned=unsigned)
         if value is None:
             return None
-        known = {f.name for f in fields(cls)}
-        receipt = cls(**{name: item for name, item in value.items() if name in known})
+        receipt = cls(**{name: item for name, item in value.items() if name in _FIELDS})
         # the stage and the key become parts of paths: what they say must be what the file's name says
-        if path.stem != result_stem(receipt.stage, receipt.key):
+        if path.name != f"{result_stem(receipt.stage, receipt.key)}.json":
             raise DamagedError(f"{shown(path)}: is the receipt of another result", path)
         return receipt
 
@@ -93,6 +92,9 @@ class Receipt:
     def sealed_header(self) -> Header | None:
         """What HDF5 may be shown of the file; None in receipts of version 0.1.0."""
         return Header.from_json(self.header) if self.header else None
+
+
+_FIELDS = frozenset(f.name for f in fields(Receipt))
 
 
 def check_file(path: Path, receipt: Receipt, *, read_data: bool) -> str:

@@ -1,15 +1,22 @@
 """From a trained demo network to unannotated demo videos in one command: what is found, and how exactly.
 
-``python benchmarks/predicting/demo.py FOLDER`` renders thirteen clips of twelve strokes, trains a twin
-network on ten of them at reduced size, takes the annotations of the other three away and predicts these. What
-is there of an earlier call is kept. Two of the ten validate; what is chosen (span, epochs, windows) is chosen
-on them. A stroke counts as found where a prediction of its class begins and ends within 15 frames of it at
-120/s. ``--rate 240`` renders the unannotated clips once more at another frame rate.
+``python benchmarks/predicting/demo.py FOLDER`` renders ten clips of twelve strokes and trains a twin network
+on them at reduced size; two of the ten validate. Then ``ttprep predict`` is called once on each set of clips:
+
+* ``validation``: the two. What is chosen (span, epochs, windows) is chosen on them;
+* ``unseen``: three more clips of that seed, without their annotations. The network's faults were studied on
+  them, so they are no test any more;
+* ``fresh``: five clips of another seed, without their annotations, at which nobody looked before.
+
+A stroke counts as found where a prediction of its class begins and ends within 15 frames of it at 120/s. What
+is there of an earlier call is kept. ``--rate 240 --clips 2`` renders two of the fresh clips once more at
+another frame rate, and judges these alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -19,15 +26,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
+from pipeline.predicting.ends import with_still_ends
 from pipeline.predicting.network import RULES, find_strokes, windows_at
 from ttdemo import make_demo
 
 LEARNT, UNSEEN, SEED = 10, 3, 5
+FRESH, FRESH_SEED = 5, 6
 #: s: the greatest distance of begin and end, 15 frames at 120 frames/s
 NEAR_S = 15 / 120
+#: frames at 120/s, vote and average, Gaussian, shortest. The shortest pause lasts 72 frames, and a vote over
+#: more than twice that swallows it
+SHORTER = (101, 151, 30)
 MANIFEST = """\
 version: 1
 store: store
@@ -43,7 +56,7 @@ splits: {train: 0.8, validation: 0.2, test: 0, by: video}
 """
 FIT = (
     "--model twin --sampling frames --size 24x24 --length 24 --every 8 --no-flip --optimizer adam "
-    "--lr 0.0005 --weight-decay 0 --drop 0 --epochs 16"
+    "--lr 0.0005 --weight-decay 0 --drop 0 --epochs 30"
 )
 
 
@@ -56,49 +69,56 @@ def call(words: Sequence[object], cwd: Path) -> str:
     return done.stdout
 
 
-def render(folder: Path, clips: int, fps: int) -> None:
-    """Render the clips."""
+def render(folder: Path, clips: int, seed: int, fps: int = 120) -> None:
+    """Render clips with annotations beside them."""
     make_demo(
-        folder, clips=clips, strokes_per_clip=12, seed=SEED, size=(640, 360), fps=Fraction(fps),
+        folder, clips=clips, strokes_per_clip=12, seed=seed, size=(640, 360), fps=Fraction(fps),
         duration=(1.1, 1.7), gap=(0.6, 0.8), workers=os.cpu_count() or 1,
     )  # fmt: skip
 
 
-def prepare(folder: Path) -> None:
-    """Render the clips, and take the annotations of the last clips away."""
-    learn = folder / "learn"
-    if not (folder / "truth").is_dir():
-        render(learn / "clips", LEARNT + UNSEEN, 120)
-        (folder / "unseen").mkdir(exist_ok=True)
-        (folder / "truth").mkdir()
-        for n in range(LEARNT + 1, LEARNT + UNSEEN + 1):
-            (learn / "clips" / f"demo_{n:02d}.mp4").rename(folder / "unseen" / f"demo_{n:02d}.mp4")
-            (learn / "clips" / f"demo_{n:02d}.xml").rename(folder / "truth" / f"demo_{n:02d}.xml")
-    (learn / "data_manifest.yaml").write_text(MANIFEST)
-    if not (learn / "twin" / "checkpoint.json").exists():
-        call(["ttprep", "run"], learn)
-        call(["tttrain", "fit", "dataset.h5", "twin", *FIT.split()], learn)
+def set_apart(clips: Path, names: Sequence[str], folder: Path, into: str) -> None:
+    """Move clips to a folder of their own, and their annotations to where no command looks."""
+    (folder / into).mkdir(parents=True, exist_ok=True)
+    (folder / "truth" / into).mkdir(parents=True)
+    for name in names:
+        (clips / f"{name}.mp4").rename(folder / into / f"{name}.mp4")
+        (clips / f"{name}.xml").rename(folder / "truth" / into / f"{name}.xml")
 
 
-def at_rate(folder: Path, rate: int) -> Path:
-    """Render the unannotated clips at another frame rate."""
-    other = folder / f"unseen-{rate}"
-    if not other.is_dir():
-        render(folder / f"all-{rate}", LEARNT + UNSEEN, rate)
-        other.mkdir()
-        for n in range(LEARNT + 1, LEARNT + UNSEEN + 1):
-            for end in (".mp4", ".xml"):
-                name = f"demo_{n:02d}{end}"
-                (folder / f"all-{rate}" / name).rename(other / (f"{name}.txt" if end == ".xml" else name))
-    return other
+def learn(folder: Path) -> None:
+    """Render what is learned and what is not, and train."""
+    place = folder / "learn"
+    if not (folder / "truth" / "unseen").is_dir():
+        render(place / "clips", LEARNT + UNSEEN, SEED)
+        names = [f"demo_{n:02d}" for n in range(LEARNT + 1, LEARNT + UNSEEN + 1)]
+        set_apart(place / "clips", names, folder, "unseen")
+    (place / "data_manifest.yaml").write_text(MANIFEST)
+    if not (place / "twin" / "checkpoint.json").exists():
+        call(["ttprep", "run"], place)
+    # kept where it has all its epochs, else gone on with
+    call(["tttrain", "fit", "dataset.h5", "twin", *FIT.split()], place)
 
 
-def truth(folder: Path, unseen: Path, stem: str) -> list[tuple[int, int, str]]:
+def new_clips(folder: Path, clips: int, rate: int) -> str:
+    """Render the clips of the other seed at a rate; return the name of their folder."""
+    name = "fresh" if rate == 120 else f"fresh-{rate}"
+    if not (folder / "truth" / name).is_dir():
+        render(folder / f"{name}.part", clips, FRESH_SEED, rate)
+        set_apart(folder / f"{name}.part", [f"demo_{n + 1:02d}" for n in range(clips)], folder, name)
+    return name
+
+
+def validating(folder: Path) -> list[Path]:
+    """Return the clips that validated the network."""
+    with (folder / "learn" / "dataset.samples.csv").open(newline="") as file:
+        names = {row["video"] for row in csv.DictReader(file) if row["split"] == "validation"}
+    return [folder / "learn" / "clips" / name for name in sorted(names)]
+
+
+def truth(path: Path) -> list[tuple[int, int, str]]:
     """Return the strokes of a clip: begin, end, class."""
-    from xml.etree import ElementTree
-
-    beside = unseen / f"{stem}.xml.txt"
-    root = ElementTree.parse(beside if beside.exists() else folder / "truth" / f"{stem}.xml").getroot()
+    root = ElementTree.parse(path).getroot()
     return [(int(a.get("begin", "")), int(a.get("end", "")), a.get("move", "")) for a in root]
 
 
@@ -164,36 +184,58 @@ class Tally:
         )
 
 
+def judge(folder: Path, name: str, answers: Path, rate: int) -> None:
+    """Print what each rule finds in the clips of a set, by their scores."""
+    places = sorted(path.parent for path in (folder / "found" / name).glob("*/*.predict.json"))
+    for windows in (None, SHORTER):
+        for rule in RULES:
+            for ends in ("scores", "still"):
+                tally = Tally()
+                for place in places:
+                    record = json.loads((place / f"{place.name}.predict.json").read_text())
+                    with np.load(place / f"{place.name}.scores.npz") as file:
+                        scores, motion = (file[array][0].astype(np.float64) for array in ("scores", "motion"))
+                        pictures = [*file["picture"], record["frames"]]
+                    used = windows or windows_at(record["rate"])
+                    spans = find_strokes(scores, rule, used, len(record["classes"]) - 1)
+                    if ends == "still":
+                        spans = with_still_ends(spans, motion, record["rate"], scores)
+                    told = [
+                        (int(pictures[s.begin]), int(pictures[s.end]), record["classes"][s.label])
+                        for s in spans
+                    ]
+                    tally.add(truth(answers / f"{place.name}.xml"), told, NEAR_S * rate)
+                print(f"{name}, {rule} over {used[rule == 'gaussian']}, ends by {ends}: {tally}")
+
+
 def main() -> None:
     """Render, train, predict, judge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rate", type=int, default=120)
+    parser.add_argument("--clips", type=int, default=FRESH)
     parser.add_argument("--step", type=int, default=2)
     args = parser.parse_args()
     folder = args.folder.resolve()
-    prepare(folder)
-    unseen = folder / "unseen" if args.rate == 120 else at_rate(folder, args.rate)
-    begun = time.perf_counter()
-    words = ["ttprep", "predict", "learn/twin", unseen.name, "--store", "new", "--borders", "--step"]
-    told = json.loads(call([*words, args.step, "--output", f"found-{args.rate}", "--json"], folder))
-    print(f"{time.perf_counter() - begun:.0f} s; {told['times_real_time']:.2f} times real time"
-          if told["times_real_time"] else "kept")  # fmt: skip
-    near = NEAR_S * args.rate
-    tallies = {rule: Tally() for rule in RULES}
-    for video in told["videos"]:
-        place = folder / video["folder"]
-        record = json.loads((place / f"{place.name}.predict.json").read_text())
-        with np.load(place / f"{place.name}.scores.npz") as file:
-            scores, pictures = file["scores"][0].astype(np.float64), [*file["picture"], record["frames"]]
-        for rule, tally in tallies.items():
-            spans = find_strokes(scores, rule, windows_at(record["rate"]), len(record["classes"]) - 1)
-            found = [
-                (int(pictures[s.begin]), int(pictures[s.end]), record["classes"][s.label]) for s in spans
-            ]
-            tally.add(truth(folder, unseen, place.name), found, near)
-    for rule, tally in tallies.items():
-        print(f"{rule}: {tally}")
+    learn(folder)
+    fresh = new_clips(folder, args.clips, args.rate)
+    answers = folder / "truth"
+    sets: dict[str, tuple[list[Path], str, Path]] = {fresh: ([folder / fresh], "new", answers / fresh)}
+    if args.rate == 120:
+        known = folder / "learn"
+        sets |= {
+            "unseen": ([folder / "unseen"], "new", answers / "unseen"),
+            "validation": (validating(folder), "learn/store", known / "clips"),
+        }
+    for name, (videos, store, where) in sets.items():
+        begun = time.perf_counter()
+        words = ["--store", store, "--borders", "--ends", "still", "--step", args.step, "--no-overlay"]
+        told = call(
+            ["ttprep", "predict", "learn/twin", *videos, *words, "-o", f"found/{name}", "--json"], folder
+        )
+        speed = json.loads(told)["times_real_time"]
+        print(f"{time.perf_counter() - begun:.0f} s" + (f"; {speed:.2f} times real time" if speed else ""))
+        judge(folder, name, where, args.rate if name == fresh else 120)
 
 
 if __name__ == "__main__":

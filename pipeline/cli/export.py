@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.options import JSON, PATH, make_request, next_step, note, options, quoted, stderr
 from pipeline.terminal import echo, echo_json
+
+if TYPE_CHECKING:
+    from pipeline.dataset.pixels.pieces import Shards
 
 
 @click.command()
@@ -19,6 +22,12 @@ from pipeline.terminal import echo, echo_json
     help="Compress the file to a tenth, or make it as fast to read as memory; default: as in the manifest.",
 )
 @click.option(
+    "--shards/--one-file",
+    default=None,
+    help="Keep the pixels in files of their own, of which a change rewrites one (docs/dataset-format.md), or "
+    "write one file; default: as in the manifest.",
+)
+@click.option(
     "--without-flagged/--with-flagged",
     default=None,
     help="Leave out samples with a flag (docs/quality.md), or keep them; default: as in the manifest.",
@@ -26,7 +35,12 @@ from pipeline.terminal import echo, echo_json
 @options()
 @JSON
 def export(
-    dataset: Path, compact: bool | None, without_flagged: bool | None, as_json: bool, **common: Any
+    dataset: Path,
+    compact: bool | None,
+    shards: bool | None,
+    without_flagged: bool | None,
+    as_json: bool,
+    **common: Any,
 ) -> int:
     """Write a dataset file to train on.
 
@@ -37,8 +51,11 @@ def export(
     from pipeline.dataset.command import export_request
 
     request = make_request(**common)
+    form: Shards = None if shards is False else request.manifest.shards
+    if shards and form is None:
+        form = "auto"
     done, overview = export_request(
-        request, dataset, stderr(), compact=compact, without_flagged=without_flagged
+        request, dataset, stderr(), compact=compact, shards=form, without_flagged=without_flagged
     )
     for problem in overview.problems:
         echo(f"cannot be used: {problem}", err=True)

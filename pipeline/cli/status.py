@@ -10,6 +10,10 @@ from pipeline import errors
 from pipeline.cli.options import JSON, make_request, note, options, stderr, stdout, verbose
 from pipeline.terminal import echo, echo_json
 
+STATES = ("done", "stale", "missing", "failed", "damaged")
+#: videos with a row each; of more there is a summary, where nobody asks for their rows
+MOST_ROWS = 50
+
 
 @click.command()
 @options()
@@ -18,12 +22,26 @@ from pipeline.terminal import echo, echo_json
     is_flag=True,
     help="Also summarise the poses of each video: share of frames with a pose, scores, jitter.",
 )
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    help="Show only videos with a result in this state; may be given several times.",
+)
+@click.option(
+    "--match", default="", metavar="PATTERN", help="Show only videos whose name matches, as '*2026*final*'."
+)
+@click.option("--all", "every", is_flag=True, help=f"A row for each video, of more than {MOST_ROWS} too.")
 @JSON
-def status(as_json: bool, poses: bool, **common: Any) -> int:
+def status(
+    as_json: bool, poses: bool, states: tuple[str, ...], match: str, every: bool, **common: Any
+) -> int:
     """Show the state of every result.
 
     A table of videos and stages says what is done, stale, failed, damaged or missing; lines below name the
-    videos and samples that are flagged, as by a moving camera (docs/quality.md).
+    videos and samples that are flagged, as by a moving camera (docs/quality.md). Of many videos the table
+    counts the results of each stage.
     """
     from pipeline.cli.output.status import (
         flags_json,
@@ -36,6 +54,7 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
         status_videos,
         unavailable,
     )
+    from pipeline.cli.output.summary import print_summary, selected
     from pipeline.planning.quality.judging import judge
     from pipeline.planning.survey import survey
     from store import Store
@@ -43,8 +62,9 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
     request = make_request(**common)
     store = Store.open(request.store_root)
     overview = survey(request, store, stderr())
-    rates = frame_rates(overview, store)
     judged = judge(overview.plans, store, request.manifest.quality, overview.samples.by_view)
+    overview, judged = selected(overview, judged, frozenset(states), match)
+    rates = frame_rates(overview, store)
     found = pose_summaries(overview, store) if poses else {}
     if as_json:
         rows = {
@@ -56,7 +76,12 @@ def status(as_json: bool, poses: bool, **common: Any) -> int:
         }
         echo_json({**rows, "problems": overview.problems, **({"poses": found} if poses else {})})
     else:
-        print_status(overview, stdout(), rates)
+        if (states or match) and not overview.plans:
+            echo("no video matches; `ttprep status` shows what there is")
+        elif every or states or match or len(overview.plans) <= MOST_ROWS:
+            print_status(overview, stdout(), rates)
+        else:
+            print_summary(overview, stdout(), rates)
         print_flags(judged, stdout(), verbose=verbose())
         print_poses(found, stdout())
         for problem in overview.problems:

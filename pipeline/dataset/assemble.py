@@ -8,20 +8,25 @@ handed on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import h5py
 import numpy as np
 
-from pipeline.annotations import SPLITS
+from pipeline.annotations import SPLITS, Taxonomy
 from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import UNKNOWN, Content, Video, frame_labels
-from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, copy_chunks, writing
-from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS, column
+from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, writing
+from pipeline.dataset.pixels.arrays import Large, Progress, Source, silent
+from pipeline.dataset.pixels.pieces import Piece, Shards, family, mark_of
+from pipeline.dataset.pixels.shard_files import Shard
+from pipeline.dataset.pixels.sinks import InFile, InShards, Sink
+from pipeline.execution.layouts import UNTRIMMED_ROWS, column
 from pipeline.planning.frame_times import CONSTANT, VARIABLE
 from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
@@ -30,27 +35,15 @@ from stages.descriptor import JOINTS
 from stages.registry import registry
 from stages.statistics import STAGE as STATISTICS
 from stages.statistics import summarise
-from store import Column, DamagedError, FeatureReader, Store
-from store.receipt import check_file
+from store import Column, FeatureReader, Store
 
 FORMAT = "ttprep-dataset"
 FORMAT_VERSION = 1
-#: rows read at a time; bounds memory
-BLOCK_ROWS = 5 * SAMPLE_ROWS
-
 _POSE = ArraySpec(
     "pose", "float32", ("frame", "joint", "xys"), "px", description="x, y, score of pose and 13 joints"
 )
 _ROI = ArraySpec("roi", "float32", ("frame", "xy"), "px", description="smoothed ROI centre in the frame")
 _LABEL = ArraySpec("label", "int16", ("frame",), description="class of the frame, -1 where unknown")
-#: called with the rows just written and the total
-Progress = Callable[[int, int], None]
-
-
-def _silent(rows: int, total: int) -> None:
-    """Report nothing."""
-
-
 #: arrays of pixels: the only ones that may keep the store's compressed chunks
 _LARGE = ("rgb", "flow")
 
@@ -64,31 +57,23 @@ class Place:
     total: int
 
 
-class VerifiedReaders:
-    """Readers of a store's files, each of which is compared with its receipt when it is opened."""
+@dataclass(frozen=True)
+class Assembled:
+    """What was written.
 
-    def __init__(self, store: Store, stack: ExitStack) -> None:
-        self._store, self._stack = store, stack
+    Attributes
+    ----------
+    sha256 : str
+        Of the dataset file.
+    shards : tuple of Shard
+        Empty where the pixels lie in the file.
+    written : int
+        How many of the shards are new.
+    """
 
-    def open(self, node: Node) -> FeatureReader:
-        """Open a result after comparing the file with its receipt, sha256 included.
-
-        Raises
-        ------
-        DamagedError
-            The file is not what was published. It is marked as damaged, so that the next run makes it again.
-        """
-        receipt = self._store.receipt(node.slot)
-        problem = (
-            check_file(self._store.path(node.slot), receipt, read_data=True)
-            if receipt
-            else self._store.damage(node.slot) or "it is not there"
-        )
-        if problem:
-            self._store.mark_damaged(node.slot, problem)
-            path = self._store.path(node.slot)
-            raise DamagedError(f"{path}: {problem}; run `ttprep run` to make it again, then export again")
-        return self._stack.enter_context(self._store.reader(node.slot))
+    sha256: str
+    shards: tuple[Shard, ...] = ()
+    written: int = 0
 
 
 def assemble(
@@ -99,8 +84,10 @@ def assemble(
     fingerprint: str,
     *,
     compact: bool,
-    progress: Progress = _silent,
-) -> str:
+    shards: Shards = None,
+    sound: Mapping[str, Shard] = MappingProxyType({}),
+    progress: Progress = silent,
+) -> Assembled:
     """Write the dataset file, replacing ``path`` atomically.
 
     Parameters
@@ -114,13 +101,16 @@ def assemble(
         Of the content, see :mod:`pipeline.dataset.fingerprint`.
     compact : bool
         Keep the store's compressed chunks: a tenth of the bytes, read at a fraction of the speed.
+    shards : "auto", float or None
+        Whether the pixels go into shards, and of which size.
+    sound : mapping
+        Shards known to be as they were written, by name.
     progress : callable
         Called with the rows of ``/cuboids`` just written and their total number.
 
     Returns
     -------
-    str
-        sha256 of the file.
+    Assembled
 
     Raises
     ------
@@ -129,16 +119,21 @@ def assemble(
     DamagedError
         A file of the store is not what was published.
     """
+    source = Source(store, progress)
     with writing(path) as out:
+        sink = InFile(out, source) if shards is None else InShards(out, source, path, shards, sound)
         _root(out, content, fingerprint)
-        cuboids, where = _places(store, content)
+        pieces, where = _places(source, content, whole=sink.whole)
         _samples(out, content, splits, where)
-        _cuboids(out, store, content, cuboids, compact, progress)
-        whole = _untrimmed(out, store, content) if content.untrimmed else {}
-        _videos(out, content, whole)
+        _cuboids(out, source, content, pieces, compact, sink)
+        places = _untrimmed(out, source, content, sink) if content.untrimmed else {}
+        _videos(out, content, places)
         if "flow" in content.modalities:
-            _statistics(out, store, content, splits)
-    return out.sha256
+            _statistics(out, source, content, splits)
+        sink.finish()
+    if isinstance(sink, InShards):
+        return Assembled(out.sha256, tuple(sink.shards), sink.written)
+    return Assembled(out.sha256)
 
 
 def _root(out: Hdf5Writer, content: Content, fingerprint: str) -> None:
@@ -168,31 +163,32 @@ def _root(out: Hdf5Writer, content: Content, fingerprint: str) -> None:
 
 
 def _places(
-    store: Store, content: Content
-) -> tuple[dict[int, Place], dict[tuple[int, int, int], tuple[int, int]]]:
-    """Place the videos and samples in /cuboids.
+    source: Source, content: Content, *, whole: bool
+) -> tuple[dict[int, list[Piece]], dict[tuple[int, int, int], tuple[int, int]]]:
+    """Place the samples in /cuboids.
 
     Returns
     -------
-    places : dict
-        Row of the video → its rows in /cuboids.
+    pieces : dict
+        Row of the video → its samples' pieces, one after another.
     where : dict
         (row of the video, begin, end) of a sample → its first row and its number of rows.
     """
-    places: dict[int, Place] = {}
+    pieces: dict[int, list[Piece]] = {}
     where: dict[tuple[int, int, int], tuple[int, int]] = {}
     at = 0
     for row, video in enumerate(content.videos):
         if "cuboids" not in video.nodes:
             continue
+        node = video.nodes["cuboids"]
         with ExitStack() as stack:
-            reader = VerifiedReaders(store, stack).open(video.nodes["cuboids"])
-            rows = len(reader.dataset("roi"))
-            for begin, end, first, n, _ in reader.read("samples").tolist():
-                where[row, begin, end] = at + first, n
-        places[row] = Place(at, rows, rows)
-        at += rows
-    return places, where
+            table = source.readers(stack).open(node, whole=whole).read("samples").tolist()
+        kin, pieces[row] = family(node), []
+        for begin, end, first, n, total in table:
+            where[row, begin, end] = at + first, n
+            pieces[row].append(Piece(node, first, total, total, mark_of(kin, begin, end, n, total)))
+        at += sum(p.total for p in pieces[row])
+    return pieces, where
 
 
 def _samples(
@@ -203,7 +199,8 @@ def _samples(
 ) -> None:
     samples = content.samples
     rows = [where[row, s.begin, s.end] for row, s in samples]
-    classes = {name: i for i, name in enumerate(content.view.names)}
+    names = {s.label for _, s in samples}
+    classes = _indices(content.view, names)
     out.table(
         "samples",
         {
@@ -213,7 +210,7 @@ def _samples(
             "end": ("int32", [s.end for _, s in samples]),
             "first": ("int64", [first for first, _ in rows]),
             "rows": ("int32", [n for _, n in rows]),
-            "label": ("int16", [classes.get(content.view.class_of(s.label) or "", -1) for _, s in samples]),
+            "label": ("int16", [classes[s.label] for _, s in samples]),
             "label_name": (TEXT, [s.label or "" for _, s in samples]),
             "split": ("int8", [SPLITS.index(splits[s.id]) for _, s in samples]),
             "annotators": (TEXT, [";".join(a.replace(";", ",") for a in s.annotators) for _, s in samples]),
@@ -221,10 +218,16 @@ def _samples(
         },
     )
     for name, view in content.views.items():
-        index = {c: i for i, c in enumerate(view.names)}
-        labels = [index.get(view.class_of(s.label) or "", -1) for _, s in samples]
+        index = _indices(view, names)
+        labels = [index[s.label] for _, s in samples]
         out.table(f"taxonomies/{name}", {"label": ("int16", labels)})
         out.attrs(out.h5[f"taxonomies/{name}"], {"classes": list(view.names)})
+
+
+def _indices(view: Taxonomy, labels: Iterable[str | None]) -> dict[str | None, int]:
+    """Return the class index of each label, :data:`UNKNOWN` for none."""
+    index = {name: i for i, name in enumerate(view.names)}
+    return {label: index.get(view.class_of(label) or "", UNKNOWN) for label in labels}
 
 
 def _present(stage: str, content: Content) -> Iterator[ArraySpec]:
@@ -233,119 +236,97 @@ def _present(stage: str, content: Content) -> Iterator[ArraySpec]:
             yield spec
 
 
-def _create(
-    out: Hdf5Writer, group: str, col: Column, shape: tuple[int, ...], *, chunked: bool
-) -> h5py.Dataset:
-    return out.create(f"{group}/{col.name}", shape, col.dtype, col.layout if chunked else None, col.attrs)
+def _create(out: Hdf5Writer, group: str, col: Column, shape: tuple[int, ...]) -> h5py.Dataset:
+    return out.create(f"{group}/{col.name}", shape, col.dtype, None, col.attrs)
 
 
 def _cuboids(
     out: Hdf5Writer,
-    store: Store,
+    source: Source,
     content: Content,
-    places: Mapping[int, Place],
+    pieces: Mapping[int, Sequence[Piece]],
     compact: bool,
-    progress: Progress,
+    sink: Sink,
 ) -> None:
-    total = sum(p.total for p in places.values())
-    nodes = {row: content.videos[row].nodes["cuboids"] for row in places}
+    every = [p for of_video in pieces.values() for p in of_video]
+    total = sum(p.total for p in every)
     specs = list(_present("cuboids", content))
-    if nodes:
-        with store.reader(next(iter(nodes.values())).slot) as reader:
-            shapes = {spec.name: (total, *reader.dataset(spec.name).shape[1:]) for spec in specs}
+    if every:
+        with ExitStack() as stack:
+            reader = source.readers(stack).open(every[0].node, whole=False)
+            rows = {spec.name: tuple(reader.dataset(spec.name).shape[1:]) for spec in specs}
     else:  # no video has a sample: the arrays are there, without rows
-        shapes = {spec.name: (0, *content.row_shape(spec)) for spec in specs}
-        compact = False
-    small: list[tuple[str, h5py.Dataset]] = []
-    chunked: list[tuple[str, h5py.Dataset]] = []
-    for spec in specs:
-        col, shape = column(spec), shapes[spec.name]
-        if spec.name in _LARGE and not compact:
-            rows = partial(_rows, store, nodes, spec.name, shape, progress)
-            out.reserve(f"cuboids/{spec.name}", shape, col.dtype, col.attrs, rows)
-            progress = _silent  # RGB and flow have the same rows: count them once
-        elif spec.name in _LARGE:
-            chunked.append((spec.name, _create(out, "cuboids", col, shape, chunked=True)))
-        else:
-            small.append((spec.name, _create(out, "cuboids", col, shape, chunked=False)))
-    for row, place in places.items():
-        with store.reader(nodes[row].slot) as reader:
-            for name, target in small:
-                target[place.first : place.first + place.rows] = reader.read(name)
-            for name, target in chunked:
-                copy_chunks(reader.dataset(name), target, place.first)
+        rows = {spec.name: content.row_shape(spec) for spec in specs}
+    chunked = compact and bool(every)
+    small = {
+        spec.name: _create(out, "cuboids", column(spec), (total, *rows[spec.name]))
+        for spec in specs
+        if spec.name not in _LARGE
+    }
+    large = [Large(column(spec), rows[spec.name], chunked) for spec in specs if spec.name in _LARGE]
+    sink.put("cuboids", large, every)
+    at = 0
+    for of_video in pieces.values():
+        n = sum(p.total for p in of_video)
+        if not n:
+            continue
+        with ExitStack() as stack:
+            reader = source.readers(stack).open(of_video[0].node, whole=False)
+            for name, target in small.items():
+                target[at : at + n] = reader.read(name)
         out.raise_failure()
-        if compact:
-            progress(place.rows, total)
+        at += n
 
 
-def _rows(
-    store: Store, nodes: Mapping[int, Node], name: str, shape: tuple[int, ...], progress: Progress
-) -> Iterator[Array]:
-    """Yield all rows of one array of all cuboids, in the order of the file."""
-    for node in nodes.values():
-        with store.reader(node.slot) as reader:
-            source = reader.dataset(name)
-            if source.shape[1:] != shape[1:]:
-                raise DamagedError(
-                    f"{reader.path}: its windows differ in size from those of other videos; run `ttprep run`"
-                )
-            for start in range(0, len(source), BLOCK_ROWS):
-                yield reader.read(name, start, min(start + BLOCK_ROWS, len(source)))
-        progress(len(source), shape[0])
-
-
-def _untrimmed(out: Hdf5Writer, store: Store, content: Content) -> dict[int, Place]:
+def _untrimmed(out: Hdf5Writer, source: Source, content: Content, sink: Sink) -> dict[int, Place]:
     """Write /untrimmed and return: row of the video → its rows there."""
-    places, at = {}, 0
+    places: dict[int, Place] = {}
+    pieces, at = [], 0
     for row, video in enumerate(content.videos):
-        n = video.info.n_frames
+        n, node = video.info.n_frames, video.nodes["untrimmed"]
         places[row] = Place(at, n, -(-n // UNTRIMMED_ROWS) * UNTRIMMED_ROWS)
+        pieces.append(Piece(node, 0, n, places[row].total, mark_of(node.key)))
         at += places[row].total
+    specs = list(_present("untrimmed", content))
+    if content.videos:
+        with ExitStack() as stack:
+            reader = source.readers(stack).open(content.videos[0].nodes["untrimmed"], whole=False)
+            large = [
+                Large(column(spec), tuple(reader.dataset(spec.name).shape[1:]), True)
+                for spec in specs
+                if spec.name in _LARGE
+            ]
+        sink.put("untrimmed", large, pieces)
     targets: dict[str, h5py.Dataset] = {}
     for row, place in places.items():
         with ExitStack() as stack:
-            _one_untrimmed(
-                out, VerifiedReaders(store, stack), content.videos[row], content, (place, at), targets
-            )
+            readers = partial(source.readers(stack).open, whole=sink.whole)
+            small = _small_untrimmed(readers, content.videos[row], content, place.rows)
+        for col, values in small:
+            if col.name not in targets:
+                targets[col.name] = _create(out, "untrimmed", col, (at, *values.shape[1:]))
+            first, last = place.first + place.rows, place.first + place.total
+            targets[col.name][place.first : first] = values
+            # filler, which no video refers to
+            targets[col.name][first:last] = UNKNOWN if col.name == "label" else 0
         out.raise_failure()
     return places
 
 
-def _one_untrimmed(
-    out: Hdf5Writer,
-    readers: VerifiedReaders,
-    video: Video,
-    content: Content,
-    where: tuple[Place, int],
-    targets: dict[str, h5py.Dataset],
-) -> None:
-    place, total = where
-    reader = readers.open(video.nodes["untrimmed"])
-    small: list[tuple[Column, Array]] = []
-    for spec in _present("untrimmed", content):
-        col = column(spec)
-        if spec.name in _LARGE:
-            source = reader.dataset(spec.name)
-            if spec.name not in targets:
-                shape = (total, *source.shape[1:])
-                targets[spec.name] = _create(out, "untrimmed", col, shape, chunked=True)
-            copy_chunks(source, targets[spec.name], place.first)
-        else:
-            small.append((col, reader.read(spec.name)))
-    centre = readers.open(video.nodes["roi"]).read("centre")
+def _small_untrimmed(
+    opened: Callable[[Node], FeatureReader], video: Video, content: Content, n: int
+) -> list[tuple[Column, Array]]:
+    """Return the arrays of a whole video that hold no pixels."""
+    specs = [spec for spec in _present("untrimmed", content) if spec.name not in _LARGE]
+    reader = opened(video.nodes["untrimmed"]) if specs else None
+    small = [(column(spec), reader.read(spec.name)) for spec in specs if reader is not None]
+    centre = opened(video.nodes["roi"]).read("centre")
     small.append((column(_ROI), centre.astype(np.float32)))
     if "pose" in content.modalities:
-        joints = readers.open(video.nodes["descriptor"]).read("joints")
+        joints = opened(video.nodes["descriptor"]).read("joints")
         small.append((column(_POSE), joints.astype(np.float32)))
-    labels = frame_labels(place.rows, video.samples, video.actions, content.view)
-    for col, values in (*small, (column(_LABEL), labels)):
-        if col.name not in targets:
-            targets[col.name] = _create(out, "untrimmed", col, (total, *values.shape[1:]), chunked=False)
-        first, last = place.first + place.rows, place.first + place.total
-        targets[col.name][place.first : first] = values
-        # filler, which no video refers to
-        targets[col.name][first:last] = UNKNOWN if col.name == "label" else 0
+    labels = frame_labels(n, video.samples, video.actions, content.view)
+    return [*small, (column(_LABEL), labels)]
 
 
 def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> None:
@@ -372,7 +353,7 @@ def _videos(out: Hdf5Writer, content: Content, whole: Mapping[int, Place]) -> No
     )
 
 
-def _statistics(out: Hdf5Writer, store: Store, content: Content, splits: Mapping[str, str]) -> None:
+def _statistics(out: Hdf5Writer, source: Source, content: Content, splits: Mapping[str, str]) -> None:
     maxima: dict[str, Array] = {}  # by key: players of one video share its flow
     training: set[str] = set()
     params = STATISTICS.typed(content.videos[0].nodes["statistics"].params)
@@ -380,7 +361,7 @@ def _statistics(out: Hdf5Writer, store: Store, content: Content, splits: Mapping
         node = video.nodes["statistics"]
         if node.key not in maxima:
             with ExitStack() as stack:
-                maxima[node.key] = VerifiedReaders(store, stack).open(node).read("flow_max")
+                maxima[node.key] = source.readers(stack).open(node).read("flow_max")
         training |= {node.key for s in video.samples if splits[s.id] == SPLITS[0]}
     every = summarise(maxima.values(), params)
     train = summarise([m for key, m in maxima.items() if key in training], params)

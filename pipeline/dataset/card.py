@@ -102,10 +102,14 @@ def _content(summary: Summary) -> Iterator[str]:
         "annotators": str(len(_annotators(summary))),
         "players": str(len({p for p in summary.samples["player"] if p})),
         "taxonomy": f"{attrs['taxonomy']}; also {', '.join(others)}",
-        "bytes": f"{summary.size} ({summary.size / max(1, frames) / 1e3:.1f} kB per frame)",
+        "bytes": f"{summary.whole_size} ({summary.whole_size / max(1, frames) / 1e3:.1f} kB per frame)",
         "fingerprint": attrs["fingerprint"],
         "ttprep": attrs["provenance"].get("ttprep", "unknown"),
     }
+    if summary.shards:
+        facts["shards"] = (
+            f"{len(set(summary.shards['name']))} in `{attrs['shards']}`, which goes with the file"
+        )
     if "flow_divisor" in summary.statistics:
         x, y = summary.statistics["flow_divisor"]
         facts["flow divisor μ + 3σ (x, y)"] = f"{x:.3f}, {y:.3f} px"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import Progress
 
 from pipeline.dataset.exporting import Exported, export
+from pipeline.dataset.pixels.pieces import Shards
 from pipeline.planning.request import Request
 from pipeline.planning.survey import Overview, survey
 from store import Store
@@ -19,6 +21,7 @@ def export_request(
     console: Console,
     *,
     compact: bool | None = None,
+    shards: Shards | Literal["manifest"] = "manifest",
     without_flagged: bool | None = None,
 ) -> tuple[Exported, Overview]:
     """Export the dataset of a request's videos.
@@ -31,6 +34,8 @@ def export_request(
         For progress, on stderr.
     compact, without_flagged : bool, optional
         Default: the manifest's setting.
+    shards : "auto", float or None
+        Likewise; see :func:`pipeline.dataset.export`.
 
     Returns
     -------
@@ -54,6 +59,7 @@ def export_request(
                 path,
                 samples=overview.samples,
                 compact=compact,
+                shards=shards,
                 without_flagged=without_flagged,
                 thorough=True,
                 progress=lambda rows, total: bar.update(task, advance=rows, total=total),

@@ -24,7 +24,7 @@ from stages.base import ArraySpec, VideoInfo
 from stages.cuboids import STAGE as CUBOIDS
 from stages.cuboids import CuboidParams
 from stages.descriptor import JOINTS
-from store.text import valid_text
+from store.names import valid_text
 
 #: arrays of /cuboids that are left out where the modality is switched off
 MODALITIES = ("rgb", "flow", "pose")

@@ -109,6 +109,7 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
         "distribution": [
             _file("dataset", summary.path, digest, "application/x-hdf5", "all arrays, for h5py"),
             _file("samples-csv", table, sha256_file(table), "text/csv", "one line per sample"),
+            *_shards(summary),
         ],
         "recordSet": [
             {
@@ -123,6 +124,22 @@ def describe(summary: Summary, digest: str, table: Path) -> dict[str, Any]:
             _listing("splits", splits, "split index and name", "cr:Split"),
         ],
     }  # fmt: skip
+
+
+def _shards(summary: Summary) -> list[dict[str, Any]]:
+    """Describe the files that the dataset file shows rows of; it has the sha256 of each."""
+    if not summary.shards:
+        return []
+    return [
+        {
+            "@type": "cr:FileSet",
+            "@id": "shards",
+            "name": "shards",
+            "description": "pixels, which the dataset shows as its own; those that it lists in /shards",
+            "encodingFormat": "application/x-hdf5",
+            "includes": f"{summary.attrs['shards']}/*.h5",
+        }
+    ]
 
 
 def _file(name: str, path: Path, digest: str, kind: str, description: str) -> dict[str, Any]:

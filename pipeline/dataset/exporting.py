@@ -7,14 +7,17 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pipeline.dataset.assemble import Progress, assemble
+from pipeline.dataset.assemble import Assembled, assemble
 from pipeline.dataset.card import mark_of, write_card
 from pipeline.dataset.content import Content, select_content, shown_name
 from pipeline.dataset.croissant import described_file, write_croissant
 from pipeline.dataset.fingerprint import card_mark, dataset_fingerprint
 from pipeline.dataset.hdf5_writer import link_target
+from pipeline.dataset.pixels.arrays import Progress
+from pipeline.dataset.pixels.pieces import Shards
+from pipeline.dataset.pixels.shard_files import folder_of
 from pipeline.dataset.receipt import (
     FORMAT,
     FORMAT_OF_DATASETS,
@@ -73,7 +76,7 @@ class Exported:
     made : bool
         False where the file was up to date and nothing was touched.
     samples, rows, size : int
-        Number of samples, their frames, bytes of the file.
+        Number of samples, their frames, bytes of the file and its shards.
     counts : dict of str to dict of str to int
         Class → split → samples.
     left_out : tuple of str
@@ -81,6 +84,8 @@ class Exported:
     seconds : float
     damaged : str
         What was wrong with the file that lay there; empty where nothing was.
+    shards, written : int
+        Number of shards, and how many of them are new.
     flagged : str
         How many samples have flags or were left out for them, and which; empty where none has.
     """
@@ -95,6 +100,8 @@ class Exported:
     seconds: float
     damaged: str = ""
     flagged: str = ""
+    shards: int = 0
+    written: int = 0
 
     def empty_splits(self, splits: Splits) -> list[str]:
         """Return a line where splits that are to have a share of the samples have none."""
@@ -125,6 +132,7 @@ class Exported:
             what = f"was damaged ({self.damaged}), written anew"
         return (
             f"{self.path}: {what}; {self.samples} samples, {self.rows} frames, {self.size / 1e6:.1f} MB"
+            + (f" with {self.shards} shards ({self.written} new)" if self.shards else "")
             + (f"; {self.flagged}" if self.flagged else "")
         )
 
@@ -148,6 +156,7 @@ def export(
     *,
     samples: SampleTable,
     compact: bool | None = None,
+    shards: Shards | Literal["manifest"] = "manifest",
     without_flagged: bool | None = None,
     thorough: bool = False,
     progress: Progress = lambda rows, total: None,
@@ -168,6 +177,8 @@ def export(
     compact : bool, optional
         Whether to compress: a tenth of the bytes, read at a fraction of the speed. Default: the manifest's
         setting.
+    shards : "auto", float or None
+        Whether the pixels go into shards, and their size in MB. Default: the manifest's setting.
     without_flagged : bool, optional
         Whether to leave out samples with a flag. Default: the manifest's setting.
     thorough : bool
@@ -193,35 +204,43 @@ def export(
     start = time.perf_counter()
     _guard(path)
     compact = manifest.compact if compact is None else compact
+    form = manifest.shards if shards == "manifest" else shards
+    if form is not None:
+        _guard_shards(path)
     without = manifest.quality.without_flagged if without_flagged is None else without_flagged
     names = {v: shown_name(plan[0].node.source, manifest) for v, plan in plans.items() if plan}
     judged = judge(plans, store, manifest.quality, samples.by_view, names)
     content = select_content(manifest, sources, plans, samples, judged, without_flagged=without)
     splits = stable_splits(store, split_params(manifest), [s for _, s in content.samples])
-    fingerprint = dataset_fingerprint(content, splits, compact=compact)
+    fingerprint = dataset_fingerprint(content, splits, compact=compact, shards=form)
     files = side_files(path)
     state = look_at(path, read_data=thorough) if path.exists() else State()
     current = not state.problem and state.fingerprint == fingerprint
     mark = card_mark(fingerprint, content)
     made = not (current and _described(path, files, state, mark))
-    digest = state.sha256
+    done = Assembled(state.sha256, tuple(state.shards.values()))
     if not current:
-        digest = assemble(path, store, content, splits, fingerprint, compact=compact, progress=progress)
+        done = assemble(
+            path, store, content, splits, fingerprint,
+            compact=compact, shards=form, sound=state.shards, progress=progress,
+        )  # fmt: skip
     summary = read_summary(path)
     if made:
-        _describe(summary, files, content, mark, digest)
-    _keep_receipt(path, files, state.receipt, fingerprint, digest)
+        _describe(summary, files, content, mark, done.sha256)
+    _keep_receipt(path, files, state.receipt, fingerprint, done)
     return Exported(
         path,
         made,
         len(summary),
         sum(summary.samples["rows"]),
-        summary.size,
+        summary.whole_size,
         summary.counts(),
         content.left_out,
         time.perf_counter() - start,
         state.problem,
         content.flagged.text(),
+        len(done.shards),
+        done.written,
     )
 
 
@@ -245,9 +264,12 @@ def _described(path: Path, files: SideFiles, state: State, mark: str) -> bool:
     return (fingerprint, size, digest) == (state.fingerprint, path.stat().st_size, state.sha256)
 
 
-def _keep_receipt(path: Path, files: SideFiles, there: Receipt | None, fingerprint: str, digest: str) -> None:
+def _keep_receipt(
+    path: Path, files: SideFiles, there: Receipt | None, fingerprint: str, done: Assembled
+) -> None:
     """Write the receipt, unless it is there already. It vouches for the bytes as they were written."""
-    right = make_receipt(path, fingerprint, digest, files.read)
+    unused = there.unused if there is not None else None
+    right = make_receipt(path, fingerprint, done.sha256, files.read, done.shards, unused)
     if there != right:
         write_receipt(path, right)
 
@@ -285,6 +307,13 @@ def _guard(path: Path) -> None:
     )
     if not (is_dataset(path) or damaged):
         raise UserError(f"{path}: exists and is no dataset of ttprep; give another name, or remove it", USAGE)
+
+
+def _guard_shards(path: Path) -> None:
+    """Raise UserError where there can be no folder of shards."""
+    folder = folder_of(path)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UserError(f"{folder}: is no folder, and the shards need one of this name; move it", USAGE)
 
 
 def _bears(path: Path, mark: str) -> bool:

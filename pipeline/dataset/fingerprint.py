@@ -16,6 +16,7 @@ import h5py
 
 from pipeline.annotations.parsing.focus import name_of
 from pipeline.dataset.content import Content
+from pipeline.dataset.pixels.pieces import VERSION, Shards
 from pipeline.execution.layouts import SAMPLE_ROWS, UNTRIMMED_ROWS
 from pipeline.planning.frame_times import VARIABLE
 from pipeline.provenance import provenance
@@ -24,7 +25,9 @@ from pipeline.provenance import provenance
 WRITER_VERSION = 1
 
 
-def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict[str, Any]:
+def parts(
+    content: Content, splits: Mapping[str, str], *, compact: bool, shards: Shards = None
+) -> dict[str, Any]:
     """Return what the fingerprint is computed from, as JSON values."""
     used = {"cuboids", "statistics"}
     if content.untrimmed:
@@ -34,6 +37,7 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
         "writer": [WRITER_VERSION, SAMPLE_ROWS, UNTRIMMED_ROWS],
         "ttprep": provenance().get("ttprep"),
         "compact": compact,
+        **({} if shards is None else {"shards": [VERSION, shards]}),  # as before where there are none
         "modalities": list(content.modalities),
         "untrimmed": content.untrimmed,
         "cuboids": content.cuboids.model_dump(mode="json"),
@@ -64,9 +68,13 @@ def parts(content: Content, splits: Mapping[str, str], *, compact: bool) -> dict
     }
 
 
-def dataset_fingerprint(content: Content, splits: Mapping[str, str], *, compact: bool) -> str:
+def dataset_fingerprint(
+    content: Content, splits: Mapping[str, str], *, compact: bool, shards: Shards = None
+) -> str:
     """Return the sha256 of :func:`parts`, in hexadecimal."""
-    text = json.dumps(parts(content, splits, compact=compact), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(
+        parts(content, splits, compact=compact, shards=shards), sort_keys=True, separators=(",", ":")
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -22,7 +22,7 @@ from pipeline.errors import USAGE, UserError
 from stages.base import Array
 from store import DamagedError, Layout
 from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_owner_alive
-from store.text import valid_text
+from store.names import valid_text
 
 #: as a column's dtype: text of any length
 TEXT = "text"
@@ -101,6 +101,12 @@ class Hdf5Writer:
         if dataset.size:
             size = dataset.size * dataset.dtype.itemsize
             self._reserved.append((dataset.id.get_offset(), size, rows))
+
+    def virtual(self, name: str, layout: h5py.VirtualLayout, attrs: Mapping[str, Any], missing: int) -> None:
+        """Create a dataset that shows rows of other files; where one is missing, HDF5 shows ``missing``."""
+        dataset = self.h5.create_virtual_dataset(name, layout, fillvalue=missing)
+        for key, value in attrs.items():
+            dataset.attrs[key] = list(value) if isinstance(value, tuple) else value
 
     def table(self, group: str, columns: Mapping[str, tuple[Any, Any]]) -> None:
         """Write small datasets: name → (dtype, values)."""
@@ -255,23 +261,42 @@ def writing(path: Path) -> Iterator[Hdf5Writer]:
         The file is not complete when read back.
     """
     target = link_target(path)
-    sweep(target)
-    with replacing(target) as temp:
-        out = Hdf5Writer(temp)
-        try:
-            yield out
-            out.close()
-        except Exception:
-            out.raise_failure()  # a full disk makes HDF5 fail later, and elsewhere: report the cause
-            raise
-        finally:
-            out.abandon()
-        _require_complete(temp, path)
+    sweep(target.parent, target.name)
+    with replacing(target) as temp, completing(temp, path) as out:
+        yield out
 
 
-def sweep(path: Path) -> None:
-    """Remove what killed exports left beside a file; `ttprep gc` looks at the store only."""
-    for left in path.parent.glob(f"{glob.escape(path.name)}{TEMP_MARK}*"):
+@contextlib.contextmanager
+def completing(temp: Path, path: Path) -> Iterator[Hdf5Writer]:
+    """Write a file that is complete, and on the disk, when the block ends well.
+
+    Parameters
+    ----------
+    temp : Path
+        Its name for now.
+    path : Path
+        What messages call it.
+
+    Raises
+    ------
+    OSError, DamagedError
+        As :func:`writing`.
+    """
+    out = Hdf5Writer(temp)
+    try:
+        yield out
+        out.close()
+    except Exception:
+        out.raise_failure()  # a full disk makes HDF5 fail later, and elsewhere: report the cause
+        raise
+    finally:
+        out.abandon()
+    _require_complete(temp, path)
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove what killed exports left of a file, or of all that they wrote into a folder of shards."""
+    for left in folder.glob(f"{'*' if name is None else glob.escape(name)}{TEMP_MARK}*"):
         if not temp_owner_alive(left):
             with contextlib.suppress(OSError):
                 left.unlink()
@@ -283,7 +308,9 @@ def _require_complete(temp: Path, path: Path) -> None:
     def visit(name: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset) or item.size == 0:
             return
-        if item.chunks is None:
+        if item.is_virtual:
+            whole = True  # its sources were complete before they had a name
+        elif item.chunks is None:
             whole = item.id.get_storage_size() > 0  # allocated in one piece at the first write
         else:
             whole = item.id.get_num_chunks() == int(
@@ -296,8 +323,8 @@ def _require_complete(temp: Path, path: Path) -> None:
         file.visititems(visit)
 
 
-def copy_chunks(source: h5py.Dataset, target: h5py.Dataset, at: int) -> None:
-    """Copy all rows of a dataset into another one, chunk by chunk, without decompressing.
+def copy_chunks(source: h5py.Dataset, target: h5py.Dataset, at: int, rows: tuple[int, int]) -> None:
+    """Copy rows of a dataset into another one, chunk by chunk, without decompressing.
 
     Parameters
     ----------
@@ -305,15 +332,20 @@ def copy_chunks(source: h5py.Dataset, target: h5py.Dataset, at: int) -> None:
         With the same chunk shape and filters.
     at : int
         Row of ``target`` where the first row goes; a multiple of the chunk's length.
+    rows : (int, int)
+        First row, and the one after the last: multiples too, or the end of ``source``.
 
     Raises
     ------
     DamagedError
         The layouts differ.
     """
-    if source.chunks != target.chunks or source.dtype != target.dtype or at % target.chunks[0]:
+    first, last = rows
+    same = source.chunks == target.chunks and source.dtype == target.dtype
+    if not same or at % target.chunks[0] or first % target.chunks[0] or last > len(source):
         raise DamagedError(f"{source.file.filename}: {source.name} has another layout than the dataset")
-    steps = [range(0, n, c) for n, c in zip(source.shape, source.chunks, strict=True)]
+    inner = zip(source.shape[1:], source.chunks[1:], strict=True)
+    steps = [range(first, last, source.chunks[0]), *(range(0, n, c) for n, c in inner)]
     for offset in itertools.product(*steps):
         mask, data = source.id.read_direct_chunk(offset)
-        target.id.write_direct_chunk((offset[0] + at, *offset[1:]), data, mask)
+        target.id.write_direct_chunk((offset[0] - first + at, *offset[1:]), data, mask)

@@ -1,5 +1,7 @@
 """The receipt beside a dataset: what was written, so that damage is told from another version.
 
+Of the shards, where there are any, it holds size and modification time, and since when those that the dataset
+does not list any more are unused.
 ``d.receipt.json`` is written last. It holds size, modification time and sha256 of the dataset, the sha256 of
 the table and the description beside it, and a checksum of its own content.
 """
@@ -7,12 +9,14 @@ the table and the description beside it, and a checksum of its own content.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pipeline.dataset.croissant import described_file
 from pipeline.dataset.fingerprint import stored_fingerprint
+from pipeline.dataset.pixels.shard_files import Shard, folder_of, listed, problem_of, shards_of, sizes
 from pipeline.dataset.seal import SealError, check_head, hash_file, open_regular, read_seal
 from store import sha256_file
 from store.atomic import write_json
@@ -36,6 +40,10 @@ class Receipt:
         Name → sha256 of the files beside it that programs read.
     damaged : str
         What ``ttprep verify`` found; the next export writes the file anew.
+    shards : dict of str to list of int
+        Name → size and time of modification (ns).
+    unused : dict of str to float
+        Name → since when (s since 1970) a shard that lies there is not one of the dataset.
     """
 
     fingerprint: str
@@ -44,6 +52,8 @@ class Receipt:
     mtime_ns: int
     files: dict[str, str]
     damaged: str = ""
+    shards: dict[str, list[int]] = field(default_factory=dict)
+    unused: dict[str, float] = field(default_factory=dict)
 
 
 def receipt_path(path: Path) -> Path:
@@ -80,6 +90,9 @@ def read_receipt(path: Path) -> Receipt | None:
 def write_receipt(path: Path, receipt: Receipt) -> None:
     """Write the receipt of a dataset."""
     value = {"format": FORMAT, "version": 1, **asdict(receipt)}
+    for name in ("shards", "unused"):  # earlier versions know no such thing
+        if not value[name]:
+            del value[name]
     write_json(receipt_path(path), signed(value))
 
 
@@ -88,10 +101,32 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in paths}
 
 
-def make_receipt(path: Path, fingerprint: str, sha256: str, beside: Iterable[Path]) -> Receipt:
-    """Make the receipt of a file whose sha256 as written is known."""
-    stat = path.stat()
-    return Receipt(fingerprint, sha256, stat.st_size, stat.st_mtime_ns, digests(beside))
+def make_receipt(
+    path: Path,
+    fingerprint: str,
+    sha256: str,
+    beside: Iterable[Path],
+    shards: Iterable[Shard] = (),
+    unused: Mapping[str, float] | None = None,
+) -> Receipt:
+    """Make the receipt of a file whose sha256 as written is known.
+
+    Parameters
+    ----------
+    path : Path
+    fingerprint, sha256 : str
+    beside : iterable of Path
+        Files that programs read.
+    shards : iterable of Shard
+    unused : mapping, optional
+        As the receipt before this one has it.
+    """
+    stat, folder, before = path.stat(), folder_of(path), unused or {}
+    own = sizes(folder, shards)
+    idle = {n: before.get(n, time.time()) for n in listed(folder) if n not in own}
+    return Receipt(
+        fingerprint, sha256, stat.st_size, stat.st_mtime_ns, digests(beside), shards=own, unused=idle
+    )
 
 
 def is_receipt(path: Path) -> bool:
@@ -133,12 +168,15 @@ class State:
         Of its content; empty where there is a problem, or the file was not completed.
     receipt : Receipt or None
         The receipt beside it, where it is sound.
+    shards : dict of str to Shard
+        Those of its shards that are sound, by name, whatever the problem.
     """
 
     problem: str = ""
     sha256: str = ""
     fingerprint: str = ""
     receipt: Receipt | None = None
+    shards: dict[str, Shard] = field(default_factory=dict)
 
 
 def look_at(path: Path, *, read_data: bool) -> State:
@@ -168,15 +206,21 @@ def look_at(path: Path, *, read_data: bool) -> State:
         if seal is None:
             return _without_seal(path, receipt)
         check_head(path, seal)
-        found = path.stat()
+        found, whole = path.stat(), ""
         if receipt is not None and not read_data:
             then = receipt.fingerprint, receipt.size, receipt.mtime_ns
             if then == (seal.fingerprint, found.st_size, found.st_mtime_ns):
-                return State("", receipt.sha256, seal.fingerprint, receipt)
-        part, whole = hash_file(path, seal.size)
-        if part != seal.sha256:
-            return State(CHANGED, receipt=receipt)
-        return State("", whole, seal.fingerprint, receipt)
+                whole = receipt.sha256
+        if not whole:
+            part, whole = hash_file(path, seal.size)
+            if part != seal.sha256:
+                return State(CHANGED, receipt=receipt)
+        folder, shards = shards_of(path)
+        before = receipt.shards if receipt is not None else {}
+        problem, sound = problem_of(folder, shards, before, read_data=read_data)
+        if problem:
+            return State(problem, receipt=receipt, shards=sound)
+        return State("", whole, seal.fingerprint, receipt, sound)
     except SealError as error:
         return State(str(error), receipt=receipt)
 

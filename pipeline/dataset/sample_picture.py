@@ -48,8 +48,10 @@ def draw(summary: Summary) -> Picture:
     """
     rows: list[Picture] = []
     with h5py.File(summary.path, "r") as file:
+        held = list(file["cuboids"].values())  # or HDF5 parses where shards lie at each look
         for index in chosen(summary):
             rows += _row(file, summary, index)
+        del held
     return np.vstack(rows or [caption(EMPTY_WIDTH, "no sample: whole videos alone")])
 
 

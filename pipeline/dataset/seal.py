@@ -185,22 +185,56 @@ def read_seal(path: Path) -> Seal | None:
     """
     handle = open_regular(path)
     try:
-        size = os.fstat(handle).st_size
-        tail = os.pread(handle, _TAIL, max(0, size - _TAIL))
-        if len(tail) < _TAIL or tail[: len(MAGIC)] != MAGIC:
-            return None
-        length = int.from_bytes(tail[len(MAGIC) : len(MAGIC) + 8], "little")
-        if length > min(_LARGEST, size - _TAIL):
-            raise SealError("its seal is damaged")
-        text = os.pread(handle, length, size - _TAIL - length)
-        if hashlib.sha256(text).digest() != tail[-32:]:
-            raise SealError("its seal is damaged")
-        seal = _parse(text)
-        if seal.size != size - _TAIL - length:
-            raise SealError("it has lost or gained bytes")
-        return seal
+        found = _seal_of(handle)
+        return found[0] if found else None
     finally:
         os.close(handle)
+
+
+def sound_seal(path: Path) -> tuple[Seal, str, int]:
+    """Read the seal of a file that must have one, and compare the head with it.
+
+    Returns
+    -------
+    seal : Seal
+    digest : str
+        sha256 of its JSON, which is what the file ends with, in hexadecimal.
+    size : int
+        Bytes of the file.
+
+    Raises
+    ------
+    SealError
+        It has none, or is damaged.
+    OSError
+        The file cannot be read.
+    """
+    handle = open_regular(path)
+    try:
+        found = _seal_of(handle)
+        if found is None:
+            raise SealError("it has lost its seal")
+        _compare_head(handle, found[0])
+        return (*found, os.fstat(handle).st_size)
+    finally:
+        os.close(handle)
+
+
+def _seal_of(handle: int) -> tuple[Seal, str] | None:
+    size = os.fstat(handle).st_size
+    tail = os.pread(handle, _TAIL, max(0, size - _TAIL))
+    if len(tail) < _TAIL or tail[: len(MAGIC)] != MAGIC:
+        return None
+    length = int.from_bytes(tail[len(MAGIC) : len(MAGIC) + 8], "little")
+    if length > min(_LARGEST, size - _TAIL):
+        raise SealError("its seal is damaged")
+    text = os.pread(handle, length, size - _TAIL - length)
+    if hashlib.sha256(text).digest() != tail[-32:]:
+        raise SealError("its seal is damaged")
+    seal = _parse(text)
+    if seal.size != size - _TAIL - length:
+        raise SealError("it has lost or gained bytes")
+    return seal, tail[-32:].hex()
 
 
 def _parse(text: bytes) -> Seal:
@@ -231,7 +265,11 @@ def check_head(path: Path, seal: Seal) -> None:
     """
     handle = open_regular(path)
     try:
-        if hash_ranges(handle, seal.head) != seal.head_sha256:
-            raise SealError("its tables or structures are not those that were written (sha256 differs)")
+        _compare_head(handle, seal)
     finally:
         os.close(handle)
+
+
+def _compare_head(handle: int, seal: Seal) -> None:
+    if hash_ranges(handle, seal.head) != seal.head_sha256:
+        raise SealError("its tables or structures are not those that were written (sha256 differs)")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Summary:
         Share of the samples' frames in which nobody was found; None where the file has no poses.
     size : int
         Bytes.
+    shards : dict of str to list
+        Columns of ``/shards``; empty where the pixels lie in the file.
     """
 
     path: Path
@@ -50,9 +52,19 @@ class Summary:
     untrimmed_frames: int
     without_pose: float | None
     size: int
+    shards: dict[str, list[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples["id"])
+
+    @property
+    def whole_size(self) -> int:
+        """Bytes of the file and its shards, each counted once."""
+        return (
+            self.size + sum(dict(zip(self.shards["name"], self.shards["bytes"], strict=True)).values())
+            if self.shards
+            else self.size
+        )
 
     @property
     def splits(self) -> list[str]:
@@ -85,6 +97,7 @@ def read_summary(path: Path) -> Summary:
             untrimmed_frames=sum(file["videos/rows"][()].tolist()),
             without_pose=_without_pose(file),
             size=path.stat().st_size,
+            shards=_columns(file["shards"]) if "shards" in file else {},
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.dataset.exporting import side_files
+from pipeline.dataset.pixels.shard_files import folder_of
 from pipeline.dataset.receipt import look_at, mark_damaged, receipt_path
 from pipeline.dataset.seal import SealError
 from pipeline.inputs.manifest import Manifest
@@ -55,6 +56,8 @@ def _verify(path: Path, anew: str, read_data: bool) -> Iterator[Finding]:
     if state.problem and state.receipt is not None and not state.receipt.damaged:
         mark_damaged(path, state.problem)
     yield Finding(path, path.stat().st_size, state.problem, remedy=anew)
+    for shard in state.shards.values():
+        yield Finding(folder_of(path) / shard.name, shard.size, "")
     note = receipt_path(path)
     if state.receipt is None:
         if note.exists():

@@ -28,10 +28,10 @@ from typing import Any
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.execution.batch_jobs import Jobs, dask_settings
 from pipeline.execution.jobs import VANISHED
-from pipeline.execution.worker_check import expected
+from pipeline.execution.worker_check import expected, prepare_worker
 from pipeline.execution.workers import Workers
 from pipeline.planning.request import Where
-from pipeline.provenance import adopt, provenance
+from pipeline.provenance import provenance
 from store.atomic import write_bytes
 
 #: how long a scheduler may take until it has a worker, s
@@ -43,17 +43,6 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def prepare_worker(environment: Mapping[str, str], client: Mapping[str, str]) -> None:
-    """Hold this process to one thread per library, and give it the variables and versions of the run."""
-    import cv2
-    from threadpoolctl import threadpool_limits
-
-    os.environ.update(environment)
-    adopt(client)
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,15 @@ frames are counted. The graph of jobs therefore grows while it runs: a video's l
 its frames are there, and the jobs that cut samples when the last result that decides samples is. What fails
 costs what depends on it, and nothing else. Where a job finds an input damaged, the input is made anew and the
 job tried again, each once.
+
+Videos are begun one after the other while no more than :data:`WINDOW` jobs are under way: the graph of ten
+thousand videos would take the scheduler's memory, and a video that is finished early is of use early.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.execution.executor import Executor, Handle
@@ -22,6 +25,9 @@ from pipeline.planning.samples import decides_samples
 from pipeline.planning.staleness import Planned
 from stages.base import VideoInfo
 from store import Store, StoreError
+
+#: jobs under way from which on no further video is begun: enough for a few hundred workers
+WINDOW = 2000
 
 #: view of a video → its plan, inputs first; what views share has the same key, and is made once
 Plans = Mapping[str, list[Planned]]
@@ -89,39 +95,66 @@ class _Execution:
         self.infos: dict[str, VideoInfo] = {}  # by video, once its frames are there
         self.remade: dict[str, Handle] = {}  # found damaged in this run
         self.retried: set[tuple[str, str]] = set()  # a node, and what was damaged
+        self.ahead: deque[list[Planned]] = deque()  # plans of videos that are not begun
+        self.begun: dict[str, list[list[Planned]]] = {}  # by video, plans that are
+        self.under_way = 0
 
     def run(self) -> list[JobResult]:
-        self.extend_all()
+        self.plan_all()
         for handle, result in self.executor.completed():
-            job = handle.job
-            if job.rows:
-                self.parts[job.node.key].append(result)
-                continue
-            result = _fold(result, self.parts.pop(job.node.key, []))
-            if self.again(handle, result):
-                continue
-            self.end(job.node, result)
-            if job.node.stage.is_root:
-                for plan in self.plans.values():
-                    if plan[0].node.source.sha256 == job.node.source.sha256:
-                        self.extend(plan)
-            self.release_samples()
+            self.under_way -= 1
+            self.take(handle, result)
+            self.begin()
         return self.results
 
-    def extend_all(self) -> None:
-        """Submit what has become possible of any video."""
-        nodes = (p.node for plan in self.plans.values() for p in plan if p.state != "done")
+    def take(self, handle: Handle, result: JobResult) -> None:
+        """Take note of a job that has ended, and submit what that has made possible."""
+        job = handle.job
+        if job.rows:
+            self.parts[job.node.key].append(result)
+            return
+        result = _fold(result, self.parts.pop(job.node.key, []))
+        if self.again(handle, result):
+            return
+        self.end(job.node, result)
+        if job.node.stage.is_root:
+            for plan in self.begun.get(job.node.source.sha256, ()):
+                self.extend(plan)
+
+    def plan_all(self) -> None:
+        """Take the plans as they are now, and begin with them."""
+        nodes = [p.node for plan in self.plans.values() for p in plan if p.state != "done"]
         self.deciding = {n.key for n in nodes if decides_samples(n) and n.key not in self.ended}
         self.held = bool(self.deciding)
-        for plan in self.plans.values():
+        for node in nodes:
+            self.expect(node)
+        self.ahead, self.begun = deque(self.plans.values()), {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Submit what is possible of further videos, while there is room."""
+        while self.ahead and self.under_way < WINDOW:
+            plan = self.ahead.popleft()
+            self.begun.setdefault(plan[0].node.source.sha256, []).append(plan)
             self.extend(plan)
         self.release_samples()
+
+    def expect(self, node: Node) -> None:
+        """Count a result that will be made as soon as that is certain."""
+        if node.key not in self.expected and not (node.stage.sampling and self.held):
+            self.expected.add(node.key)
+            self.progress.expect(node.stage.name, files=1)
+
+    def start(self, job: Job, upstream: Sequence[Handle] = ()) -> Handle:
+        """Hand a job to the executor."""
+        self.under_way += 1
+        return self.executor.submit(job, upstream)
 
     def release_samples(self) -> None:
         """Plan the samples and submit the jobs that cut them, if they have just become known."""
         if self.held and not self.deciding:
             self.plans = self.plan_again()
-            self.extend_all()
+            self.plan_all()
 
     def extend(self, plan: list[Planned]) -> None:
         """Submit what has become possible of one video, and settle what has become impossible."""
@@ -131,9 +164,7 @@ class _Execution:
         for node in left:
             if node.stage.sampling and self.held:
                 continue
-            if node.key not in self.expected:
-                self.expected.add(node.key)
-                self.progress.expect(node.stage.name, files=1)
+            self.expect(node)
             job = Job(self.store.root, node)
             lost = [r for u in node.inputs.values() if (r := self.ended.get(u.key)) and r.state != "done"]
             if lost:
@@ -141,7 +172,7 @@ class _Execution:
             elif node.stage.name in self.barred:
                 self.end(node, failed(job, self.barred[node.stage.name]))
             elif node.stage.is_root:
-                self.handles[node.key] = self.executor.submit(job)
+                self.handles[node.key] = self.start(job)
             elif info is not None:
                 self.submit(node, info)
 
@@ -173,7 +204,7 @@ class _Execution:
         """Submit the job of a node whose result there must be, and that has not ended."""
         if node.stage.is_root:
             self.progress.expect(node.stage.name, files=1)
-            self.handles[node.key] = self.executor.submit(Job(self.store.root, node))
+            self.handles[node.key] = self.start(Job(self.store.root, node))
             return
         self.submit(node, self.infos[node.source.sha256])
 
@@ -211,10 +242,10 @@ class _Execution:
         upstream += [h for n in _dependencies(node) if (h := self.remade.get(n.key)) and h not in upstream]
         if is_split(node, info):
             jobs = [Job(root, node, part) for part in part_ranges(node, info)]
-            parts = [self.executor.submit(job, upstream) for job in jobs]
-            self.handles[node.key] = self.executor.submit(Job(root, node, join=True), parts)
+            parts = [self.start(job, upstream) for job in jobs]
+            self.handles[node.key] = self.start(Job(root, node, join=True), parts)
         else:
-            self.handles[node.key] = self.executor.submit(Job(root, node), upstream)
+            self.handles[node.key] = self.start(Job(root, node), upstream)
 
     def end(self, node: Node, result: JobResult) -> None:
         """Take note of what became of a node."""

@@ -25,7 +25,7 @@ from pipeline.planning.graph import Node
 from pipeline.provenance import provenance
 from stages.base import VIDEO, Array, Block, SourceFile, StageError, VideoInfo
 from store import DamagedError, FeatureReader, FeatureWriter, Receipt, Slot, Store, StoreError, sha256_file
-from store.text import valid_text
+from store.names import valid_text
 
 #: told the stage and the number of rows just made
 Progress = Callable[[str, int], None]

@@ -18,7 +18,7 @@ from pipeline.execution.feature_files import Progress, join, make, make_part, pe
 from pipeline.planning.graph import Node
 from stages.base import VIDEO, StageError
 from store import DamagedError, ForeignError, NoStoreError, Store, StoreError
-from store.text import valid_text
+from store.names import valid_text
 
 #: what to do where memory runs out: on this machine, and on a cluster, whose workers ttprep does not start
 MORE_MEMORY = (

@@ -98,8 +98,10 @@ class OnDask(Executor):
         tag = f"{job.node.stage.name}-{job.node.key[:16]}{job.rows or ''}{'-join' if job.join else ''}"
         self._times[tag] += 1  # the scheduler would answer the same key with the same result
         key = f"ttprep-{tag}" + (f"-again{self._times[tag]}" if self._times[tag] > 1 else "")
+        # a result that is here goes along as it is: the scheduler need not remember it
+        given = [self._results.get(u) or self._futures[u] for u in upstream]
         future = self._client.submit(
-            remote_job, job, *(self._futures[u] for u in upstream), away=self._away,
+            remote_job, job, *given, away=self._away,
             topic=self._workers.topic if self._workers else "", key=key, pure=False,
         )  # fmt: skip
         self._futures[handle], self._handles[future.key] = future, handle
@@ -116,11 +118,12 @@ class OnDask(Executor):
         """
         early: dict[Handle, tuple[str, Any]] = {}
         for future, result in self._watch.finished(self._waiting):
-            early[self._handles[future.key]] = future.status, result
+            early[self._handles.pop(future.key)] = future.status, result
             # a job that Dask gave up together with its input may be reported before it
             while ready := [h for h in early if all(u in self._results for u in h.upstream)]:
                 for handle in ready:
                     self._results[handle] = self._result(handle, *early.pop(handle))
+                    del self._futures[handle]
                     yield handle, self._results[handle]
 
     def _result(self, handle: Handle, status: str, result: Any) -> JobResult:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipeline.provenance import LIBRARIES, provenance
+from pipeline.provenance import LIBRARIES, adopt, provenance
 
 #: packages whose code computes and stores results
 PACKAGES = ("stages", "pipeline", "store")
@@ -30,6 +30,8 @@ LEAST_MEMORY = 360_000_000
 #: how long another machine's files may take to be seen, s
 VISIBLE_WITHIN = 5.0
 _MISSING = "missing"
+#: what to do about what a machine does not see
+SHARE = "use a folder that all machines share under one path"
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,17 @@ def library_versions() -> dict[str, str]:
     return found
 
 
+def prepare_worker(environment: Mapping[str, str], client: Mapping[str, str]) -> None:
+    """Hold this process to one thread per library, and give it the variables and versions of the run."""
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(environment)
+    adopt(client)
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+
+
 def refusal(here: Expected, memory: int | None, threads: int) -> str:
     """Return why this process cannot work for the client, with a remedy; empty where it can.
 
@@ -191,8 +204,8 @@ def _other_code(here: Expected) -> str:
         )
     if engine_digest() != here.engine:
         return (
-            f"computes another flow than {here.host} with its compiled engine; build it there anew with "
-            "`pip install --force-reinstall --no-deps` of this ttprep, and start it again"
+            f"computes another flow than {here.host} with its compiled engine; install this ttprep there "
+            "with `pip install --force-reinstall --no-deps`, which builds it anew, and start it again"
         )
     return ""
 
@@ -212,13 +225,12 @@ def _other_store(here: Expected) -> str:
     from store.atomic import temp_name
     from store.names import MARKER
 
-    share = "use a folder that all machines share under one path"
     try:
         Store.open(here.root)
     except (NoStoreError, StoreError, OSError):
-        return f"does not see the store {here.root}; {share}"
+        return f"does not see the store {here.root}; {SHARE}"
     if here.token and not _seen(here.root / here.token):
-        return f"sees another store at {here.root} than {here.host} (no {here.token} in it); {share}"
+        return f"sees another store at {here.root} than {here.host} (no {here.token} in it); {SHARE}"
     probe = temp_name(here.root / MARKER)
     try:
         with probe.open("xb") as file:
@@ -248,10 +260,7 @@ def _no_videos(here: Expected) -> str:
                 with path.open("rb") as file:
                     file.read(1)
         except OSError as e:
-            return (
-                f"does not see {path} ({e.strerror}), which {here.host} sees; "
-                "use a folder that all machines share under one path"
-            )
+            return f"does not see {path} ({e.strerror}), which {here.host} sees; {SHARE}"
     return ""
 
 
@@ -262,12 +271,17 @@ def _no_weights(here: Expected) -> str:
     if here.weights is None:
         return ""
     folder, digest = here.weights
-    remedy = f"copy the weights of {here.host} there, or name a folder that all machines share"
     try:
         found = read_checkpoint(Path(folder)).sha256
     except StageError as e:
         reason = str(e).partition("; ")[0]
-        return f"lacks PoseNet's weights ({reason}); {remedy} with --pose-weights"
+        return (
+            f"lacks PoseNet's weights ({reason}); copy those of {here.host} there, or name a folder that "
+            "all machines share with --pose-weights"
+        )
     if found != digest:
-        return f"has other PoseNet weights in {folder}; {remedy} with --pose-weights"
+        return (
+            f"has other PoseNet weights in {folder}; copy those of {here.host} there, or name a folder that "
+            "all machines share with --pose-weights"
+        )
     return ""

@@ -208,8 +208,7 @@ def _plugin(here: Expected, environment: Mapping[str, str], topic: str) -> Any:
             from distributed.core import Status
 
             try:
-                from pipeline.execution.cluster import prepare_worker
-                from pipeline.execution.worker_check import refusal
+                from pipeline.execution.worker_check import prepare_worker, refusal
 
                 expected = pickle.loads(self.expected)
                 prepare_worker(self.environment, expected.provenance)

@@ -156,7 +156,7 @@ class Cluster(BaseModel):
     def _ordered(self) -> Cluster:
         if self.minimum > self.maximum:
             raise ValueError(
-                f"minimum {self.minimum} is more than maximum {self.maximum}; change one of them"
+                f"minimum {self.minimum} is more than maximum {self.maximum}; set one of them anew"
             )
         return self
 

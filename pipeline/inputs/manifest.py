@@ -158,6 +158,9 @@ class Manifest(_Part):
         Where ``run`` writes the dataset once there are samples; None: only ``export`` does.
     compact : bool
         Whether the dataset's pixels are compressed.
+    shards : "auto", float or None
+        Whether the dataset's pixels lie in files of their own beside it, of which a change rewrites one:
+        ``auto``, or the size of one in MB; null: all in one file.
     untrimmed : bool
         Whether whole videos are cut to the ROI too, for sliding-window detection.
     pose_weights : Path or None
@@ -195,6 +198,7 @@ class Manifest(_Part):
     modalities: tuple[Modality, ...] = ("rgb", "flow", "pose")
     dataset: Path | None = Path("dataset.h5")
     compact: bool = False
+    shards: Literal["auto"] | float | None = None
     untrimmed: bool = False
     pose_weights: Path | None = None
     pose3d: bool = False
@@ -222,6 +226,14 @@ class Manifest(_Part):
         if isinstance(annotations, dict):
             raise ValueError("is a list of files and folders; how they are read stands in annotation_options")
         return (annotations,) if isinstance(annotations, str) else annotations
+
+    @field_validator("shards", mode="before")
+    @classmethod
+    def _shards(cls, value: Any) -> Any:
+        size = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0.001
+        if not (value is None or value == "auto" or size):
+            raise ValueError("is null, auto or the size of a shard in MB; set one of these")
+        return value
 
     @field_validator("stages", mode="before")
     @classmethod

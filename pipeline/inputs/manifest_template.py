@@ -65,6 +65,10 @@ dataset: dataset.h5
 # Compress the dataset's pixels: a tenth of the bytes, slower to train from (docs/dataset-format.md).
 compact: false
 
+# Keep the pixels in files of their own beside the dataset, of which a change rewrites one: auto, or the size
+# of one in MB; null: all in one file (docs/dataset-format.md).
+shards: null
+
 # Whether whole videos are cut to the ROI too, for sliding-window detection (about 25 kB a frame).
 untrimmed: false
 

@@ -17,7 +17,7 @@ from pipeline.inputs.focus import Foci
 from stages.focus import Focus
 from stages.frames.folder import pictures_of
 from store import Store, StoreError, sha256_file
-from store.text import valid_text
+from store.names import valid_text
 
 #: s since the last change of a file from which on its time stamp is trusted
 SETTLED_S = 2.0

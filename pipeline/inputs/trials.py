@@ -18,7 +18,7 @@ from pipeline.inputs.manifest import DEFAULT_NAME, Manifest, SourceEntry
 from pipeline.inputs.sources import Source
 from stages.frames.folder import DECODERS
 from stages.start import NO_START
-from store.text import valid_text
+from store.names import valid_text
 
 #: members named one by one in a note
 NAMED = 3

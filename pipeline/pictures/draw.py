@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.base import Array
 from stages.descriptor import JOINTS
 from stages.pose import EDGES, KEYPOINTS
-from store.text import valid_text
+from store.names import valid_text
 
 Picture = NDArray[np.uint8]
 ORANGE, GREEN, GREY, RED = (255, 150, 0), (80, 255, 80), (150, 150, 150), (255, 60, 60)

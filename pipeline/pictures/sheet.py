@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.pictures.draw import GREEN, GREY, ORANGE, Picture, caption, panels, wheel
-from store.text import valid_text
+from store.names import valid_text
 
 #: heights of the strips of text, px; letters are half as high
 NAME, TEXT = 40, 28

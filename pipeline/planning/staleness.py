@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.planning.graph import Node
-from store import Receipt, Store
+from store import Look, Receipt, Store
 
 State = Literal["done", "stale", "missing", "failed", "damaged"]
 
@@ -86,11 +86,11 @@ def plan_nodes(nodes: Iterable[Node], store: Store | None, others: Collection[st
         Keys of results of other views of the video: they are no earlier results of this one.
     """
     nodes = list(nodes)
-    receipts = list(store.receipts(nodes[0].source.sha256)) if store and nodes else []
+    look = Look(store, nodes[0].source.sha256) if store and nodes else None
     out: dict[str, Planned] = {}
     for node in nodes:
-        rivals = [r for r in receipts if r.stage == node.stage.name and r.key not in {node.key, *others}]
-        out[node.stage.name] = _plan(node, store, [r for r in rivals if _of_view(r, node)], out)
+        rivals = look.others(node.stage.name, {node.key, *others}) if look else []
+        out[node.stage.name] = _plan(node, look, [r for r in rivals if _of_view(r, node)], out)
     return list(out.values())
 
 
@@ -102,9 +102,9 @@ def _of_view(receipt: Receipt, node: Node) -> bool:
     return bool(receipt.parts.get("params", {}).get(name) == node.parts()["params"].get(name))
 
 
-def _plan(node: Node, store: Store | None, rivals: list[Receipt], above: dict[str, Planned]) -> Planned:
+def _plan(node: Node, look: Look | None, rivals: list[Receipt], above: dict[str, Planned]) -> Planned:
     try:
-        receipt = store.receipt(node.slot) if store else None
+        receipt = look.receipt(node.slot) if look else None
     except OSError as e:  # says nothing about the result; making it will say the same
         reason = Reason(
             "failed", detail=f"{e.filename}: cannot be read ({e.strerror}); mend that and run again"
@@ -113,9 +113,9 @@ def _plan(node: Node, store: Store | None, rivals: list[Receipt], above: dict[st
     previous = rivals[0] if rivals else None
     if receipt is not None:
         return Planned(node, "done", (), receipt, previous)
-    if store is not None and (damage := store.damage(node.slot)):
+    if look is not None and (damage := look.damage(node.slot)):
         return Planned(node, "damaged", (Reason("damaged", detail=damage),), None, previous)
-    failure = store.failure(node.slot) if store else None
+    failure = look.failure(node.slot) if look else None
     if failure is not None:
         reason = Reason("failed", detail=str(failure.get("reason", "unknown")))
         return Planned(node, "failed", (reason,), None, previous)

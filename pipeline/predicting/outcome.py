@@ -32,11 +32,14 @@ class Options:
         Whether a film and pages are made.
     borders : bool
         Slide half a window beyond both ends of a video.
+    ends : str
+        Where strokes begin and end: "scores", where the rule says; "still", where the player moves least
+        near that.
     """
 
     network: Path
     output: Path
-    rule: str = "vote"
+    rule: str = "gaussian"
     step: int = 1
     batch: int = 10
     device: str | None = None
@@ -46,6 +49,7 @@ class Options:
     overlay: bool = True
     report: bool = True
     borders: bool = False
+    ends: str = "scores"
 
 
 @dataclass

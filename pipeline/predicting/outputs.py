@@ -7,13 +7,12 @@ import io
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline import owned
 from pipeline.annotations.writing import FORMATS, PredictedVideo, render
@@ -68,8 +67,7 @@ def read_record(place: Place) -> dict[str, Any] | None:
 def write_prediction(
     place: Place,
     video: PredictedVideo,
-    scores: Sequence[NDArray[np.float64]],
-    pictures: NDArray[np.int64],
+    arrays: Mapping[str, Any],
     record: Mapping[str, Any],
     film: Callable[[Path], None] | None,
 ) -> None:
@@ -79,10 +77,9 @@ def write_prediction(
     ----------
     place : Place
     video : PredictedVideo
-    scores : sequence of (n, C) float64
-        Of each row; one for each player.
-    pictures : (n,) int
-        Picture of the source in each row.
+    arrays : mapping
+        What goes into the file of the scores: ``scores`` (players, n, C) float32, ``picture`` (n,) int32 of
+        the source in each row, and ``motion`` (players, n) float32, px, where it placed the ends.
     record : mapping
         JSON values; the names of the files are added.
     film : callable or None
@@ -99,7 +96,7 @@ def write_prediction(
     for name, data in files.items():
         owned.write(place.folder / name, data)
     packed = io.BytesIO()
-    np.savez_compressed(packed, scores=np.stack(scores).astype(np.float32), picture=pictures.astype(np.int32))
+    np.savez_compressed(packed, **arrays)
     owned.write(place.file(SCORES), packed.getvalue())
     if film is not None:
         _write_film(place.file(OVERLAY), film)

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from pipeline.annotations.writing import PredictedStroke, PredictedVideo
@@ -23,6 +25,7 @@ from pipeline.planning.request import Request
 from pipeline.planning.staleness import Planned, plan_nodes
 from pipeline.planning.survey import Overview, survey
 from pipeline.predicting.clock import Clock
+from pipeline.predicting.ends import Motion, with_still_ends
 from pipeline.predicting.network import Network, Scores, Span, find_strokes, read_needs, windows_at
 from pipeline.predicting.outcome import OneVideo, Options, Predicted
 from pipeline.predicting.outputs import (
@@ -232,8 +235,9 @@ class _Task:
             "overlay": options.overlay,
             "keys": [{name: own[name].key for name in self.request.stages} for own in nodes],
         }
-        # only where it is asked for: what earlier versions made without it stays valid
-        return facts | ({"borders": True} if options.borders else {})
+        # only where they are asked for: what earlier versions made without them stays valid
+        facts |= {"borders": True} if options.borders else {}
+        return facts | ({"ends": options.ends} if options.ends != "scores" else {})
 
     def _is_done(self, video: OneVideo, nodes: Sequence[Mapping[str, Node]]) -> bool:
         """Tell whether an earlier call made just this prediction."""
@@ -253,6 +257,7 @@ class _Task:
             tell(0, clock.rows * (len(views) + options.overlay))
             used = self._windows(clock.rate)
             scores: list[Scores] = []
+            motion: list[Motion] = []
             seen: list[Seen] = []
             strokes: list[PredictedStroke] = []
             for source, results in zip(video.views, views, strict=True):
@@ -260,6 +265,9 @@ class _Task:
                 scores.append(self.network.scores(results.rows, clock.rows, _steps(tell, clock.rows)))
                 video.seconds += time.perf_counter() - begun
                 spans = find_strokes(scores[-1], options.rule, used, self.network.negative)
+                if options.ends == "still":
+                    motion.append(results.motion())
+                    spans = with_still_ends(spans, motion[-1], clock.rate, scores[-1])
                 seen.append(Seen(results, source.player, spans))
                 strokes += [self._stroke(s, clock, results, source.player) for s in spans]
             width, height = views[0].size
@@ -287,9 +295,13 @@ class _Task:
                 ],
             }
             film = partial(write_overlay, seen=seen, clock=clock, classes=needs.classes, tell=tell)
-            write_prediction(
-                video.place, predicted, scores, clock.pictures, record, film if options.overlay else None
-            )
+            arrays: dict[str, NDArray[Any]] = {
+                "scores": np.stack(scores).astype(np.float32),
+                "picture": clock.pictures.astype(np.int32),
+            }
+            if motion:
+                arrays["motion"] = np.stack(motion).astype(np.float32)
+            write_prediction(video.place, predicted, arrays, record, film if options.overlay else None)
             video.record = record
 
     def _windows(self, rate: float) -> tuple[int, int, int]:

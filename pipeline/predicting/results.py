@@ -10,11 +10,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.assemble import VerifiedReaders
+from pipeline.dataset.pixels.readers import VerifiedReaders
 from pipeline.execution.feature_files import input_receipt
 from pipeline.planning.graph import Node
 from pipeline.predicting.clock import Clock, read_clock
+from stages.crop import cut
+from stages.flow.quantise import QUANTUM
 from store import Receipt, Store
+
+#: pairs of pictures whose flow is read at once
+BLOCK = 128
 
 
 class Results:
@@ -61,6 +66,31 @@ class Results:
             joints = self._open["descriptor"].read("joints", first, first + count)
             return np.asarray(joints, np.float32)
         return self._open["untrimmed"].read(name, first, first + count)
+
+    def motion(self) -> NDArray[np.float64]:
+        """Return how much moves in the crop from each row to the next, px: the root mean square of the flow.
+
+        The flow is the masked one that the ROI follows; (n,), the last row's is that before it.
+        """
+        n = len(self._open["roi"].dataset("centre"))
+        out = np.zeros(n)
+        for first in range(0, n - 1, BLOCK):
+            flow = self._flow(first, min(first + BLOCK, n - 1)).astype(np.float32) * np.float32(QUANTUM)
+            out[first : first + len(flow)] = np.sqrt((flow**2).sum(axis=-1).mean(axis=(1, 2)))
+        if n > 1:
+            out[-1] = out[-2]
+        return out
+
+    def _flow(self, first: int, stop: int) -> NDArray[np.int16]:
+        """Return the flow in the crop; cut out of whole pictures where the network reads none."""
+        if "flow" in self._open["untrimmed"].names:
+            return self._open["untrimmed"].read("flow", first, stop)
+        if "flow" not in self._open:
+            self._open["flow"] = self._readers.open(self._nodes["flow"])
+        whole = self._open["flow"].read("flow", first, stop)
+        width, height = self.crop
+        size = min(width, whole.shape[2]), min(height, whole.shape[1])
+        return cut(whole, self._open["untrimmed"].read("window", first, stop), size)
 
     def pictures(self, first: int, stop: int) -> NDArray[np.uint8]:
         """Return stored frames (n, H, W, 3), RGB."""

@@ -12,7 +12,6 @@ import shlex
 import subprocess
 import sys
 import threading
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ import hdf5plugin  # noqa: F401  (registers the codecs of the file)
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset.pixels.shard_files import Shard, read_folder, read_table
 from pipeline.dataset.seal import BLOCK, Seal, SealError, open_regular, read_seal
+from pipeline.reading.shards import ShardRows, missing, require_blocks
 from store import DamagedError
 from store.sealed_file import Header, SealedFile
 
@@ -144,14 +145,24 @@ class DatasetFile:
         self._seal, self._identity = self._inspect()
         self._sums = np.frombuffer(self._seal.crc32, "<u4") if self._seal else np.zeros(0, "<u4")
         self._checked = np.zeros(len(self._sums), bool)
+        self._checked_shards: dict[str, NDArray[np.bool_]] = {}
         try:
             self.tables = read_tables(self._file())
+            self._shards, self._folder = self._find_shards(self._file())
+            self._virtual = {f"{s.group}/{array}" for s in self._shards for array in ("rgb", "flow")}
         except _ERRORS as e:
             self.close()
             raise self._damaged(f"its tables cannot be read ({_first_line(e)})") from None
+        if problem := missing(self._folder, self._shards):
+            self.close()
+            raise self._damaged(problem)
 
     def __reduce__(self) -> tuple[type[DatasetFile], tuple[Path]]:
         return DatasetFile, (self.path,)
+
+    def _find_shards(self, file: h5py.File) -> tuple[list[Shard], Path]:
+        shards = read_table(file)
+        return shards, (read_folder(file, self.path) if shards else self.path.parent)
 
     def _inspect(self) -> tuple[Seal | None, tuple[int, ...]]:
         """Compare the seal; a file without one must be readable in another process."""
@@ -259,12 +270,19 @@ class DatasetFile:
         if name not in file:
             raise KeyError(name)
         try:
-            data = file[name]
-            if data.chunks is None and data.size and count and self._seal is not None:
-                row = data.size // len(data) * data.dtype.itemsize  # chunks have checksums of HDF5's own
-                begin = data.id.get_offset() + first * row
-                self._require_blocks(begin, begin + count * row)
-            values: NDArray[Any] = data[first : first + count]
+            if name in self._virtual:
+                values = self._shard_rows().read(name, first, count)
+            else:
+                data = file[name]
+                if data.is_virtual:
+                    raise SealError("its rows lie in other files, of which nothing is known")
+                if data.chunks is None and data.size and count and self._seal is not None:
+                    row = data.size // len(data) * data.dtype.itemsize  # chunks have checksums of HDF5's own
+                    begin = data.id.get_offset() + first * row
+                    require_blocks(
+                        self._local.raw, self._seal, self._sums, self._checked, begin, begin + count * row
+                    )
+                values = data[first : first + count]
         except SealError as e:
             raise self._damaged(str(e)) from None
         except (RuntimeError, ValueError, OSError) as e:
@@ -273,30 +291,23 @@ class DatasetFile:
             raise self._damaged(f"{name} ends at row {first + len(values)}")
         return values
 
+    def _shard_rows(self) -> ShardRows:
+        """Return what reads this thread's shards."""
+        found: ShardRows | None = getattr(self._local, "shards", None)
+        if found is None:
+            found = self._local.shards = ShardRows(self._folder, self._shards, self._checked_shards)
+        return found
+
     def attributes(self, name: str) -> dict[str, Any]:
         """Return the attributes of an array: ``units``, ``scale``, …."""
         return {k: _plain(v) for k, v in self._file()[name].attrs.items()}
-
-    def _require_blocks(self, begin: int, end: int) -> None:
-        """Compare the blocks of some bytes with the seal, each once in this process."""
-        assert self._seal is not None
-        todo = [i for i in range(begin // BLOCK, -(-end // BLOCK)) if not self._checked[i]]
-        if not todo:
-            return
-        raw: SealedFile = self._local.raw
-        block = memoryview(bytearray(BLOCK))
-        for i in todo:
-            part = block[: min(BLOCK, self._seal.size - i * BLOCK)]
-            raw.seek(i * BLOCK)
-            raw.readinto(part)
-            if zlib.crc32(part) != self._sums[i]:
-                raise SealError(f"bytes {i * BLOCK} to {i * BLOCK + len(part)} have changed")
-            self._checked[i] = True
 
     def close(self) -> None:
         """Close the handle of this thread; it opens again when next used."""
         file: h5py.File | None = getattr(self._local, "file", None)
         if file is not None and self._pid == os.getpid():
+            if (shards := getattr(self._local, "shards", None)) is not None:
+                shards.close()
             file.close()
             self._local.raw.close()
         self._local = threading.local()

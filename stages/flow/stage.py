@@ -51,9 +51,11 @@ def _compute(blocks: Iterator[Block], params: FlowParams, info: VideoInfo) -> It
             except ValueError as error:
                 raise StageError(f"flow cannot be computed: {error}") from error
         masks = block.rows(MASK)
-        stored = np.empty((block.stop - block.start, *frames.shape[1:3], 2), np.int16)
+        stored = np.zeros((block.stop - block.start, *frames.shape[1:3], 2), np.int16)
         clipped = np.zeros(block.stop - block.start, np.int32)
         for row, pair in enumerate(range(block.start, block.stop)):
+            if not masks[row].any():  # no foreground: the product is zero, whatever the flow
+                continue
             for frame in range(pair if held != pair else pair + 1, pair + 2):
                 engine.push(frames[frame - block.first])
                 held = frame

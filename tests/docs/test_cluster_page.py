@@ -10,6 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
+from pipeline.inputs.manifest import read_manifest
 from tests.support import ROOT
 from tests.support.command_line import write_clip, write_manifest
 
@@ -50,15 +53,34 @@ def test_its_other_commands_are_understood() -> None:
     from distributed.cli.dask_scheduler import main as scheduler
     from distributed.cli.dask_worker import main as worker
 
-    from pipeline.cli.run import run
+    from pipeline.cli.main import main
 
-    lines = [
-        line for block in re.findall(r"```sh\n(?!#!)(.*?)```", PAGE, re.DOTALL) for line in block.split("\n")
-    ]
-    programs = {"dask scheduler": scheduler, "dask worker": worker, "ttprep run": run}
-    shown = [line for line in lines if line]
-    assert [" ".join(line.split()[:2]) for line in shown] == list(programs)
-    for line in shown:
-        name = " ".join(line.split()[:2])
-        with programs[name].make_context(name, line.split()[2:]) as context:
+    blocks = re.findall(r"```sh\n(?!#!)(.*?)```", PAGE, re.DOTALL)
+    shown = [line.split() for block in blocks for line in block.split("\n") if line]
+    programs: dict[str, click.Command] = {"dask scheduler": scheduler, "dask worker": worker}
+    understood = 0
+    for words in shown:
+        if words[0] == "pip":
+            assert words[-1] == '"ttprep[cluster]"'
+            continue
+        if words[0] == "ttprep":
+            command: click.Command = main
+            rest = words[1:]
+            while isinstance(command, click.Group):
+                command, rest = command.commands[rest[0]], rest[1:]
+        else:
+            command, rest = programs[" ".join(words[:2])], words[2:]
+        with command.make_context(words[0], rest) as context:
             assert context.params
+        understood += 1
+    assert understood == 9
+
+
+def test_its_manifest_is_one(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    section = read_manifest(write_manifest(tmp_path, text)).cluster
+    assert (section.cores, section.maximum, section.seconds) == (16, 8, 4 * 3600)
+    assert section.job_bytes == 32 * 10**9
+    assert set(section.model_fields_set) == {
+        "cores", "memory", "walltime", "queue", "account", "minimum", "maximum", "job_extra", "setup",
+    }  # fmt: skip

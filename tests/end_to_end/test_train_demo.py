@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.testing import CliRunner  # noqa: E402
 
 from tests.support.command_line import ttprep  # noqa: E402
 from ttdemo import make_demo  # noqa: E402
+from ttdemo.world.script import Stroke  # noqa: E402
 from tttrain.cli.main import main  # noqa: E402
 
 torch.set_num_threads(1)
@@ -110,6 +112,7 @@ def test_predictions_that_a_person_corrects_are_the_next_training_set(network: P
             for s in clip.strokes
         ]
         assert sum(near) >= len(near) / 2
+    _check_still_ends(network, tmp_path, [c.strokes for c in demo.clips])
     one, two = (Path(v["folder"]) for v in told["videos"])
     (tmp_path / "corrected").mkdir()
     expected = {
@@ -129,6 +132,24 @@ def test_predictions_that_a_person_corrects_are_the_next_training_set(network: P
         read = [(int(r["begin"]), int(r["end"]), r["label_name"]) for r in rows if r["video"] == name]
         assert sorted(read) == sorted(strokes)
         assert len(read) == len(by_name[name])
+
+
+def _check_still_ends(network: Path, folder: Path, truth: Sequence[Sequence[Stroke]]) -> None:
+    """Where the player is stillest, strokes of the same scores begin and end nearer to where they do."""
+    words = ("--ends", "still", "--no-overlay", "--no-report", "--workers", "0", "--json")
+    done = ttprep("predict", network, "new", "-o", "still", *words, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    videos = json.loads(done.stdout)["videos"]
+    away: dict[str, list[int]] = {"found": [], "still": []}
+    for video, strokes in zip(videos, truth, strict=True):
+        for output, errors in away.items():
+            stem = Path(video["folder"]).name
+            told = json.loads((folder / output / stem / f"{stem}.predict.json").read_text())
+            for s in strokes:
+                same = [f for f in told["strokes"] if f["begin"] < s.contact < f["end"]]
+                errors += [e for f in same for e in (abs(f["begin"] - s.begin), abs(f["end"] - s.end))]
+    assert len(away["still"]) == len(away["found"]) > 0
+    assert sum(away["still"]) < sum(away["found"])
 
 
 def _correct_in_label_studio(path: Path, folder: Path) -> list[tuple[int, int, str]]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipeline.cli.output.table import Column, Grid
 from pipeline.terminal import HANDLER, echo, echo_json, prepare_streams, readable, say
-from store.text import valid_text
+from store.names import valid_text
 
 NAMES = [
     "Match [dQw4w9WgXcQ].mp4",

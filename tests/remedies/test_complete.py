@@ -35,6 +35,7 @@ _SHORTEST = 15
 _TELLING = 20
 #: what looks like a remedy and is none
 NO_REMEDIES = (
+    "export {}={}",
     "`ttprep ",
     "begin, end or class of a detection",
     "free space",
@@ -58,6 +59,9 @@ HINTS = (
     "`ttprep preview {} -o preview.png` shows how it went; annotations give samples to train on",
     "annotations: {} findings on other videos are left out; `ttprep annotations` lists them",
     "… and {} more; `ttprep annotations` lists them",
+    "… and {} more; `ttprep status --json` has them all",
+    "no video matches; `ttprep status` shows what there is",
+    "`ttprep status {}` has a row for {}",
     "they are published in {}; `ttprep weights` fetches them",
     "they are published in {}; `ttprep weights pose3d` fetches them",
     "flag: {} samples ({}); `ttprep export --without-flagged` leaves them out",
@@ -83,6 +87,11 @@ BEYOND = {
     "{}: cannot be made ({}); name another folder": "a user who may not write everywhere",
     "; run `pip install -e .` in the source tree": "an installation without the compiled engine",
     "install the same ttprep": "a worker of another version",
+    "--cluster needs dask-jobqueue ({}); install it": "an installation without dask-jobqueue",
+    "section cluster, or lower its `cores`, and run again": "a machine with little memory",
+    "use a folder that all machines share under one path": "a second machine; test_cluster_messages.py hides",
+    "give jobs a longer `walltime`, or ": "benchmarks/cluster/jobs.py: a minute of Slurm",
+    "{}: cannot be made ({}); name another as `logs`": "a user who may not write everywhere",
     "cannot run ttprep ({}); install this ttprep there too": "a machine without ttprep",
     "does not see the store {}; use a folder that all machines share": "a second machine",
     "--report is Dask's: give --workers 1 or more with it": "ten seconds of processes for a line of the help",

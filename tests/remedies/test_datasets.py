@@ -96,6 +96,12 @@ CASES = {
         follow=export,
         prepare=lambda: os.truncate("d.h5", 9000),
     ),
+    "a file without its shards": Case(
+        fit(),
+        Says("; `ttprep {}` writes it anew"),
+        follow=export,
+        prepare=both(partial(ok, "export", "d.h5", "--shards"), partial(shutil.rmtree, "d.shards")),
+    ),
     "a file that is no HDF5": Case(
         fit(),
         Says("move it elsewhere, and"),

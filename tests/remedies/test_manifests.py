@@ -59,6 +59,11 @@ MANIFESTS = {
         Says("anchors and aliases are not used here; write it out"),
         "videos: [a]\nannotations: [a]\n",
     ),
+    "shards of no size": read(
+        "shards: many\n",
+        Says("is null, auto or the size of a shard in MB; set one of these"),
+        "shards: auto\n",
+    ),
     "a tag": read("store: !x s\n", Says("the tag {} is not used here; remove it"), "store: s\n"),
     "a manifest of no text": Case(
         READ,
@@ -112,6 +117,24 @@ MANIFESTS = {
         "sources: [{kind: clips, path: a, columns: {label: x}}]\n",
         Says("columns are those of a CSV; give labels: FILE.csv"),
         "sources: [{kind: clips, path: a, labels: l.csv, columns: {label: x}}]\n",
+    ),
+    "a walltime of another form": read(
+        "cluster: {walltime: 4h}\n",
+        Says("write a time of a minute or more as HH:MM:SS or D-HH:MM:SS"),
+        "cluster: {walltime: 04:00:00}\n",
+    ),
+    "a memory of another form": read(
+        "cluster: {memory: much}\n", Says("write 100MB or more, as 8GB or 8GiB"), "cluster: {memory: 8GB}\n"
+    ),
+    "two lines in one": read(
+        'cluster: {setup: ["module load a\\nmodule load b"]}\n',
+        Says("write each line as an entry of its own"),
+        "cluster: {setup: [module load a, module load b]}\n",
+    ),
+    "more jobs at least than at most": read(
+        "cluster: {minimum: 5, maximum: 2}\n",
+        Says("minimum {} is more than maximum {}; set one of them anew"),
+        lambda least, most: f"cluster: {{minimum: {most}, maximum: {least}}}\n",
     ),
     "columns of nothing": read(
         "sources: [{kind: clips, path: a, columns: {label: x}}]\n",

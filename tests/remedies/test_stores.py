@@ -235,6 +235,12 @@ DATASETS = {
         follow=lambda path, _: moved(path),
         prepare=both(finished, Path("d.md").mkdir),
     ),
+    "a file in the place of the shards": Case(
+        ("export", "d.h5", "--shards"),
+        Says("{}: is no folder, and the shards need one of this name; move it"),
+        follow=moved,
+        prepare=both(finished, write("d.shards", "mine")),
+    ),
     "a folder beside a dataset, named otherwise": Case(
         ("export", "d.h5"),
         Says("which is not replaced; move it, or name the dataset otherwise"),

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from tttrain.data.header import read_header
 from tttrain.data.sealed_file import Blocks, open_file
+from tttrain.data.shards.reading import ShardReader
+from tttrain.data.shards.table import read_shards, require_shards
 from tttrain.data.window_positions import Place
 from tttrain.errors import TrainError
 
@@ -217,6 +219,7 @@ def read_info(path: Path | str, taxonomy: str | None = None) -> DatasetInfo:
     file, _ = open_file(path)
     with file:
         header = read_header(file, path)
+        require_shards(path, read_shards(file, path))
     attrs, reach = header.attrs, header.attrs["augmentation"]
     default = attrs["taxonomy"]
     name = taxonomy or default
@@ -285,10 +288,11 @@ class Reader:
         self.path = path
         self._file: h5py.File | None = None
         self._blocks: Blocks | None = None
+        self._shards: ShardReader | None = None
         self._pid = -1
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_file": None, "_blocks": None, "_pid": -1}
+        return {"path": self.path, "_file": None, "_blocks": None, "_shards": None, "_pid": -1}
 
     def rows(self, name: str, first: int, count: int) -> Array:
         """Read rows [first, first + count) of a dataset.
@@ -301,14 +305,12 @@ class Reader:
         if self._file is None or self._pid != os.getpid():
             self._file, seal = open_file(self.path, known=True)
             self._blocks = Blocks(self.path, seal) if seal is not None else None
+            self._shards = ShardReader(self.path, self._file)
             self._pid = os.getpid()
         try:
-            data = self._file[name]
-            if self._blocks is not None and data.chunks is None and data.size:
-                row = data.size // len(data) * data.dtype.itemsize  # chunks have checksums of HDF5's own
-                start = data.id.get_offset() + first * row
-                self._blocks.require(start, start + count * row)
-            values: Array = data[first : first + count]
+            assert self._shards is not None
+            found = self._shards.rows(name, first, count)
+            values = self._own_rows(name, first, count) if found is None else found
         except (OSError, KeyError, RuntimeError, ValueError, MemoryError) as error:
             raise TrainError(
                 f"{self.path}: rows {first}–{first + count - 1} of {name} cannot be read ({error}); "
@@ -322,10 +324,25 @@ class Reader:
             )
         return values
 
+    def _own_rows(self, name: str, first: int, count: int) -> Array:
+        """Read rows that lie in the file itself."""
+        assert self._file is not None
+        data = self._file[name]
+        if data.is_virtual:  # where a source is missing, HDF5 would show a fill value
+            raise ValueError("lies in another file")
+        if self._blocks is not None and data.chunks is None and data.size:
+            row = data.size // len(data) * data.dtype.itemsize  # chunks have checksums of HDF5's own
+            start = data.id.get_offset() + first * row
+            self._blocks.require(start, start + count * row)
+        values: Array = data[first : first + count]
+        return values
+
     def close(self) -> None:
         """Close the handle of this process, if it has one."""
         if self._file is not None and self._pid == os.getpid():
             self._file.close()
+            if self._shards is not None:
+                self._shards.close()
             if self._blocks is not None:
                 self._blocks.close()
-        self._file, self._blocks = None, None
+        self._file, self._blocks, self._shards = None, None, None

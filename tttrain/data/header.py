@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tttrain.data.shards.table import in_shards
 from tttrain.errors import TrainError
 
 Array = NDArray[Any]
@@ -240,9 +241,7 @@ def _used(total: int, first: Array, last: Array) -> NDArray[np.bool_]:
 
 def _statistics(file: h5py.File) -> dict[str, tuple[float, float]]:
     group, out = _group(file, "statistics"), {}
-    for name in ("flow_divisor", "flow_divisor_train"):
-        if name not in group.attrs:
-            continue
+    for name in {"flow_divisor", "flow_divisor_train"} & set(group.attrs):
         field = f"statistics: attribute {name}"
         values = np.ravel(_attribute(group, name, "statistics"))
         if len(values) != 2:
@@ -281,9 +280,10 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
     data = _inside(file, name)
     if not isinstance(data, h5py.Dataset) or data.shape is None or data.ndim < 1:
         raise _Wrong(name, "is no array")
-    if data.external or data.is_virtual:
+    if data.external or (data.is_virtual and not in_shards(file, name)):
         raise _Wrong(name, "lies in another file")
-    if data.size and data.chunks is None and data.id.get_storage_size() < data.size * data.dtype.itemsize:
+    held = data.size * data.dtype.itemsize
+    if data.chunks is None and not data.is_virtual and data.id.get_storage_size() < held:
         raise _Wrong(name, "is not all there")
     if data.chunks is not None and math.prod(data.chunks) * data.dtype.itemsize > MOST_BYTES:
         raise _Wrong(name, "has chunks that are too large")
@@ -386,11 +386,10 @@ def main(words: list[str], read: Callable[[h5py.File, Path], Header] = read_head
     """Read a file and return 0; 1 where it is refused."""
     import hdf5plugin  # noqa: F401  (registers the codecs of the file)
 
-    path = Path(words[0])
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(words[0], "r", locking=False) as file:
             dict(file.attrs)
-            read(file, path)
+            read(file, Path(words[0]))
     except (TrainError, OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError):
         return 1
     return 0

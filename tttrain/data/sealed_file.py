@@ -97,6 +97,23 @@ def open_file(path: Path, *, known: bool = False) -> tuple[h5py.File, Seal | Non
     return file, seal
 
 
+def open_sealed(path: Path) -> tuple[h5py.File, Seal]:
+    """Open a file that must have a seal, such as a shard.
+
+    Raises
+    ------
+    TrainError
+        It is not what was written.
+    """
+    seal = _sound(path)
+    if seal is None:
+        raise damaged(path, "damaged: its seal is gone")
+    try:
+        return _open(path), seal
+    except (OSError, RuntimeError, MemoryError) as error:
+        raise damaged(path, f"cannot be read as HDF5 ({_first_line(error)}); is it complete?") from None
+
+
 def _sound(path: Path) -> Seal | None:
     """Compare the seal; a file without one must be readable in another process."""
     try:
@@ -228,12 +245,20 @@ def _require_format(file: h5py.File, path: Path, *, sealed: bool) -> None:
 
 
 class Blocks:
-    """Compares the blocks of a sealed file with their checksums, each once in this process."""
+    """Compares the blocks of a sealed file with their checksums, each once in this process.
 
-    def __init__(self, path: Path, seal: Seal) -> None:
-        self._path, self._seal = path, seal
+    Parameters
+    ----------
+    path : Path
+    seal : Seal
+    keep : bool
+        Keep the file open, since another one may take its place; a shard never changes.
+    """
+
+    def __init__(self, path: Path, seal: Seal, *, keep: bool = True) -> None:
+        self._path, self._seal, self._keep = path, seal, keep
         self._checked = np.zeros(len(seal.crc32), bool)
-        self._handle = os.open(path, os.O_RDONLY)
+        self._handle = os.open(path, os.O_RDONLY) if keep else -1
 
     def require(self, start: int, stop: int) -> None:
         """Make sure that bytes [start, stop) of the file are those that were written.
@@ -244,18 +269,29 @@ class Blocks:
             They are not.
         """
         block = self._seal.block
-        for i in range(start // block, min(-(-stop // block), len(self._checked))):
-            if self._checked[i]:
-                continue
-            size = min(block, self._seal.size - i * block)
-            data = os.pread(self._handle, size, i * block)
-            if len(data) != size or zlib.crc32(data) != self._seal.crc32[i]:
-                raise damaged(self._path, f"damaged: bytes {i * block} to {i * block + size} have changed")
-            self._checked[i] = True
+        blocks = range(start // block, min(-(-stop // block), len(self._checked)))
+        if self._checked[blocks.start : blocks.stop].all():
+            return
+        handle = self._handle if self._keep else os.open(self._path, os.O_RDONLY)
+        try:
+            for i in blocks:
+                if self._checked[i]:
+                    continue
+                size = min(block, self._seal.size - i * block)
+                data = os.pread(handle, size, i * block)
+                if len(data) != size or zlib.crc32(data) != self._seal.crc32[i]:
+                    raise damaged(
+                        self._path, f"damaged: bytes {i * block} to {i * block + size} have changed"
+                    )
+                self._checked[i] = True
+        finally:
+            if not self._keep:
+                os.close(handle)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._handle)
+        if self._keep:
+            os.close(self._handle)
 
 
 def _first_line(error: BaseException) -> str:

@@ -21,6 +21,8 @@ from store import Store
 
 #: flags of videos that are told one by one
 MOST_FLAGS = 20
+#: failures that are told one by one
+MOST_FAILURES = 20
 #: what the marks in a table of states mean
 LEGEND = {"–": "not among the stages of this video", "?": "known once the frames are counted"}
 
@@ -101,10 +103,20 @@ def print_status(overview: Overview, stdout: Console, rates: Mapping[str, Mappin
             fps = f"{fps} variable"
         grid.add(plan[0].node.source.name, *(states.get(s, "–") for s in stages), length, fps)
     grid.print(stdout)
-    for plan in overview.plans.values():
-        for planned in plan:
-            if planned.state in ("failed", "damaged"):
-                say(stdout, f"{planned.node.stage.name}: {planned.reasons[0].detail}")
+    print_remarks(overview, stdout, rates)
+
+
+def print_remarks(overview: Overview, stdout: Console, rates: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what is behind failures, what cannot be made, uneven rates, and how many results there are."""
+    behind = [
+        f"{p.node.stage.name}: {p.reasons[0].detail}"
+        for p in overview.results
+        if p.state in ("failed", "damaged")
+    ]
+    for line in behind[:MOST_FAILURES]:
+        say(stdout, line)
+    if len(behind) > MOST_FAILURES:
+        say(stdout, f"… and {len(behind) - MOST_FAILURES} more; `ttprep status --json` has them all")
     for stage, why in unavailable(overview).items():
         say(stdout, f"{stage} cannot be made: {why}")
     uneven = [name for name, rate in rates.items() if rate["rate"] == VARIABLE]

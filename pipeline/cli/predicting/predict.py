@@ -33,7 +33,7 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 @click.option(
     "--rule",
     type=click.Choice(["vote", "average", "gaussian"]),
-    default="vote",
+    default="gaussian",
     show_default=True,
     help="How the scores of neighbouring frames decide on a stroke.",
 )
@@ -45,6 +45,14 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
     "--borders", is_flag=True,
     help="Slide half a window beyond both ends of a video, for strokes that begin or end there.",
 )  # fmt: skip
+@click.option(
+    "--ends",
+    type=click.Choice(["scores", "still"]),
+    default="scores",
+    show_default=True,
+    help="Let strokes begin and end where the rule on the scores says, or where the player is stillest "
+    "near that.",
+)
 @click.option(
     "--window", type=click.IntRange(1),
     help=f"Vote and average over this many frames. [default: 150 {_SCALED}]",
@@ -67,10 +75,9 @@ _SCALED = "at 120 frames/s, scaled to the network's rate"
 def predict(
     network: Path, videos: tuple[Path, ...], store_root: Path | None, manifest: Path | None,
     output: Path | None, focus: str | None, rule: str, step: int, borders: bool,
-    window: int | None,
-    gauss_window: int | None, shortest: int | None, batch: int, device: str | None, workers: int | None,
-    pose_weights: Path | None,
-    overlay: bool, report: bool, as_json: bool,
+    ends: str, window: int | None, gauss_window: int | None, shortest: int | None, batch: int,
+    device: str | None, workers: int | None, pose_weights: Path | None, overlay: bool, report: bool,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Find the strokes of new videos with the network that `tttrain fit` trained in RUN.
 
@@ -91,7 +98,7 @@ def predict(
         request = replace(request, manifest=with_focus(request.manifest, focus))
     wanted = Options(
         network, output or network / "predict", rule, step, batch, device, window, gauss_window, shortest,
-        overlay, report, borders,
+        overlay, report, borders, ends,
     )  # fmt: skip
     done = find(request, wanted, stderr())
     if as_json:

@@ -169,8 +169,9 @@ def _look(
         raise UserError(failed[0] if failed else f"{word}: its frames cannot be made")
     people = _people(store, plan["people"].node.slot) if plan["people"].state == "done" else None
     if people is None:
-        why = done.overview.unavailable or "pose could not be computed"
-        note(f"nobody was looked for: {why}; the halves of the picture remain")
+        # the run has said already what it lacks
+        why = "" if done.overview.unavailable else ": pose could not be computed"
+        note(f"nobody was looked for{why}; the halves of the picture remain")
     with store.reader(plan["frames"].node.slot) as reader:
         n, height, width = reader.dataset("rgb").shape[:3]
         at = telling_frame(people, n)

@@ -158,3 +158,17 @@ def test_what_messages_say_to_do(focus: Any, home: Path) -> None:
     focus("videos/a.mp4", "--choose", "1")
     value = yaml.safe_load((home / "data_manifest.yaml").read_text())
     assert value["videos"][0]["path"] == "videos/a.mp4"
+
+
+def test_that_weights_are_missing_is_said_once(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "data_manifest.yaml").write_text(f"videos: [{home / 'videos'}]\n")
+    words = ["focus", "a", "--choose", "1", "--print", "--workers", "0", "--pose-weights", "none"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("PoseNet weights") == 1
+    assert "nobody was looked for; the halves of the picture remain" in done.stderr
+    assert done.stdout == "focus: left\n"

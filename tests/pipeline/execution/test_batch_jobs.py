@@ -21,11 +21,11 @@ from distributed.comm.core import connect
 
 pytest.importorskip("dask_jobqueue", reason="the extra `cluster` is not installed")
 
-from pipeline.errors import FAILED, OK, USAGE
+from pipeline.errors import FAILED, OK, USAGE, UserError
 from pipeline.execution.batch_jobs import job_options, lifetime
 from pipeline.inputs.cluster import SYSTEMS, Cluster
+from tests.pipeline.execution import batch_system
 from tests.remedies.following import Says
-from tests.support import batch_system
 from tests.support.command_line import FAST, stage_files, ttprep, write_clip, write_manifest
 
 SMALL = FAST + "  frames: {width: 64, height: 48}\n"
@@ -151,7 +151,7 @@ def test_a_machine_without_the_commands(place: Path) -> None:
         pytest.skip("OAR is installed")
     done = ttprep("run", "--store", "none", "--cluster", "oar", cwd=place)
     assert done.returncode == FAILED
-    Says("oar: there is no command {} here; run it on a machine where jobs are submitted").of(
+    Says("{}: there is no command {} here; run it on a machine where jobs are submitted").of(
         done.stderr.replace("error: ", "")
     )
 
@@ -198,6 +198,14 @@ def test_every_system_gets_a_job_that_says_what_the_manifest_says(name: str, tmp
         assert "long" in script
         assert ("02:30" in script) or ("2:30" in script)
     assert name == "oar" or str(tmp_path) in script.split(" -m ")[0]
+
+
+def test_an_option_of_htcondor_without_a_value(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as refused:
+        job_options("htcondor", Cluster(job_extra=("+flag",)), tmp_path)
+    Says("cluster.job_extra: {}; write name = value for htcondor").of(str(refused.value))
+    mended = job_options("htcondor", Cluster(job_extra=("+flag = true",)), tmp_path)
+    assert mended["job_extra_directives"] == {"+flag": "true"}
 
 
 def test_workers_end_before_their_job() -> None:

@@ -104,6 +104,27 @@ def test_a_worker_that_does_not_see_a_video_is_named(folder: Path, scheduler: st
         assert ttprep(*words_of(scheduler), cwd=folder).returncode == OK
 
 
+def test_a_worker_that_sees_another_video_of_the_folder_is_named_by_the_job(
+    folder: Path, scheduler: str
+) -> None:
+    """Workers look for one video of each folder; here another of it lies elsewhere."""
+    if not may_hide():
+        pytest.skip("may not give a process a view of the disk of its own (unshare -m)")
+    (folder / "elsewhere").mkdir()
+    (folder / "v" / "a.mp4").rename(folder / "elsewhere" / "a.mp4")
+    (folder / "v" / "a.mp4").symlink_to(folder / "elsewhere" / "a.mp4")
+    write_clip(folder / "v" / "b.mp4", 12, seed=1)
+    with worker(scheduler, hidden=folder / "elsewhere"):
+        done = ttprep(*words_of(scheduler), cwd=folder)
+    assert done.returncode == SOME_FAILED, done.stderr
+    (line,) = [x for x in done.stdout.splitlines() if x.startswith("failed: ")]
+    assert line.startswith("failed: v/a.mp4: the worker tcp://")
+    assert f"on {socket.gethostname()} does not see {folder}/v/a.mp4 (No such file or directory)" in line
+    Says("saw; use a folder that all machines share under one path, or stop that worker, and run").of(line)
+    with worker(scheduler):  # what the line says
+        assert ttprep(*words_of(scheduler), cwd=folder).returncode == OK
+
+
 def test_a_worker_with_too_little_memory_is_named(folder: Path, scheduler: str) -> None:
     with worker(scheduler, "--memory-limit", "300MB"):
         line = refused(folder, scheduler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.annotations import AnnotationSet, read_annotations
+from pipeline.execution import execute
 from pipeline.execution.executor import Handle
 from pipeline.execution.in_process import InProcess
 from pipeline.execution.jobs import Job, JobResult
@@ -17,6 +19,7 @@ from pipeline.execution.layouts import PART_ROWS
 from pipeline.planning.request import Request, Where
 from pipeline.run import run
 from store import Store
+from tests.support.command_line import stage_files
 from tests.support.projects import QUIET, T, manifest_in, run_here, write_actions, write_video
 
 
@@ -139,6 +142,25 @@ def test_an_input_that_failed_is_not_waited_for(folder: Path) -> None:
     assert found["a", "cuboids"] == "skipped: flow failed"
     assert found["b", "cuboids"] == "done"
     assert run_here(manifest).code == 0
+
+
+@pytest.mark.parametrize("window", [1, 3, 8])
+def test_no_more_videos_are_begun_than_the_window_has_room_for(
+    folder: Path, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_here(manifest_in(folder)).code == 0
+    whole = stage_files(folder / "store")
+    shutil.rmtree(folder / "store")
+    monkeypatch.setattr(execute, "WINDOW", window)
+    executor = Recorded()
+    assert run_here(manifest_in(folder), executor).code == 0
+    assert stage_files(folder / "store") == whole
+    open_jobs = 0
+    for what, _, stage in executor.log:
+        if what == "submit" and stage == "frames":
+            assert open_jobs < window
+        open_jobs += 1 if what == "submit" else -1
+    assert open_jobs == 0
 
 
 def test_parts_are_folded_into_their_whole(tmp_path: Path) -> None:

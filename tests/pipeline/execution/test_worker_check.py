@@ -68,7 +68,7 @@ def test_a_changed_line_of_a_stage_changes_the_digest(tmp_path: Path, here: Expe
 
 
 def test_an_engine_that_computes_something_else(here: Expected) -> None:
-    Says("build it there anew with `pip install --force-reinstall --no-deps` of this ttprep").of(
+    Says("install this ttprep there with `pip install --force-reinstall --no-deps`").of(
         refusal(replace(here, engine="0" * 64), PLENTY, 1)
     )
 
@@ -130,9 +130,9 @@ def test_a_video_that_is_not_there(here: Expected, place: Path, tmp_path: Path) 
 def test_weights_that_are_not_there_or_others(here: Expected, place: Path, tmp_path: Path) -> None:
     assert here.weights is not None
     why = refusal(replace(here, weights=(str(tmp_path / "none"), here.weights[1])), PLENTY, 1)
-    Says("lacks PoseNet's weights ({}); copy the weights of {} there").of(why)
+    Says("lacks PoseNet's weights ({}); copy those of {} there, or name a folder that").of(why)
     other = write_checkpoint(tmp_path / "other", "0.50", seed=1)
     why = refusal(replace(here, weights=(str(other), here.weights[1])), PLENTY, 1)
-    Says("has other PoseNet weights in {}; copy the weights of {} there").of(why)
+    Says("has other PoseNet weights in {}; copy those of {} there, or name a folder that").of(why)
     shutil.copytree(place / "w", other, dirs_exist_ok=True)  # what it says
     assert refusal(replace(here, weights=(str(other), here.weights[1])), PLENTY, 1) == ""

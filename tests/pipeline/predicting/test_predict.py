@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -18,16 +17,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="tttrain needs the extra `train`")
 
-from click.testing import CliRunner, Result  # noqa: E402
 
 from pipeline.annotations import VideoFacts  # noqa: E402
-from pipeline.cli.main import main  # noqa: E402
 from pipeline.errors import UserError  # noqa: E402
 from pipeline.predicting.clock import Clock  # noqa: E402
 from pipeline.predicting.network import read_needs  # noqa: E402
 from pipeline.predicting.rates import LEAST, steps_for  # noqa: E402
+from tests.pipeline.predicting.calls import Predict, digests, told  # noqa: E402
 from tests.remedies.following import Says  # noqa: E402
-from tests.support.projects import export_here, project, write_video  # noqa: E402
+from tests.support.projects import write_video  # noqa: E402
 from tests.support.trainings import call  # noqa: E402
 from tttrain import atomic  # noqa: E402
 from tttrain.data.dataset_file import Array, Reader  # noqa: E402
@@ -35,59 +33,6 @@ from tttrain.evaluation.along_time.new_video import is_usual, trained_rates  # n
 from tttrain.evaluation.along_time.sliding_window import window_scores  # noqa: E402
 from tttrain.evaluation.trained_network import load_network  # noqa: E402
 from tttrain.training.run_folder import read_run  # noqa: E402
-
-MOVES = ("Up", "Down", "Across")
-Predict = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a store, a dataset of whole videos and a run of one epoch."""
-    folder = tmp_path_factory.mktemp("trained")
-    actions = [(20 * i, 20 * i + 18, MOVES[i % 3]) for i in range(4)]
-    manifest = project(
-        folder, {"a": 90, "b": 90}, {"a": actions, "b": actions}, untrimmed=True,
-        splits={"train": 0.5, "validation": 0.5, "test": 0.0, "by": "video"},
-    )  # fmt: skip
-    export_here(manifest, folder / "d.h5")
-    call(
-        "fit", folder / "d.h5", folder / "run", "--model", "twin", "--sampling", "frames", "--size", "12x12",
-        "--length", "8", "--every", "2", "--epochs", "1", "--threads", "1",
-    )  # fmt: skip
-    call("detect", folder / "run", "--threads", "1")
-    return folder
-
-
-@pytest.fixture
-def place(trained: Path, tmp_path: Path) -> Path:
-    """A folder with the run, the store and a new video."""
-    shutil.copytree(trained / "run", tmp_path / "run")
-    shutil.copytree(trained / "store", tmp_path / "store")
-    write_video(tmp_path / "new" / "c.mp4", 60, seed=7)
-    return tmp_path
-
-
-@pytest.fixture
-def predict(place: Path, monkeypatch: pytest.MonkeyPatch) -> Predict:
-    monkeypatch.chdir(place)
-
-    def run(*words: object, code: int = 0) -> Result:
-        plain = ["predict", "run", *map(str, words), "--store", "store", "--workers", "0", "--no-report"]
-        done = CliRunner().invoke(main, [*plain, "--no-overlay"])
-        assert done.exit_code == code, done.output
-        return done
-
-    return run
-
-
-def told(result: Result) -> dict[str, Any]:
-    value = json.loads(result.stdout)
-    assert isinstance(value, dict)
-    return value
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("[!.]*")}
 
 
 def test_scores_are_those_of_detect_and_nothing_is_made_twice(
@@ -103,7 +48,7 @@ def test_scores_are_those_of_detect_and_nothing_is_made_twice(
     report = json.loads((trained / "run" / "detect" / "report.json").read_text())
     (known,) = [v for v in report["videos"] if v["video"] == "videos/a.mp4"]
     assert [(s["begin"], s["end"], s["class"]) for s in video["strokes"]] == [
-        (s["begin"], s["end"], s["class"]) for s in known["strokes"]["vote"]
+        (s["begin"], s["end"], s["class"]) for s in known["strokes"]["gauss"]
     ]
 
 
@@ -153,9 +98,9 @@ def test_a_second_call_keeps_what_is_there_and_another_rule_replaces_it(
     (folder / "c.eaf").unlink()
     assert [v["state"] for v in told(predict("new", "--json"))["videos"]] == ["done"]
     assert digests(folder) == before
-    other = told(predict("new", "--rule", "gaussian", "--json"))
+    other = told(predict("new", "--rule", "vote", "--json"))
     assert [v["state"] for v in other["videos"]] == ["done"]
-    assert json.loads((folder / "c.predict.json").read_text())["rule"] == "gaussian"
+    assert json.loads((folder / "c.predict.json").read_text())["rule"] == "vote"
 
 
 def test_a_file_that_a_person_corrected_is_not_replaced(place: Path, predict: Predict) -> None:
@@ -190,7 +135,7 @@ def test_another_rate_is_resampled_and_counted_in_the_videos_own_frames(
     place: Path, predict: Predict, fps: int
 ) -> None:
     write_video(place / "fast.mp4", fps // 2, seed=7, fps=fps)
-    done = told(predict("fast.mp4", "--shortest", "1", "--window", "3", "--json"))
+    done = told(predict("fast.mp4", "--shortest", "1", "--gauss-window", "3", "--json"))
     (video,) = done["videos"]
     assert video["resampled"]
     assert video["frames"] == fps // 2

@@ -21,7 +21,6 @@ from torch import Tensor, nn  # noqa: E402
 
 from pipeline.annotations import VideoFacts, read_file  # noqa: E402
 from pipeline.cli.main import main  # noqa: E402
-from tests.pipeline.predicting.test_predict import trained  # noqa: E402, F401
 from tests.support.projects import SIZE, write_actions, write_video  # noqa: E402
 from tttrain.evaluation.along_time.last_features import LastFeatures  # noqa: E402
 
@@ -49,7 +48,7 @@ def write_odd(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def place(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def place(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run, the store, a new video, and a manifest that has labels of it."""
     folder = tmp_path_factory.mktemp("suggest")
     shutil.copytree(trained / "run", folder / "run")
@@ -147,7 +146,7 @@ def test_without_the_training_set_it_says_so(
     suggest: Callable[..., Result],
     place: Path,
     tmp_path: Path,
-    trained: Path,  # noqa: F811
+    trained: Path,
 ) -> None:
     (trained / "d.h5").rename(trained / "gone.h5")
     try:

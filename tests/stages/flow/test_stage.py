@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from stages.base import Block, StageError, VideoInfo
 from stages.contract import run_whole
 from stages.flow import STAGE, FlowParams, IrlsFlow, irls_flow, irls_flow_video, masked_flow, quantise
+from stages.flow.methods import VideoFlow
 from stages.foreground import STAGE as FOREGROUND
 from tests.support.flow import shared, texture
 
@@ -82,6 +84,22 @@ def test_blocks_equal_the_whole(size: int, method: str) -> None:
         for block, part in zip(chosen, parts, strict=True):
             for name, array in expected.items():
                 assert part[name].tobytes() == array[block.start : block.stop].tobytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("empty", [(0,), (1, 2), (0, 2, 4), range(7)])
+def test_pairs_without_foreground_are_zero_and_change_no_other(empty: Sequence[int], method: str) -> None:
+    frames, mask = video()
+    mask[list(empty)] = 0
+    params = FlowParams(**FAST, method=method)
+    out = whole(frames, mask, params)
+    for t in range(len(frames) - 1):
+        engine = VideoFlow(*frames.shape[1:3], params)
+        engine.push(frames[t])
+        engine.push(frames[t + 1])
+        expected, clipped = quantise(masked_flow(engine.flow(), mask[t]))
+        assert out["flow"][t].tobytes() == expected.tobytes()
+        assert out["clipped"][t] == clipped
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -19,9 +19,9 @@ FULL = {"convgru": InputShape((224, 224), 20)}
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_full_size(preset: str) -> None:
-    """Two steps of two samples of the papers' six networks, with their settings (I3D: one of one)."""
+    """Two steps of one sample of the papers' six networks, with their settings (I3D: one step)."""
     settings = with_preset({"preset": preset, "options": {}})
     name, options = settings.pop("model"), settings.pop("options")
     shape = FULL.get(preset, InputShape((120, 120), 100))
-    n = 1 if preset == "i3d" else 2  # it alone takes as long as the other five
-    check(train(name, options, shape, n, (n,), **{**settings, "batch": n}))
+    steps = 1 if preset == "i3d" else 2  # it alone takes as long as the other five
+    check(train(name, options, shape, steps, (steps,), **{**settings, "batch": 1}))

@@ -1,6 +1,6 @@
 """Jobs of Slurm that end before their work: the same bytes as in one process, and after how many commands.
 
-    python benchmarks/cluster.py CLIP... [--pose-weights DIR] [--jobs 2] [--extra=--mem=0]
+    python benchmarks/cluster/jobs.py CLIP... [--pose-weights DIR] [--jobs 2] [--extra=--mem=0]
 
 Runs the whole pipeline in one process, then on Slurm with an `scancel` of a job in the middle, then on Slurm
 with a walltime of one minute, each in a store of its own; compares every feature file.

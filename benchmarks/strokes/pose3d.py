@@ -1,6 +1,6 @@
 """The skeletons in space against the demo's known joints, in mm, by camera angle, beside a flat skeleton.
 
-    TTPREP_POSENET_WEIGHTS=… python benchmarks/poses/pose3d.py
+    TTPREP_POSENET_WEIGHTS=… python benchmarks/strokes/pose3d.py
 
 Clips of the demo are rendered with the player turned away from the camera by several angles, decoded, reduced
 to the stored 320×180 and given to PoseNet, whose joints name the player for BlazePose, as in the pipeline.

@@ -1,6 +1,6 @@
 """PoseNet on one core: frames/s, share of the bare network, scaling over processes, accuracy.
 
-    TTPREP_POSENET_WEIGHTS=… python benchmarks/poses/pose.py --reference <folder with the stored poses>
+    TTPREP_POSENET_WEIGHTS=… python benchmarks/pose.py --reference <folder with the stored poses>
 
 Network and end to end are timed in turn on the same pictures, so that a change of the clock rate or
 of the load meets both alike. The ratio is that of the medians, with the median of the ratios of

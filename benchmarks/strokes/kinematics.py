@@ -1,6 +1,6 @@
 """Errors of the whole chain, video → PoseNet → kinematics, against the joints that the renderer drew.
 
-    TTPREP_POSENET_WEIGHTS=… python benchmarks/kinematics.py FOLDER --seeds 1 2
+    TTPREP_POSENET_WEIGHTS=… python benchmarks/strokes/kinematics.py FOLDER --seeds 1 2
 
 FOLDER keeps the videos' joints, so that another filter is measured in seconds. Each seed is a player who
 plays ten or twenty strokes, each of another class, seen from each side (degrees by which the player is turned

@@ -1,6 +1,6 @@
 """From a video to the strokes in it: processing time and delay against the video's length, by stage.
 
-    python benchmarks/delay.py CLIP [--seconds 30 60 120 180] [--features all|rgb] [--pose-weights DIR]
+    python benchmarks/predicting/delay.py CLIP [--seconds 30 60 120 180] [--features all|rgb]
 
 The quantities of [LSTM] §4.4 (figure 4): a video of each length is made from CLIP, played forwards and
 backwards over and over so that no frame jumps, re-encoded at CLIP's size and rate. Then, on one worker, it

@@ -1,0 +1,1 @@
+"""Where the pixels of a dataset lie: in its file, or in shards beside it."""
