@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-from store.text import valid_text
 
 from pipeline.dataset.hdf5_writer import TEXT, Hdf5Writer, link_target
 from pipeline.dataset.seal import SealError, hash_file, read_seal, sound_seal
 from store import DamagedError
+from store.names import valid_text
 from store.sealed_file import SealedFile
 
 FORMAT = "ttprep-shard"

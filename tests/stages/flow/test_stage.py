@@ -94,7 +94,7 @@ def test_pairs_without_foreground_are_zero_and_change_no_other(empty: Sequence[i
     params = FlowParams(**FAST, method=method)
     out = whole(frames, mask, params)
     for t in range(len(frames) - 1):
-        engine = VideoFlow(*frames.shape[1:3], params)
+        engine = VideoFlow(frames.shape[1], frames.shape[2], params)
         engine.push(frames[t])
         engine.push(frames[t + 1])
         expected, clipped = quantise(masked_flow(engine.flow(), mask[t]))
