@@ -21,6 +21,8 @@ def missing(skipped: list[str]) -> Iterator[str]:
             f"torch is not installed: no training, evaluation or detection was tested ({n} skips);"
             " `pip install torch`, or the build for the CPU that pytorch.org names"
         )
+    if any("no Slurm runs here" in reason for reason in skipped):
+        yield "no Slurm runs here: jobs were begun by a script in its place; Debian: slurm-wlm, munge"
     if not os.environ.get("TTPREP_SHARED"):
         n = sum("TTPREP_SHARED" in reason for reason in skipped)
         yield (
