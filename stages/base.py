@@ -57,9 +57,9 @@ class ArraySpec:
     units : str
         Physical unit of the *decoded* values, ``"1"`` where there is none.
     kind : str
-            From which the pipeline picks chunk shape and codec: ``image`` (frames, redundant in time), ``mask``,
+        From which the pipeline picks chunk shape and codec: ``image`` (frames, redundant in time), ``mask``,
         ``vectors`` (flow), ``table`` (small rows), ``samples`` (must read right with plain h5py).
-        scale : float
+    scale : float
         Decoded value = stored value × scale.
     description : str
         One sentence for the reader of the file.
@@ -229,8 +229,8 @@ class Setting:
     untrimmed : bool
         Whether whole videos are cut to the ROI too.
     starts : bool
-            Whether the video (of a whole manifest: any of its videos) is a sample from its start frame on.
-        quality : bool
+        Whether the video (of a whole manifest: any of its videos) is a sample from its start frame on.
+    quality : bool
         Whether videos and results are judged.
     pose3d : bool
         Whether the player's skeleton in space is wanted.
@@ -280,11 +280,11 @@ class Stage(Generic[P]):
     compute : callable
         Pure: same blocks and parameters, same arrays, whatever the block size.
     splittable : bool
-            Whether ranges of rows may be computed apart (flow, pose) or the whole must run in order
+        Whether ranges of rows may be computed apart (flow, pose) or the whole must run in order
         (a background model).
     in_order : callable
         Parameters → whether it must run in order with them all the same.
-        halo : (int, int)
+    halo : (int, int)
         Frames needed before the first and after the last row of a block.
     rows : {"frames", "pairs"}
         Number of output rows: one per frame (n), or one per pair of frames (n − 1).
@@ -301,8 +301,8 @@ class Stage(Generic[P]):
     reads : callable or None
         Parameters → those of ``inputs`` that are read with them; None: all.
     unread : callable
-            Parameters → names of those that are ignored with them; they count as their defaults, in the key too.
-        summary_only : tuple of str
+        Parameters → names of those that are ignored with them; they count as their defaults, in the key too.
+    summary_only : tuple of str
         Parameters that only a summary over videos reads: no part of the key.
     bind : callable
         Parameters, the source's frame rate from the manifest or None → parameters for that source.

@@ -26,6 +26,8 @@ def missing(skipped: list[str]) -> Iterator[str]:
             f"BlazePose was not tested ({n} skips):"
             " `pip install -e .[pose3d]`, then `ttprep weights pose3d` (41 MB)"
         )
+    if any("no Slurm runs here" in reason for reason in skipped):
+        yield "no Slurm runs here: jobs were begun by a script in its place; Debian: slurm-wlm, munge"
     if not os.environ.get("TTPREP_SHARED"):
         n = sum("TTPREP_SHARED" in reason for reason in skipped)
         yield (
