@@ -220,25 +220,28 @@ def reading(folder: Path, samples: int, epochs: int) -> dict[str, Any]:
     for way in ("h5py", "tttrain"):
         read = getattr(readers, way)
         times: dict[str, list[float]] = {name: [] for name in paths}
+        cores: dict[str, list[float]] = {name: [] for name in paths}
         firsts: dict[str, float] = dict.fromkeys(paths, 0.0)
         for epoch in range(epochs + 1):
             todo = [(int(i), int(rng.integers(0, rows[i] - T + 1))) for i in rng.permutation(chosen)]
             for turn, (index, at) in enumerate(todo):
                 for name in list(paths)[:: 1 if turn % 2 else -1]:
-                    start = time.perf_counter()
+                    start, core = time.perf_counter(), time.process_time()
                     read(name, index, at)
-                    took = time.perf_counter() - start
+                    took, core = time.perf_counter() - start, time.process_time() - core
                     if epoch:  # the first one opens the shards, and fills the page cache
                         times[name].append(took)
+                        cores[name].append(core)
                     else:
                         firsts[name] += took
         rate = {name: 1 / median(found) for name, found in times.items()}
+        busy = {name: 1 / median(found) for name, found in cores.items()}
         mean = {name: len(found) / sum(found) for name, found in times.items()}
-        out[way] = {"median": rate, "mean": mean, "first_epoch_s": firsts}
+        out[way] = {"median": rate, "by_core_seconds": busy, "mean": mean, "first_epoch_s": firsts}
         share = 100 * rate["shards"] / rate["one file"]
-        text = ", ".join(f"{n} {r:.0f}" for n, r in rate.items())
-        means = 100 * mean["shards"] / mean["one file"]
-        print(f"{way}: {text} samples/s; shards {share:.1f} %; by mean {means:.1f} %", flush=True)
+        text = ", ".join(f"{n} {r:.0f} samples/s" for n, r in rate.items())
+        text += f"; shards {share:.1f} %, by core-seconds {100 * busy['shards'] / busy['one file']:.1f} %"
+        print(f"{way}: {text}, by mean {100 * mean['shards'] / mean['one file']:.1f} %", flush=True)
     out["DataLoader"] = loading(paths, chosen, epochs)
     out["open_files"] = len(os.listdir("/proc/self/fd")), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return out

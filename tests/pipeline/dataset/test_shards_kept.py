@@ -39,7 +39,7 @@ CHANGES: list[tuple[str, Actions]] = [
 ]
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(st.lists(st.sampled_from(CHANGES), min_size=3, max_size=4))
 def test_after_any_changes_shards_show_what_one_file_holds(
     made: Manifest, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, Actions]]
@@ -105,7 +105,7 @@ def test_killed_at_any_moment_old_or_new(copied: Manifest) -> None:
         if states[-1] == "old":
             assert look_at(path, read_data=True).problem == ""
         # a user exports again, on what the killed one left
-        if len(states) % 3 == 1:
+        if len(states) % 3 == 2:
             assert export_here(copied, path, shards=SIZE).damaged == ""
             assert values(path) == new
             assert not list(folder_of(path).glob("*.tmp-*"))
@@ -113,7 +113,7 @@ def test_killed_at_any_moment_old_or_new(copied: Manifest) -> None:
         for beside in start.iterdir():
             copy = shutil.copytree if beside.is_dir() else shutil.copy2
             copy(beside, copied.folder / beside.name)
-        moment += 2
+        moment += 3
     assert "neither" not in states
     assert states == sorted(states, key=("old", "new").index)
     assert {"old", "new"} == set(states)
