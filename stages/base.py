@@ -57,9 +57,8 @@ class ArraySpec:
     units : str
         Physical unit of the *decoded* values, ``"1"`` where there is none.
     kind : str
-        What the values look like, from which the pipeline picks chunk shape and codec: ``image``
-        (frames, redundant in time), ``mask``, ``vectors`` (flow), ``table`` (small rows),
-        ``samples`` (pixel data that must read right with plain h5py).
+        What the values look like, which decides chunk shape and codec: ``image`` (frames, redundant in time),
+        ``mask``, ``vectors`` (flow), ``table`` (small rows), ``samples`` (pixels, to be read by plain h5py).
     scale : float
         Decoded value = stored value × scale.
     description : str
@@ -72,7 +71,7 @@ class ArraySpec:
     given_by : str
         The input without which the array is left out; empty: the array is always there.
     unknown : bool
-        Whether values may be NaN, for what nobody saw.
+        Values may be NaN.
     """
 
     name: str
@@ -212,8 +211,7 @@ class Sampling(Generic[P]):
     pad : callable
         Last result, number of rows → rows that continue it behind its last frame.
     whole : bool
-        Whether each sample is handed over in one block, with the stage's halo around it, and a result is
-        of one sample: arrays whose first axis is ``sample`` have one row, and nothing is padded.
+        Each sample comes in one block, and a result is of one: arrays of axis ``sample`` have one row.
     """
 
     span: Callable[[int, int, P, int], Span]
@@ -232,8 +230,7 @@ class Setting:
     untrimmed : bool
         Whether whole videos are cut to the ROI too.
     starts : bool
-        Whether the video (asked of a whole manifest: any of its videos) is a sample that begins at its
-        start frame.
+        Whether the video (of a whole manifest: any of them) is a sample that begins at its start frame.
     quality : bool
         Whether videos and results are judged.
     """
@@ -281,8 +278,7 @@ class Stage(Generic[P]):
     compute : callable
         Pure: same blocks and parameters, same arrays, whatever the block size.
     splittable : bool
-        Whether ranges of rows may be computed apart (flow, pose) or the whole must run in order
-        (a background model).
+        Whether ranges of rows may be computed apart (flow, pose); a background model runs in order.
     halo : (int, int)
         Frames needed before the first and after the last row of a block.
     rows : {"frames", "pairs"}
@@ -301,8 +297,7 @@ class Stage(Generic[P]):
     reads : callable or None
         Parameters → those of ``inputs`` that are read with them; None: all.
     unread : callable
-        Parameters → names of those that are ignored with them, as a method that was not chosen ignores
-        its settings. They count as their defaults, in the key too.
+        Parameters → names of those that are ignored with them: they count as their defaults, in the key too.
     summary_only : tuple of str
         Parameters that only a summary over videos reads: no part of the key.
     bind : callable

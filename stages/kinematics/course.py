@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 REPEATS = 2
 #: median distances from the fit beyond which a frame does not count [LOESS §2]
 OUTLIER = 6.0
+#: px; a median distance below it is taken for it: a movement that no parabola follows is no outlier
+LEAST_ERROR = 1.0
 #: power of the score that is a frame's weight; tuned on demo clips
 POWER = 2
 #: holds a parabola that too few frames decide, as a share of their weight
@@ -138,7 +140,7 @@ def _fitted(points: Floats, weights: Floats, half: int) -> Floats:
         out = points + np.linalg.solve(left, right)[:, 0]
         away = np.linalg.norm(points - out, axis=-1)
         usual = float(np.median(away[weights > 0])) if (weights > 0).any() else 0.0
-        trust = np.clip(1 - (away / max(OUTLIER * usual, 1e-9)) ** 2, 0, None) ** 2
+        trust = np.clip(1 - (away / (OUTLIER * max(usual, LEAST_ERROR))) ** 2, 0, None) ** 2
     return np.asarray(out)
 
 

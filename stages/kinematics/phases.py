@@ -93,8 +93,8 @@ def phases(course: Course, hand: str, parameters: KinematicsParams | None = None
     Returns
     -------
     Phases
-        Unknown where the wrist is never seen in three frames running, or does not move at all. A phase that the
-        course cuts off begins or ends with what is known of the wrist around the peak.
+        Unknown where the wrist is never seen in three frames running, or does not move at all. A phase that
+        the course cuts off begins or ends with what is known of the wrist around the peak.
     """
     if hand not in ("left", "right"):
         return Phases()

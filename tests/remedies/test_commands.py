@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.cli.main import main
 from pipeline.errors import OK, UserError
@@ -93,7 +94,81 @@ def with_a_start() -> None:
 
 START = ("preview", "--start", "trials/a", "-o")
 DEMO = ("demo", "d", "--render-only", "--workers", "1", "--clips", "1", "--strokes", "1")
+
+
+def described() -> None:
+    """Have a trial with joints, of a player with a name."""
+    write_trial(Path("trials/a"), joints=True)
+    Path("labels.csv").write_text("file,label,player\na,Left,anna\n")
+    source = {"kind": "frames", "path": "trials", "fps": 30, "labels": "labels.csv", "joints": "joints.csv"}
+    manifest(**{**TRIAL, "sources": [source], "store": "ttprep-store"})
+
+
+def described_of_nobody() -> None:
+    described()
+    Path("labels.csv").write_text("file,label\na,Left\n")
+
+
+def of_no_annotation() -> None:
+    """Have an annotation file that is of another video, and joints."""
+    described_of_nobody()
+    Path("labels.csv").write_text("file,label\nb,Left\n")
+
+
+LABELLED = {
+    **TRIAL,
+    "cleaning": {"min_seconds": 0.05, "negatives": {"enabled": False}},
+    "store": "ttprep-store",
+}
+
+
+def not_annotated(**more: object) -> None:
+    """Have joints, and no labels."""
+    write_trial(Path("trials/a"), joints=True)
+    source = {"kind": "frames", "path": "trials", "fps": 30, "joints": "joints.csv"}
+    manifest(**{**LABELLED, "sources": [source], **more})
+
+
+def annotated(key: str, name: str) -> None:
+    """Add the key of the message, with a file, to the manifest that it names."""
+    Path("a.csv").write_text("video,begin,end,label\na,2,18,Left\n")
+    value = yaml.safe_load(Path(name).read_text())
+    Path(name).write_text(yaml.safe_dump({**value, **yaml.safe_load(key.replace("FILE", "a.csv"))}))
+
+
+STROKES = ("strokes", "--workers", "0")
+
 CASES = {
+    "strokes in a file of another kind": Case(
+        (*STROKES, "-o", "strokes.txt"),
+        Says("the strokes are written as CSV; choose the suffix {}"),
+        lambda suffix: (*STROKES, "-o", f"strokes{suffix}"),
+        prepare=described,
+    ),
+    "strokes of a player whom nobody knows": Case(
+        (*STROKES, "--player", "ben"),
+        Says("no stroke is of a player {}; known: {}"),
+        lambda _, names: (*STROKES, "--player", names),
+        prepare=described,
+    ),
+    "strokes of a player where nobody has a name": Case(
+        (*STROKES, "--player", "ben"),
+        Says("no stroke is of a player {}; leave {} out, for the annotations name nobody"),
+        lambda _, option: STROKES,
+        prepare=described_of_nobody,
+    ),
+    "strokes without annotations": Case(
+        STROKES,
+        Says("the manifest lists none; add `{}` to {}"),
+        prepare=not_annotated,
+        follow=annotated,
+    ),
+    "strokes of a video that no annotation is of": Case(
+        STROKES,
+        Says("no annotation is of these videos; `ttprep {}` lists what the files hold"),
+        prepare=of_no_annotation,
+        follow=lambda word: both(lambda: call(main, word), write("labels.csv", "file,label\na,Left\n"))(),
+    ),
     "a manifest that is there": Case(
         ("init",),
         Says("exists; give another name, or {} to replace it"),

@@ -56,7 +56,7 @@ def strokes(
     if output is not None and output.suffix.lower() != ".csv":
         raise UserError(f"{output}: the strokes are written as CSV; choose the suffix .csv", errors.USAGE)
     request = make_request(store_root, manifest, videos, (STAGE,), pose_weights, where=Where(workers))
-    if not request.manifest.annotations and not request.manifest.sources:
+    if not request.manifest.annotations and not any(s.labels for s in request.manifest.sources):
         raise UserError(
             "strokes are described where annotations say that they are, and the manifest lists none; "
             "add `annotations: [FILE]` to data_manifest.yaml",
@@ -103,12 +103,12 @@ def _described(request: Request) -> tuple[list[DescribedStroke], int]:
         planned = next((p for p in overview.plans[source.view_id] if p.node.stage.name == STAGE), None)
         if planned is not None and planned.state == "done":
             found += read_strokes(store, planned.node, overview.samples.by_view.get(source.view_id, ()))
+    for line in overview.notes:
+        say(console, f"note: {line}")
     if not found:
         raise UserError(failures[0] if failures else NONE, errors.FAILED)
     for line in dict.fromkeys(failures):
         say(console, f"failed: {line}")
-    for line in overview.warnings:
-        say(console, f"note: {line}")
     return found, result.code
 
 
@@ -119,8 +119,12 @@ def _of_player(found: list[DescribedStroke], player: str) -> list[DescribedStrok
     chosen = [s for s, own in zip(found, players, strict=True) if own.casefold() == wanted]
     if not chosen:
         names = ", ".join(sorted({own for own in players if own}))
-        known = f"known: {names}" if names else "leave --player out, for the annotations name nobody"
-        raise UserError(f"no stroke is of a player {player!r}; {known}", errors.USAGE)
+        if not names:
+            raise UserError(
+                f"no stroke is of a player {player!r}; leave --player out, for the annotations name nobody",
+                errors.USAGE,
+            )
+        raise UserError(f"no stroke is of a player {player!r}; known: {names}", errors.USAGE)
     return chosen
 
 

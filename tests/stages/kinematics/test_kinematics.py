@@ -36,7 +36,8 @@ PARAMS = KinematicsParams()
 SHAPE = {
     "nose": (160, 60), "left_eye": (162, 58), "right_eye": (158, 58), "left_ear": (165, 60),
     "right_ear": (155, 60), "left_shoulder": (172, 70), "right_shoulder": (148, 70), "left_elbow": (180, 90),
-    "right_elbow": (140, 90), "left_wrist": (180, 110), "right_wrist": (140, 110), "left_hip": (170, 110), "right_hip": (150, 110),
+    "right_elbow": (140, 90), "left_wrist": (180, 110), "right_wrist": (140, 110),
+    "left_hip": (170, 110), "right_hip": (150, 110),
 }  # fmt: skip
 
 

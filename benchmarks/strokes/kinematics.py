@@ -1,6 +1,6 @@
 """Errors of the whole chain, video → PoseNet → kinematics, against the joints that the renderer drew.
 
-    TTPREP_POSENET_WEIGHTS=… python benchmarks/kinematics.py FOLDER --seeds 1 2
+    TTPREP_POSENET_WEIGHTS=… python benchmarks/strokes/kinematics.py FOLDER --seeds 1 2
 
 FOLDER keeps the videos' joints, so that another filter is measured in seconds. Each seed is a player who
 plays ten or twenty strokes, each of another class, seen from each side (degrees by which the player is turned
@@ -18,6 +18,10 @@ import numpy as np
 
 from stages.base import Block, SourceFile, VideoInfo
 from stages.frames.stage import STAGE as FRAMES
+from stages.kinematics.angles import faster_hand, series
+from stages.kinematics.course import Course, smoothed
+from stages.kinematics.params import KinematicsParams
+from stages.kinematics.phases import phases
 from stages.pose.stage import STAGE as POSE
 from ttdemo import MOTIONS, load_truth, render_clip
 
@@ -65,6 +69,58 @@ def observed(
     return path
 
 
+#: what a table has a row for
+SHOWN = ("elbow", "shoulder", "trunk_lean", "hip_width", "hand_height", "wrist_speed", "elbow_speed")
+MOMENTS = ("start", "turn", "peak", "finish")
+#: strokes with hardly any swing
+SHORT = ("Push", "Block")
+#: what phases are to be found within, s: 3 frames at 120 frames/s
+CLOSE = 3 / 120
+
+
+def errors(paths: list[Path], rate: float) -> dict:
+    """Errors of strokes against the renderer's joints: series, peak speeds, moments, which hand."""
+    parameters = KinematicsParams()
+    out: dict = {"series": {name: [] for name in SHOWN}, "moments": [], "moves": [], "hand": [], "peak": []}
+    for path in paths:
+        with np.load(path) as data:
+            seen = smoothed(data["joints"], data["scores"], rate, parameters)
+            truth = Course(data["truth"].astype(float), np.ones(data["truth"].shape[:2]), rate)
+            strokes = list(zip(data["begin"], data["end"], data["move"], strict=True))
+        for begin, end, move in strokes:
+            got, true = seen.part(begin, end), truth.part(begin, end)
+            a, b = series(got), series(true)
+            for name in SHOWN:
+                own = name if name in a else f"{name}_right"
+                out["series"][name].append(np.abs(a[own] - b[own]))
+            found, real = (phases(c, "right", parameters) for c in (got, true))
+            out["moments"].append([(getattr(found, m) - getattr(real, m)) / rate for m in MOMENTS])
+            out["moves"].append(str(move))
+            out["hand"].append(faster_hand(got) == faster_hand(true))
+            top = [np.nanmax(c["wrist_speed_right"]) for c in (a, b)]
+            out["peak"].append(top[0] / top[1] - 1)
+    return out
+
+
+def tell(name: str, found: dict) -> None:
+    """Print the figures of one side as rows of tables."""
+    for own, rows in found["series"].items():
+        values = np.concatenate(rows)
+        seen = values[np.isfinite(values)]
+        print(f"{name} {own}: median {np.median(seen):.2f}, 90 % {np.percentile(seen, 90):.2f},"
+              f" known {len(seen) / len(values):.0%}")  # fmt: skip
+    away = np.abs(np.array(found["moments"]))
+    swings = np.array([not any(word in move for word in SHORT) for move in found["moves"]])
+    for text, which in (("all strokes", np.ones(len(away), bool)), ("without push and block", swings)):
+        close = away[which] <= CLOSE + 1e-9
+        each = ", ".join(f"{m} {v:.0%}" for m, v in zip(MOMENTS, close.mean(axis=0), strict=True))
+        print(f"{name} moments within 3 frames, {text} ({which.sum()}): {close.mean():.0%} ({each});"
+              f" median {1000 * np.median(away[which]):.0f} ms")  # fmt: skip
+    middle, most = np.median(found["peak"]), np.percentile(np.abs(found["peak"]), 90)
+    print(f"{name} hand found: {np.mean(found['hand']):.0%}")
+    print(f"{name} largest wrist speed off by {middle:+.0%} (median), {most:.0%} (90 %)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -78,11 +134,11 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     size = (options.height * 16 // 9, options.height)
     for side in options.sides:
-        for seed in options.seeds:
-            print(
-                observed(options.folder, seed, side, options.source, options.fps, size, MOVES[options.moves]),
-                flush=True,
-            )
+        paths = [
+            observed(options.folder, seed, side, options.source, options.fps, size, MOVES[options.moves])
+            for seed in options.seeds
+        ]
+        tell(side, errors(paths, float(options.fps)))
 
 
 if __name__ == "__main__":
