@@ -216,8 +216,8 @@ def outliers(strokes: Sequence[Stroke]) -> tuple[list[Outlier], list[str]]:
         kept += own
     if not kept:
         raise UserError(
-            f"no class has {FEWEST_OF_CLASS} strokes in which somebody was seen;"
-            " name more videos in the manifest",
+            f"no class has {FEWEST_OF_CLASS} strokes in which somebody was seen; "
+            "name more videos in the manifest",
             USAGE,
         )
     found = find_unlike(apart([s.movement for s in kept]), [s.kind for s in kept])

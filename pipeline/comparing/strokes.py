@@ -143,8 +143,8 @@ def described_strokes(request: Request, console: Console, mirror: bool = False) 
             )
     if not out.found:
         nothing = (
-            "there is no stroke to compare: no annotation is of these videos; `ttprep annotations` lists "
-            "what the files hold"
+            "there is no stroke to compare: no label of these videos was kept; `ttprep plan --verbose` says "
+            "what became of them"
         )
         raise UserError(failures[0] if failures else nothing, FAILED)
     if short:

@@ -38,7 +38,7 @@ def movements(plan: ClipPlan, hidden: Mapping[int, Sequence[str]] | None = None)
 
 
 def write_project(
-    folder: Path, clips: Mapping[str, ClipPlan], labels: Mapping[str, str], **more: Any
+    folder: Path, clips: Mapping[str, ClipPlan], labels: Mapping[str, str], blind: Sequence[str] = ()
 ) -> None:
     """Write a folder of pictures with joints for each stroke of each clip: ``trials/NAME1``, ``NAME2``, …
 
@@ -47,12 +47,15 @@ def write_project(
     clips : mapping of str to ClipPlan
     labels : mapping of str to str
         Of each clip.
+    blind : sequence of str
+        Clips in which nobody is seen.
     """
     rows = ["file,label,player"]
     for name, plan in clips.items():
         joints = plan.joints * SIZE[0] / plan.camera.width
         for number, stroke in enumerate(plan.strokes, 1):
-            write_trial(folder / "trials" / f"{name}{number}", joints[stroke.begin : stroke.end])
+            points = joints[stroke.begin : stroke.end]
+            write_trial(folder / "trials" / f"{name}{number}", points, 0 if name in blind else 0.9)
             rows.append(f"{name}{number},{labels[name]},anna")
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
     source = {
@@ -60,11 +63,11 @@ def write_project(
     }  # fmt: skip
     stages = {**TINY["stages"], "frames": {"width": SIZE[0], "height": SIZE[1]}}
     classes = sorted(set(labels.values()))
-    value = {**TINY, "classes": classes, "sources": [source], "stages": stages, **more}
+    value = {**TINY, "classes": classes, "sources": [source], "stages": stages}
     (folder / "data_manifest.yaml").write_text(yaml.safe_dump(value))
 
 
-def write_trial(folder: Path, joints: Any) -> None:
+def write_trial(folder: Path, joints: Any, score: float) -> None:
     """Write pictures whose grey tells the number of the frame, with a square at the racket hand."""
     folder.mkdir(parents=True)
     rows = ["frame," + ",".join(f"{j}_{c}" for j in JOINTS for c in ("x", "y", "score"))]
@@ -75,5 +78,5 @@ def write_trial(folder: Path, joints: Any) -> None:
         picture[max(y - 3, 0) : y + 3, max(x - 3, 0) : x + 3] = (240, 200 - t, 40 + t)
         picture[:8, :8] = 5 * t
         cv2.imwrite(str(folder / f"{t:03d}.png"), picture)
-        rows.append(f"{t}," + ",".join(f"{x:.3f},{y:.3f},0.9" for x, y in points))
+        rows.append(f"{t}," + ",".join(f"{x:.3f},{y:.3f},{score}" for x, y in points))
     (folder / "joints.csv").write_text("\n".join(rows) + "\n")
