@@ -1,15 +1,14 @@
 """Whether comparisons find what is wrong with a stroke, and outlier lists the wrong labels.
 
-``python benchmarks/strokes/compare.py faults [--pose] [--elbow DEGREES] [--hip S] [--hand M]
-    [--classes all]``
+``compare.py faults [--pose] [--elbow DEGREES] [--hip S] [--hand M] [--classes all]``
     60 cases from 20 sets of one class, player and camera each: 12 references, 4 more unchanged strokes and
     one with a changed elbow, one with late hips, one with a hand held elsewhere. Counted: changed strokes
     above all four unchanged ones, and the changed joint named first. From the renderer's joints, or with
     ``--pose`` from those that PoseNet finds in the rendered pictures (weights: $TTPREP_POSENET_WEIGHTS), as
     with ``pose: {source: original}``; ``--cache FOLDER`` keeps them.
-``python benchmarks/strokes/compare.py labels``
+``compare.py labels``
     5 % of the labels of demo sets are swapped; counted: how many come to the top of the list.
-``python benchmarks/strokes/compare.py store PROJECT``
+``compare.py store PROJECT``
     The strokes of a folder with manifest and store by their distances: nearest other-group neighbour and
     area under the curve of distances within against between classes, beside chance.
 """

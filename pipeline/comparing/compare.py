@@ -147,6 +147,12 @@ def _notes(
             f"the {stroke.movement.hand} hand plays, in the references the {' or the '.join(sorted(hands))} "
             "one: --mirror shows left-handers as right-handers"
         )
+    other = sum(bool(s.movement.hand) and s.movement.hand != stroke.movement.hand for s in usable)
+    if stroke.movement.hand in hands and other:
+        out.append(
+            f"{other} of {len(usable)} references are played by the other hand: --mirror shows left-handers "
+            "as right-handers"
+        )
     kinds = {s.kind for s in usable}
     if stroke.kind not in kinds:
         out.append(f"the stroke is a {stroke.kind or 'stroke without a label'}, no reference is")
