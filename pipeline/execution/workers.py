@@ -22,6 +22,8 @@ PAUSED_S = 20.0
 BEGINS = 5
 #: s that the scheduler may take to answer
 _ANSWER = 10.0
+#: s that it may take at the end of a run
+_CLOSE = 5.0
 
 
 class Workers:
@@ -72,7 +74,9 @@ class Workers:
             None of those that are there can work.
         """
         self._client.subscribe_topic(self.topic, self._heard)
-        self._client.register_plugin(_plugin(self._here, self._environment, self.topic), name="ttprep")
+        self._client.register_plugin(
+            _plugin(self._here, self._environment, self.topic, self._client.id), name="ttprep"
+        )
         # until each has told what it is fit for, and those that are not have gone
         deadline = time.monotonic() + 5.0
         while time.monotonic() < deadline and self._there() - self._accepted:
@@ -85,7 +89,9 @@ class Workers:
         """Stop listening, and let workers that come later do other work."""
         with contextlib.suppress(Exception):
             self._client.unsubscribe_topic(self.topic)
-            self._client.unregister_worker_plugin("ttprep")
+            self._client.sync(  # with a limit: a scheduler may hang
+                self._client._unregister_worker_plugin, name="ttprep", nanny=False, callback_timeout=_CLOSE
+            )
 
     def queued(self) -> bool:
         """Tell whether there are no workers since the batch system has not begun the jobs."""
@@ -184,7 +190,7 @@ def _host(worker: Mapping[str, Any]) -> str:
     return str(worker.get("host", "?"))
 
 
-def _plugin(here: Expected, environment: Mapping[str, str], topic: str) -> Any:
+def _plugin(here: Expected, environment: Mapping[str, str], topic: str, client: str) -> Any:
     """Return a plugin that Dask sends to each worker, those that join later too.
 
     It travels by value and imports ttprep there, so that a worker without ttprep can say so.
@@ -197,8 +203,22 @@ def _plugin(here: Expected, environment: Mapping[str, str], topic: str) -> Any:
         name = "ttprep"
         idempotent = False
 
-        def __init__(self, expected: bytes, environment: dict[str, str], topic: str) -> None:
+        def __init__(self, expected: bytes, environment: dict[str, str], topic: str, client: str) -> None:
             self.expected, self.environment, self.topic = expected, environment, topic
+            self.client = client
+
+        async def is_awaited(self, worker: Any) -> bool:
+            """Tell whether the run goes on: one that was killed leaves its plugin with the scheduler."""
+            from distributed.protocol.pickle import dumps
+
+            client = self.client
+            told = await worker.scheduler.run_function(
+                function=dumps(lambda dask_scheduler: client in dask_scheduler.clients),
+                args=dumps(()),
+                kwargs=dumps({}),
+                wait=True,
+            )
+            return told.get("result") is not False
 
         async def setup(self, worker: Any) -> None:
             import asyncio
@@ -218,7 +238,7 @@ def _plugin(here: Expected, environment: Mapping[str, str], topic: str) -> Any:
                 why = f"cannot run ttprep ({type(e).__name__}: {e}); install this ttprep there too"
             told = {"worker": worker.address, "host": socket.gethostname(), "refusal": why}
             await worker.scheduler.log_event(topic=self.topic, msg=told)
-            if not why:
+            if not why or not await self.is_awaited(worker):
                 return
             # no job begins from now on; what the scheduler has planned for this worker it gives to others
             worker.status = Status.closing_gracefully
@@ -231,4 +251,4 @@ def _plugin(here: Expected, environment: Mapping[str, str], topic: str) -> Any:
 
             worker.loop.call_later(0.5, leave)  # once this answer is on its way
 
-    return Prepare(pickle.dumps(here), dict(environment), topic)
+    return Prepare(pickle.dumps(here), dict(environment), topic, client)
