@@ -19,11 +19,11 @@ import numpy as np
 from stages.base import Block, SourceFile, VideoInfo
 from stages.frames.stage import STAGE as FRAMES
 from stages.kinematics.angles import faster_hand, series
-from stages.kinematics.course import Course, smoothed
+from stages.kinematics.course import INDEX, Course, smoothed
 from stages.kinematics.params import KinematicsParams
 from stages.kinematics.phases import phases
 from stages.pose.stage import STAGE as POSE
-from ttdemo import MOTIONS, load_truth, render_clip
+from ttdemo import MOTIONS, load_truth, plan_clip, render_clip
 
 MOVES = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
 SIDES = {"front": 0, "oblique": 40, "side": 90, "behind": 180}
@@ -96,7 +96,7 @@ def errors(paths: list[Path], rate: float) -> dict:
             found, real = (phases(c, "right", parameters) for c in (got, true))
             out["moments"].append([(getattr(found, m) - getattr(real, m)) / rate for m in MOMENTS])
             out["moves"].append(str(move))
-            out["hand"].append(faster_hand(got) == faster_hand(true))
+            out["hand"].append(faster_hand(got) == "right")
             top = [np.nanmax(c["wrist_speed_right"]) for c in (a, b)]
             out["peak"].append(top[0] / top[1] - 1)
     return out
@@ -121,6 +121,30 @@ def tell(name: str, found: dict) -> None:
     print(f"{name} largest wrist speed off by {middle:+.0%} (median), {most:.0%} (90 %)")
 
 
+def space_angle(points: np.ndarray, first: str, vertex: str, last: str) -> np.ndarray:
+    """Angle in space between joints of (n, 13, 3), degrees."""
+    a, b = (points[:, INDEX[name]] - points[:, INDEX[vertex]] for name in (first, last))
+    cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def planes(seeds: range) -> None:
+    """Print by how much angles in the picture differ from those in space, for the true joints."""
+    for side, facing in SIDES.items():
+        away: dict[str, list] = {"elbow": [], "shoulder": []}
+        for seed in seeds:
+            plan = plan_clip(seed=seed, strokes=list(MOTIONS), size=(320, 180), facing=facing)
+            flat = series(Course(plan.joints, np.ones(plan.joints.shape[:2]), 120.0))
+            frames = np.concatenate([np.arange(s.begin, s.end) for s in plan.strokes])
+            elbow = space_angle(plan.points, "right_shoulder", "right_elbow", "right_wrist")
+            shoulder = space_angle(plan.points, "right_hip", "right_shoulder", "right_elbow")
+            for name, real in (("elbow", elbow), ("shoulder", shoulder)):
+                away[name].append(np.abs(flat[f"{name}_right"] - real)[frames])
+        for name, rows in away.items():
+            middle, most = np.percentile(np.concatenate(rows), [50, 90])
+            print(f"{side} {name}: picture and space differ by {middle:.1f}, 90 % {most:.1f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -130,7 +154,11 @@ def main() -> None:
     parser.add_argument("--fps", type=int, default=120)
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--moves", default="all", choices=MOVES)
+    parser.add_argument("--planes", action="store_true", help="what the picture does not show")
     options = parser.parse_args()
+    if options.planes:
+        planes(range(3))
+        return
     options.folder.mkdir(parents=True, exist_ok=True)
     size = (options.height * 16 // 9, options.height)
     for side in options.sides:

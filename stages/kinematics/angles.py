@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.kinematics.course import Course, Floats, body_length, middle, runs
+from stages.kinematics.course import INDEX, Course, Floats, body_length, middle, runs
 
 SIDES = ("left", "right")
 DEGREES, LENGTHS, SPEED = "degrees", "body lengths", "body lengths/s"
@@ -122,11 +122,12 @@ def series(course: Course) -> dict[str, Floats]:
 def faster_hand(course: Course) -> str:
     """Return ``left`` or ``right``: the side whose wrist is the faster one; empty where neither is known.
 
-    Compared is the 90th percentile of each wrist's speed, which one wrong joint does not decide.
+    Compared is the 90th percentile of each wrist's speed times its squared confidence: one wrong joint does
+    not decide, nor a hidden wrist that is guessed now here, now there.
     """
     found: dict[str, float] = {}
     for side in SIDES:
-        values = speed(course, f"{side}_wrist")
+        values = speed(course, f"{side}_wrist") * course.confidence[:, INDEX[f"{side}_wrist"]] ** 2
         values = values[np.isfinite(values)]
         if len(values):
             found[side] = float(np.percentile(values, 90))

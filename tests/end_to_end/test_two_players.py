@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 import ttprep
 from pipeline.cli.main import main
 from ttdemo import DemoMatch, render_match
+from ttdemo.world.camera import Camera
 
 SIZE = (320, 120)
 SCRIPT = {
@@ -112,6 +113,16 @@ def test_both_halves_are_the_same_in_every_process(here: Project, tmp_path: Path
     assert again.annotations.read_bytes() == here.match.annotations.read_bytes()
     other = render_match(tmp_path / "other.mp4", seed=4, strokes=SCRIPT, **settings)
     assert other.video.read_bytes() != again.video.read_bytes()
+
+
+def test_the_joints_in_space_are_those_in_the_picture(here: Project) -> None:
+    for truth in here.match.truth.values():
+        assert truth.world.shape == (here.match.n_frames, 13, 3)
+        np.testing.assert_allclose(Camera(*truth.camera).project(truth.world), truth.joints, atol=0.02)
+    left, right = (truth.joints[0, :, 0] for truth in here.match.truth.values())
+    # both face us: the left shoulder of each is on the picture's right, also of who is seen in the mirror
+    assert left[5] > left[6]
+    assert right[5] > right[6]
 
 
 def test_strokes_of_both_cross_over_in_time(here: Project) -> None:
