@@ -120,7 +120,6 @@ BEYOND = {
     "look whether the `focus` is where the player is": "people",
     "strokes are compared where annotations say that they are, and the manifest lists none; add": "people, "
     "whom no network of random weights finds",
-    "comparing strokes needs dtaidistance, which is not installed; `pip install": "another installation",
     "its windows differ in size from those of other videos; run": "a result that no version made",
 }
 

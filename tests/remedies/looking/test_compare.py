@@ -28,7 +28,7 @@ def restored() -> None:
 
 
 def ask(*_: object) -> None:
-    _, text = call(main, "plan", "--verbose")
+    _code, text = call(main, "plan", "--verbose")
     assert "Up" in text, text
     restored()
 
@@ -52,7 +52,7 @@ CASES = {
     ),
     "a name that is like another": Case(
         ("compare", "fore1x", "--with", "fore3", *NO_PAGE),
-        Says("no stroke is called so; did you mean {}?"),
+        Says("did you mean {}?"),
         lambda names: ("compare", names.split(" or ")[0], "--with", "fore3", *NO_PAGE),
     ),
     "a name of two": Case(
