@@ -21,7 +21,7 @@ PAUSED_S = 20.0
 #: how often a job may begin: each time but the last its worker died or was ended
 BEGINS = 5
 #: s that the scheduler may take to answer
-_ANSWER = 10.0
+_ANSWER = 5.0
 #: s that it may take at the end of a run
 _CLOSE = 5.0
 
