@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stroke_trials import FPS, plan_of, write_project
+from tests.pipeline.comparing.trials import FPS, plan_of, write_project
 from ttdemo import Change
 
 FORE, BACK = "Offensive Forehand Loop", "Offensive Backhand Loop"

@@ -14,7 +14,7 @@ from pipeline.comparing.measuring.outliers import apart, find_unlike
 from pipeline.comparing.measuring.warping import carried, distance, path
 from stages.kinematics.course import Course, mirrored, smoothed
 from stages.kinematics.params import KinematicsParams
-from tests.support.stroke_trials import movements, plan_of
+from tests.pipeline.comparing.trials import movements, plan_of
 from ttdemo import DEFAULT_CLASSES, Change, plan_clip
 
 LOOPS = ("Offensive Forehand Loop", "Offensive Backhand Loop")
