@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from pipeline.cli.main import main
-from tests.remedies.following import Case, Says, call, check
 from tests.pipeline.comparing.trials import plan_of, write_project
+from tests.remedies.following import Case, Says, call, check
 
 NO_PAGE = ("--no-page", "--workers", "0")
 OUTLIERS = ("outliers", "--workers", "0")
