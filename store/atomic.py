@@ -16,13 +16,18 @@ import os
 import secrets
 import socket
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from store.errors import ForeignError
 from store.names import TEMP_MARK as TEMP_MARK
 from store.names import parse_temporary
+
+T = TypeVar("T")
+#: how often a file is opened that is replaced again and again while it is read
+STALE_TRIES = 5
 
 
 def temp_name(path: Path) -> Path:
@@ -220,11 +225,44 @@ def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
     temp = temp_name(path)
     try:
         yield temp
-        os.replace(temp, path)
+        _rename(temp, path)
         fsync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temp.unlink(missing_ok=True)
+
+
+def _rename(temp: Path, path: Path) -> None:
+    """Rename a file; an answer that was lost on its way and asked for again is no failure.
+
+    NFS repeats a request whose answer does not come, and is then told that the file is not there: it has its
+    new name already.
+    """
+    written = temp.lstat()
+    try:
+        os.replace(temp, path)
+    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if (found.st_dev, found.st_ino) == (written.st_dev, written.st_ino):
+                return
+        raise
+
+
+def not_stale(call: Callable[..., T], *args: Any, **more: Any) -> T:
+    """Call what opens a file and reads it, and call it again where the file was replaced in between.
+
+    A network file system answers ESTALE where the file behind an open handle is gone; under its name lies the
+    new one.
+    """
+    for attempt in range(STALE_TRIES):
+        try:
+            return call(*args, **more)
+        except OSError as e:
+            if e.errno != errno.ESTALE or attempt + 1 == STALE_TRIES:
+                raise
+            time.sleep(0.02 * attempt)
+    raise AssertionError("unreachable")
 
 
 def write_bytes(path: Path, data: bytes, within: Path | None = None) -> None:
@@ -259,6 +297,10 @@ def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
     OSError
         It is there and cannot be read.
     """
+    return not_stale(_read_regular, path, most, follow)
+
+
+def _read_regular(path: Path, most: int, follow: bool) -> bytes | None:
     # without O_NONBLOCK a pipe in the file's place would hold us for ever
     flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:

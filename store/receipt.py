@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from store.atomic import not_stale
 from store.errors import DamagedError
 from store.names import result_stem, shown
 from store.notes import read_note
@@ -23,6 +24,10 @@ _BLOCK = 1 << 22
 
 def sha256_file(path: Path) -> str:
     """Return the hex digest of a file's bytes."""
+    return not_stale(_sha256_file, path)
+
+
+def _sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as f:
         while data := f.read(_BLOCK):
@@ -118,7 +123,7 @@ def check_file(path: Path, receipt: Receipt, *, read_data: bool) -> str:
         The file is there and cannot be read now, which says nothing about it.
     """
     try:
-        stat = path.stat()
+        stat = not_stale(path.stat)
     except (FileNotFoundError, NotADirectoryError):
         return "the file is missing"
     if stat.st_size != receipt.size:

@@ -21,6 +21,7 @@ from typing import Any
 
 import h5py
 
+from store.atomic import not_stale
 from store.errors import DamagedError
 
 
@@ -94,23 +95,31 @@ class SealedFile(io.RawIOBase):
         #: the first error of the operating system: then HDF5's complaints say nothing about the file
         self.failure: OSError | None = None
         self._at, self._fd = 0, -1
+        self._header = header
         self._begins: list[int] = []
         self._kept: list[bytes] = []
-        self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in the file's place must not hold us
         try:
-            found = os.fstat(self._fd)
-            if not stat.S_ISREG(found.st_mode):
-                raise DamagedError(f"{path}: is no regular file", path)
-            self.size = found.st_size
-            if header is not None:
-                if not header.ranges or header.ranges[0][0] or header.ranges[-1][1] > self.size:
-                    raise DamagedError(f"{path}: its header lies elsewhere than its receipt says", path)
-                self._begins = [begin for begin, _ in header.ranges]
-                if self.digest(header.ranges, self._kept) != header.sha256:
-                    raise DamagedError(f"{path}: its header is not what was published (sha256 differs)", path)
+            not_stale(self._open)
         except BaseException:
             self.close()
             raise
+
+    def _open(self) -> None:
+        """Open what lies under the name now, and compare its header."""
+        path, header = self.path, self._header
+        self._kept, self.failure = [], None
+        self._close_handle()
+        self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in the file's place must not hold us
+        found = os.fstat(self._fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise DamagedError(f"{path}: is no regular file", path)
+        self.size = found.st_size
+        if header is not None:
+            if not header.ranges or header.ranges[0][0] or header.ranges[-1][1] > self.size:
+                raise DamagedError(f"{path}: its header lies elsewhere than its receipt says", path)
+            self._begins = [begin for begin, _ in header.ranges]
+            if self.digest(header.ranges, self._kept) != header.sha256:
+                raise DamagedError(f"{path}: its header is not what was published (sha256 differs)", path)
 
     def digest(self, ranges: Iterable[tuple[int, int]], keep: list[bytes] | None = None) -> str:
         """Return the sha256 of some ranges of the file; append their bytes to ``keep``."""
@@ -159,7 +168,12 @@ class SealedFile(io.RawIOBase):
             at = begin - self._begins[index]
             view[:] = self._kept[index][at : at + len(view)]
             return len(view)
-        self._fill(view, begin)
+        try:
+            self._fill(view, begin)
+        except OSError as e:
+            if e.errno != errno.ESTALE or self._header is None:
+                raise
+            not_stale(self._refill, view, begin)
         for n in range(max(index, 0), len(self._kept)):  # HDF5 may read on from header into data
             first = self._begins[n]
             if first >= end:
@@ -168,6 +182,11 @@ class SealedFile(io.RawIOBase):
             if low < high:
                 view[low - begin : high - begin] = self._kept[n][low - first : high - first]
         return len(view)
+
+    def _refill(self, view: memoryview, at: int) -> None:
+        """Read from what lies under the name now: the file was replaced, by one with the same header."""
+        self._open()
+        self._fill(view, at)
 
     def _pread(self, begin: int, count: int) -> bytes:
         data = bytearray(count)
@@ -186,9 +205,12 @@ class SealedFile(io.RawIOBase):
             self.failure = self.failure or OSError(e.errno, e.strerror, str(self.path))
             raise self.failure from e
 
-    def close(self) -> None:
-        """Close the file."""
-        if not self.closed and self._fd >= 0:
+    def _close_handle(self) -> None:
+        if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._close_handle()
         super().close()

@@ -1,4 +1,6 @@
-"""A store on a disk as clusters have it, without locks and slow to show what others wrote: many kills."""
+"""A store on disks as clusters have them: no locks, slow to show what others wrote, files replaced while they
+are read, renames whose answer is lost. Many kills on each.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,10 @@ SOURCE = ROOT / "tests" / "support" / "shared_disk.c"
 KILLS = int(os.environ.get("TTPREP_KILLS", "40"))
 #: ms until other processes see a file
 LATE = 120
+Disk = Mapping[str, str]
+SLOW = {"SHARED_DISK_LATE": str(LATE)}
+#: files are replaced while they are read, and renames answer as if they had failed
+UNSTEADY = {"SHARED_DISK_STALE": "5", "SHARED_DISK_RENAME": "3"}
 MANIFEST = """\
 modalities: [rgb, flow]
 stages:
@@ -57,20 +64,23 @@ def undisturbed(folder: Path) -> dict[str, str]:
     return files
 
 
-def start(folder: Path, shim: Path, workers: int) -> subprocess.Popen[bytes]:
+def call(folder: Path, shim: Path, disk: Disk, *words: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ, "LD_PRELOAD": str(shim), "SHARED_DISK_ROOT": str(folder / "shared"),
-        "SHARED_DISK_LATE": str(LATE), "TTPREP_POSENET_WEIGHTS": "",
+        **disk, "TTPREP_POSENET_WEIGHTS": "",
     }  # fmt: skip
-    words = [COMMAND, "run", "--store", str(folder / "shared"), "--workers", str(workers), "videos"]
     return subprocess.Popen(
-        words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        start_new_session=True,
+        [COMMAND, *words, "--store", str(folder / "shared")], cwd=folder, env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
-def finish(folder: Path, shim: Path, workers: int) -> None:
-    process = start(folder, shim, workers)
+def start(folder: Path, shim: Path, workers: int, disk: Disk = SLOW) -> subprocess.Popen[bytes]:
+    return call(folder, shim, disk, "run", "--workers", str(workers), "videos")
+
+
+def finish(folder: Path, shim: Path, workers: int, disk: Disk = SLOW) -> None:
+    process = start(folder, shim, workers, disk)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors.decode()
 
@@ -92,8 +102,7 @@ with open("{place}") as file:
 raise SystemExit(2)
 """
     environment = {
-        **os.environ, "LD_PRELOAD": str(shim), "SHARED_DISK_ROOT": str(folder / "shared"),
-        "SHARED_DISK_LATE": str(LATE),
+        **os.environ, "LD_PRELOAD": str(shim), "SHARED_DISK_ROOT": str(folder / "shared"), **SLOW,
     }  # fmt: skip
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     shutil.rmtree(folder / "shared")
@@ -108,12 +117,45 @@ def test_the_bytes_are_the_same_on_it(
     shutil.rmtree(folder / "shared")
 
 
-def test_killed_again_and_again_on_it(folder: Path, shim: Path, undisturbed: dict[str, str]) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_replaced_files_and_lost_answers(
+    folder: Path, shim: Path, undisturbed: dict[str, str], workers: int
+) -> None:
+    finish(folder, shim, workers, UNSTEADY)
+    assert stage_files(folder / "shared") == undisturbed
+    for words in (["verify", "--read-data"], ["status", "videos"], ["plan", "videos"]):
+        process = call(folder, shim, UNSTEADY, *words)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    shutil.rmtree(folder / "shared")
+
+
+def test_the_contract_of_the_store_holds_on_it(folder: Path, shim: Path) -> None:
+    place = folder / "shared"
+    place.mkdir()
+    environment = {
+        **os.environ, "LD_PRELOAD": str(shim), "SHARED_DISK_ROOT": str(place), **SLOW,
+        "SHARED_DISK_RENAME": "3", "HDF5_USE_FILE_LOCKING": "FALSE",  # the tests open files themselves
+    }  # fmt: skip
+    words = ["pytest", "-q", "-n", "0", "--basetemp", str(place / "tests"), "tests/store/test_store.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "100%" in done.stdout
+    shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("disk", [SLOW, UNSTEADY], ids=["slow", "unsteady"])
+def test_killed_again_and_again_on_it(
+    folder: Path, shim: Path, undisturbed: dict[str, str], disk: Disk
+) -> None:
     rng = random.Random(6)
     store = folder / "shared"
     interrupted = 0
-    for _ in range(KILLS):
-        process = start(folder, shim, rng.choice([0, 0, 2]))
+    kills = KILLS if disk is SLOW else KILLS // 4
+    for _ in range(kills):
+        process = start(folder, shim, rng.choice([0, 0, 2]), disk)
         try:
             process.communicate(timeout=rng.uniform(0.3, 3.0))
         except subprocess.TimeoutExpired:
@@ -126,7 +168,8 @@ def test_killed_again_and_again_on_it(folder: Path, shim: Path, undisturbed: dic
         assert whole.items() <= undisturbed.items()
         if len(whole) == len(undisturbed):  # all is done: kills must meet work
             shutil.rmtree(store)
-    assert interrupted > KILLS // 3
-    finish(folder, shim, 2)
+    assert interrupted > kills // 3
+    finish(folder, shim, 2, disk)
     assert stage_files(store) == undisturbed
     assert not debris(store)
+    shutil.rmtree(store)

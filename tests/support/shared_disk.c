@@ -3,7 +3,11 @@
  * Below the folder SHARED_DISK_ROOT
  *   - flock and fcntl locks fail with ENOLCK, as on NFS without a lock daemon;
  *   - a file that another process made or renamed less than SHARED_DISK_LATE milliseconds ago is not there
- *     (ENOENT), as where lookups are cached. What a process made itself it sees at once.
+ *     (ENOENT), as where lookups are cached. What a process made itself it sees at once;
+ *   - with SHARED_DISK_STALE=N every Nth file opened for reading answers ESTALE to the second read, until it is
+ *     opened again: its file was replaced, and the handle leads nowhere;
+ *   - with SHARED_DISK_RENAME=N every Nth rename is done, and answers ENOENT: the answer was lost, the request
+ *     repeated.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,6 +100,64 @@ static int control(const char *name, int fd, int command, void *argument) {
 CONTROL(fcntl)
 CONTROL(fcntl64)
 
+#define FILES 4096
+static int stale[FILES]; /* by handle: reads until it is stale; 0: never */
+static int n_opened, n_renamed;
+
+static int every(const char *name, int *count) {
+    const char *n = getenv(name);
+    int turn, each = n ? atoi(n) : 0;
+    if (each <= 0) return 0;
+    pthread_mutex_lock(&guard);
+    turn = ++*count;
+    pthread_mutex_unlock(&guard);
+    return turn % each == 0;
+}
+
+static int opened(const char *path, int flags, int fd) {
+    struct stat s;
+    if (fd < 0 || fd >= FILES) return fd;
+    stale[fd] = 0;
+    if ((flags & O_ACCMODE) == O_RDONLY && below(path) && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) &&
+        every("SHARED_DISK_STALE", &n_opened))
+        stale[fd] = 2;
+    return fd;
+}
+
+static int is_stale(int fd) {
+    if (fd < 0 || fd >= FILES || !stale[fd]) return 0;
+    if (stale[fd] > 1) {
+        stale[fd]--;
+        return 0;
+    }
+    errno = ESTALE;
+    return 1;
+}
+
+ssize_t read(int fd, void *buffer, size_t count) {
+    typedef ssize_t (*type)(int, void *, size_t);
+    REAL("read", type);
+    return is_stale(fd) ? -1 : real(fd, buffer, count);
+}
+
+#define PREAD(name, offset) \
+    ssize_t name(int fd, void *buffer, size_t count, offset at) { \
+        typedef ssize_t (*type)(int, void *, size_t, offset); \
+        REAL(#name, type); \
+        return is_stale(fd) ? -1 : real(fd, buffer, count, at); \
+    }
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+
+#define PREADV(name, offset) \
+    ssize_t name(int fd, const struct iovec *parts, int n, offset at) { \
+        typedef ssize_t (*type)(int, const struct iovec *, int, offset); \
+        REAL(#name, type); \
+        return is_stale(fd) ? -1 : real(fd, parts, n, at); \
+    }
+PREADV(preadv, off_t)
+PREADV(preadv64, off64_t)
+
 static int hidden_open(const char *path, int flags) {
     if (!(flags & O_CREAT) && is_hidden(path)) {
         errno = ENOENT;
@@ -113,7 +176,7 @@ static int hidden_open(const char *path, int flags) {
         va_end(list); \
         if (hidden_open(path, flags)) return -1; \
         if (flags & O_CREAT) remember(path); \
-        return real(path, flags, mode); \
+        return opened(path, flags, real(path, flags, mode)); \
     }
 OPEN(open)
 OPEN(open64)
@@ -128,7 +191,7 @@ OPEN(open64)
         va_end(list); \
         if (hidden_open(path, flags)) return -1; \
         if (flags & O_CREAT) remember(path); \
-        return real(folder, path, flags, mode); \
+        return opened(path, flags, real(folder, path, flags, mode)); \
     }
 OPENAT(openat)
 OPENAT(openat64)
@@ -176,5 +239,9 @@ int rename(const char *from, const char *to) {
     REAL("rename", type);
     int done = real(from, to);
     if (done == 0) remember(to);
+    if (done == 0 && below(to) && every("SHARED_DISK_RENAME", &n_renamed)) {
+        errno = ENOENT;
+        return -1;
+    }
     return done;
 }
