@@ -394,4 +394,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = pytest.mark.slow(Machine.TestCase)
-TestMachine.settings = settings(max_examples=20, stateful_step_count=18, deadline=None)
+TestMachine.settings = settings(max_examples=15, stateful_step_count=18, deadline=None)

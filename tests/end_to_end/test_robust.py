@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -107,7 +108,8 @@ def test_kill_9_at_ten_random_moments(folder: Path, undisturbed: dict[str, str])
 
 
 def test_a_flipped_byte_is_named_and_healed(folder: Path, undisturbed: dict[str, str]) -> None:
-    files = run(folder, "flipped")
+    shutil.copytree(folder / "one", folder / "flipped")
+    files = stage_files(folder / "flipped")
     victim = folder / "flipped" / random.Random(1).choice(sorted(files))
     stat = victim.stat()
     data = bytearray(victim.read_bytes())

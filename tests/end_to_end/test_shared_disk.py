@@ -153,7 +153,7 @@ def test_killed_again_and_again_on_it(
     rng = random.Random(6)
     store = folder / "shared"
     interrupted = 0
-    kills = KILLS if disk is SLOW else KILLS // 4
+    kills = KILLS if disk is SLOW else KILLS // 8
     for _ in range(kills):
         process = start(folder, shim, rng.choice([0, 0, 2]), disk)
         try:

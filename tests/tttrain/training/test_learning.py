@@ -7,6 +7,7 @@ full-size input adds, the length of the flattened features, is in ``test_full_si
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,8 +45,8 @@ SMALL = InputShape((16, 16), 8)
 
 
 #: steps with one or two attention blocks, and of I3D's two streams together, each of which takes 200:
-#: what spikes does so in the first ten, and 200 take minutes
-BETWEEN = 60
+#: what spikes does so in the first ten, and 200 take minutes; ``TTPREP_STEPS=200`` asks for them
+BETWEEN = int(os.environ.get("TTPREP_STEPS", "20"))
 
 
 @pytest.mark.parametrize(("name", "options"), list(_variants()))
