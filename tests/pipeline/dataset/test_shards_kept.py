@@ -186,6 +186,7 @@ def test_gc_removes_them_and_old_readers_had_time(
     changed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(changed.parent)
+    monkeypatch.setenv("COLUMNS", "250")
     idle, right = unused(changed), values(changed)
     assert folders_with_shards(None, Path()) == [Path("d.shards")]
     with pytest.raises(SystemExit) as end:

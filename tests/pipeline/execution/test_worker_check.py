@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.execution.worker_check import LEAST_MEMORY, VISIBLE_WITHIN, Expected, expected, refusal
+from pipeline.execution.worker_check import (
+    LEAST_MEMORY,
+    VISIBLE_WITHIN,
+    Expected,
+    expected,
+    library_versions,
+    refusal,
+)
 from stages.pose.weights import ENVIRONMENT
 from store import Store
 from tests.remedies.following import Says, nobody
@@ -113,12 +120,13 @@ def test_a_store_that_may_not_be_written(here: Expected, tmp_path: Path) -> None
     for folder in (root, *root.parents):
         if folder.stat().st_uid == 0 and folder != Path("/") and folder.is_relative_to("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o555)
-    with nobody():
-        why = refusal(replace(here, root=root, token="", videos=(), weights=None), PLENTY, 1)
+    with nobody():  # who may not see what is installed here either
+        here = replace(here, root=root, token="", videos=(), weights=None, libraries=library_versions())
+        why = refusal(here, PLENTY, 1)
     Says("cannot write to the store {} ({}); give its user the right to").of(why)
     root.chmod(0o777)
     with nobody():
-        assert refusal(replace(here, root=root, token="", videos=(), weights=None), PLENTY, 1) == ""
+        assert refusal(here, PLENTY, 1) == ""
 
 
 def test_a_video_that_is_not_there(here: Expected, place: Path, tmp_path: Path) -> None:
