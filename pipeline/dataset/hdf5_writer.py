@@ -12,17 +12,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import h5py
 import numpy as np
 
 from pipeline.dataset.seal import BlockSums, Range, make_seal
 from pipeline.errors import USAGE, UserError
-from stages.base import Array
 from store import DamagedError, Layout
 from store.atomic import TEMP_MARK, CheckedFile, replacing, temp_owner_alive
 from store.names import valid_text
+
+if TYPE_CHECKING:  # readers of datasets import this module, and need no stage
+    from stages.base import Array
 
 #: as a column's dtype: text of any length
 TEXT = "text"

@@ -196,7 +196,7 @@ def test_a_block_that_lacks_its_halo_is_no_block() -> None:
     flow = registry()["flow"]
     assert flow.halo == (0, 1)
     info, data = video(3)
-    given_ = inputs(flow, data)
+    given_ = inputs(flow, {**data, "foreground.mask": np.ones_like(data["foreground.mask"])})
     short = Block(0, 1, 0, {name: values[:1] for name, values in given_.items()})
     with pytest.raises(IndexError):
         list(flow.compute(iter([short]), params_of(flow), info))
