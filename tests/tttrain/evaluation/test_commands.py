@@ -426,7 +426,7 @@ def test_an_interrupt_within_the_writing_of_a_checkpoint_loses_nothing(
         nonlocal writes
         writes += 1
         if writes == 20:  # the middle of the archive, which torch then tries to close
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # to this very thread
         return real(self, data)
 
     with monkeypatch.context() as patch:
