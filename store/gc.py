@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.atomic import temp_owner_alive
-from store.names import PARTS, result_stem
+from store.names import PARTS, TEMP_MARK, result_stem
 from store.ownership import Entry, is_own, look, walk
 from store.store import Store
 
@@ -75,7 +75,7 @@ def _is_spent(entry: Entry, store: Store) -> bool:
 
 def leftovers(store: Store) -> Iterator[Path]:
     """Yield temporary files whose process is gone, or that another host left more than a day ago."""
-    for entry in walk(store.root):
+    for entry in walk(store.root, lambda folder, name: TEMP_MARK in name):
         if _is_leftover(entry):
             yield entry.path
 
@@ -83,13 +83,16 @@ def leftovers(store: Store) -> Iterator[Path]:
 def spent_parts(store: Store) -> Iterator[Path]:
     """Yield parts of files that are assembled already (two runs at once leave some)."""
     # listed first: a part is known by the note beside it, which the caller may remove before it
-    yield from [entry.path for entry in walk(store.root) if _is_spent(entry, store)]
+    parts = walk(store.root, lambda folder, name: folder == PARTS)
+    yield from [entry.path for entry in parts if _is_spent(entry, store)]
 
 
 def part_folders(store: Store) -> Iterator[Path]:
     """Yield the folders of parts; none is a link or reached through one."""
     for video in store.videos():
         folder = store.folder(video)
+        if not os.path.lexists(folder / PARTS):
+            continue
         if not folder.is_symlink() and (entry := look(folder / PARTS, store.root)) is not None and entry.name:
             yield entry.path
 

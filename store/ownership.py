@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,27 +58,40 @@ class Entry:
     stat: os.stat_result
 
 
-def walk(root: Path) -> Iterator[Entry]:
+#: name of a folder and of a file in it → whether the file is of interest
+Wanted = Callable[[str, str], bool]
+
+
+def walk(root: Path, wanted: Wanted = lambda folder, name: True) -> Iterator[Entry]:
     """Yield every entry of a store; folders that are not the store's own are one entry each.
 
     No link is followed and no foreign folder entered. What vanishes meanwhile or cannot be listed is
     left out.
+
+    Parameters
+    ----------
+    root : Path
+    wanted : callable
+        Which files to look at; folders are looked at always. A store may hold a hundred thousand files.
     """
-    yield from _walk(root, root)
+    yield from _walk(root, root, wanted)
 
 
-def _walk(folder: Path, root: Path) -> Iterator[Entry]:
+def _walk(folder: Path, root: Path, wanted: Wanted) -> Iterator[Entry]:
     try:
-        paths = sorted(folder.iterdir())
+        with os.scandir(folder) as listed:
+            found = sorted(listed, key=lambda e: e.name)
     except OSError:
         return
-    for path in paths:
-        entry = look(path, root)
+    for item in found:
+        if not wanted(folder.name, item.name) and not item.is_dir(follow_symlinks=False):
+            continue
+        entry = look(folder / item.name, root)
         if entry is None:
             continue
         yield entry
         if entry.name is not None and entry.name.kind == "folder":
-            yield from _walk(path, root)
+            yield from _walk(entry.path, root, wanted)
 
 
 def look(path: Path, root: Path) -> Entry | None:
