@@ -26,7 +26,7 @@ class KinematicsParams(Params):
     )
     motion: Literal["flow", "joints"] = Field(
         "flow",
-        description="what tells a wrist's quick movements: flow where the manifest has it, or joints alone",
+        description="what tells a wrist's quick movements: flow where there is one by irls, or joints alone",
     )
     drift_window: float = Field(
         0.4, gt=0, le=2, description="with flow, to each side, what its drift is corrected over, s"
