@@ -91,7 +91,7 @@ STAGE = Stage(
     params=KinematicsParams,
     inputs=(JOINTS_READ, FLOW),
     optional={FLOW: "flow"},
-    # measured (docs/kinematics.md): `dis` sees a third of a fast hand's way, which is worse than no flow
+    # measured (docs/kinematics.md): with `dis`, which is too coarse for a hand, moments are worse than without
     accepts={FLOW: lambda params: params.method == "irls"},
     reads=lambda params: (JOINTS_READ, FLOW) if params.motion == "flow" else (JOINTS_READ,),
     unread=lambda params: () if params.motion == "flow" else ("drift_window",),
