@@ -91,7 +91,7 @@ STAGE = Stage(
     params=KinematicsParams,
     inputs=(JOINTS_READ, FLOW),
     optional={FLOW: "flow"},
-    # measured (docs/kinematics.md): with `dis`, which is too coarse for a hand, moments are worse than without
+    # with `dis`, too coarse for a hand, moments are worse than without: docs/kinematics.md
     accepts={FLOW: lambda params: params.method == "irls"},
     reads=lambda params: (JOINTS_READ, FLOW) if params.motion == "flow" else (JOINTS_READ,),
     unread=lambda params: () if params.motion == "flow" else ("drift_window",),
