@@ -290,6 +290,9 @@ class Stage(Generic[P]):
         Number of output rows: one per frame (n), or one per pair of frames (n − 1).
     optional : mapping of str to str
         Inputs that are read only where a modality is on → that modality.
+    accepts : mapping of str to callable
+        Inputs that are read only where they are good enough → whether they are, by the parameters of the
+        stage that makes them.
     modality : str
         The modality that the stage exists for alone; empty: it serves all.
     applies : callable
@@ -332,6 +335,7 @@ class Stage(Generic[P]):
     halo: tuple[int, int] = (0, 0)
     rows: Literal["frames", "pairs"] = "frames"
     optional: Mapping[str, Modality] = field(default_factory=dict)
+    accepts: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     modality: Literal["", "rgb", "flow", "pose"] = ""
     applies: Callable[[Setting], bool] = lambda setting: True
     sampling: Sampling[P] | None = None

@@ -2,7 +2,8 @@
 
     TTPREP_POSENET_WEIGHTS=… python benchmarks/strokes/kinematics.py FOLDER --seeds 1 2
 
-FOLDER keeps the videos' joints, so that another filter is measured in seconds. Each seed is a player who
+FOLDER keeps the videos' joints and, around the strokes, their flow, so that another filter is measured in
+seconds; ``--motion joints`` makes no flow. Each seed is a player who
 plays ten or twenty strokes, each of another class, seen from each side (degrees by which the player is turned
 to their left). The best scored pose of a frame is taken. What is said of the true joints comes from the same
 functions, without a filter.
@@ -17,9 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from stages.base import Block, SourceFile, VideoInfo
+from stages.flow.stage import STAGE as FLOW
+from stages.foreground import STAGE as FOREGROUND
 from stages.frames.stage import STAGE as FRAMES
 from stages.kinematics.angles import faster_hand, series
 from stages.kinematics.course import INDEX, Course, smoothed
+from stages.kinematics.motion import carried
 from stages.kinematics.params import KinematicsParams
 from stages.kinematics.phases import phases
 from stages.pose.stage import STAGE as POSE
@@ -30,11 +34,11 @@ SIDES = {"front": 0, "oblique": 40, "side": 90, "behind": 180}
 
 
 def observed(
-    folder: Path, seed: int, side: str, source: str, fps: int, size: tuple[int, int], moves: slice
+    folder: Path, seed: int, side: str, source: str, fps: int, size: tuple[int, int], moves: slice, flow: bool
 ) -> Path:
-    """Render a clip, find its joints, and keep both; what is there is not made again."""
+    """Render a clip, find its joints and flow, and keep all three; what is there is not made again."""
     path = folder / f"{seed}-{side}-{source}-{fps}-{size[1]}-{moves.start}.npz"
-    if path.exists():
+    if path.exists() and (flow_file(path).exists() or not flow):
         return path
     with tempfile.TemporaryDirectory() as place:
         video = Path(place) / "clip.mp4"
@@ -42,17 +46,25 @@ def observed(
             video, seed=seed, strokes=list(MOTIONS)[moves], fps=fps, size=size, facing=SIDES[side]
         )
         truth = load_truth(clip.truth)
-        frames = FRAMES.compute(iter([Block(0, 50, 0, {}, SourceFile(video))]), FRAMES.params(), VideoInfo())
+        parts = list(
+            FRAMES.compute(iter([Block(0, 50, 0, {}, SourceFile(video))]), FRAMES.params(), VideoInfo())
+        )
+        info = VideoInfo(clip.n_frames, clip.fps, 320, 180)
+        if flow:
+            rgb = np.concatenate([part["rgb"] for part in parts])
+            strokes = zip(truth.begin, truth.end, strict=True)
+            np.savez_compressed(flow_file(path), flow=flow_near(rgb, list(strokes), info))
+            if path.exists():
+                return path
 
         def blocks():
             at = 0
-            for part in frames:
+            for part in parts:
                 n = len(part["rgb"])
                 data = {"frames.rgb": part["rgb"], "frames.time": part["time"]}
                 yield Block(at, at + n, at, data, SourceFile(video))
                 at += n
 
-        info = VideoInfo(clip.n_frames, clip.fps, 320, 180)
         found = list(POSE.compute(blocks(), POSE.params(source=source), info))
     arrays = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     best = arrays["pose_scores"].argmax(axis=1)
@@ -69,6 +81,29 @@ def observed(
     return path
 
 
+def flow_file(path: Path) -> Path:
+    """Return where the flow of the clip with these joints is kept."""
+    return path.with_suffix(".flow.npz")
+
+
+def flow_near(rgb: np.ndarray, strokes: list[tuple[int, int]], info: VideoInfo) -> np.ndarray:
+    """Return the flow of all pairs as it is stored; 0 further than a tenth of a second from strokes."""
+    n, step = len(rgb), 50
+    runs = [(at, min(at + step, n)) for at in range(0, n, step)]
+    whole = (Block(a, b, a, {"frames.rgb": rgb[a:b]}) for a, b in runs)
+    mask = np.concatenate([part["mask"] for part in FOREGROUND.compute(whole, FOREGROUND.params(), info)])
+    near, margin = np.zeros(n, bool), round(float(info.fps) / 10)
+    for begin, end in strokes:
+        near[max(0, begin - margin) : end + margin] = True
+    mask[~near] = 0  # the flow of a pair without foreground is not computed
+    pairs = (
+        Block(a, min(b, n - 1), a, {"frames.rgb": rgb[a : b + 1], "foreground.mask": mask[a : b + 1]})
+        for a, b in runs
+        if a < n - 1
+    )
+    return np.concatenate([part["flow"] for part in FLOW.compute(pairs, FLOW.params(), info)])
+
+
 #: what a table has a row for
 SHOWN = ("elbow", "shoulder", "trunk_lean", "hip_width", "hand_height", "wrist_speed", "elbow_speed")
 MOMENTS = ("start", "turn", "peak", "finish")
@@ -78,15 +113,19 @@ SHORT = ("Push", "Block")
 CLOSE = 3 / 120
 
 
-def errors(paths: list[Path], rate: float) -> dict:
+def errors(paths: list[Path], rate: float, flow: bool) -> dict:
     """Errors of strokes against the renderer's joints: series, peak speeds, moments, which hand."""
     parameters = KinematicsParams()
     out: dict = {"series": {name: [] for name in SHOWN}, "moments": [], "moves": [], "hand": [], "peak": []}
     for path in paths:
         with np.load(path) as data:
-            seen = smoothed(data["joints"], data["scores"], rate, parameters)
+            given = data["joints"], data["scores"], rate, parameters
+            seen = smoothed(*given)
             truth = Course(data["truth"].astype(float), np.ones(data["truth"].shape[:2]), rate)
             strokes = list(zip(data["begin"], data["end"], data["move"], strict=True))
+        if flow:
+            with np.load(flow_file(path)) as data:
+                seen = smoothed(*given, carried(seen, data["flow"]))
         for begin, end, move in strokes:
             got, true = seen.part(begin, end), truth.part(begin, end)
             a, b = series(got), series(true)
@@ -151,6 +190,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=SIDES)
     parser.add_argument("--source", default="frames", choices=["frames", "original"])
+    parser.add_argument("--motion", default="flow", choices=["flow", "joints"])
     parser.add_argument("--fps", type=int, default=120)
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--moves", default="all", choices=MOVES)
@@ -161,12 +201,13 @@ def main() -> None:
         return
     options.folder.mkdir(parents=True, exist_ok=True)
     size = (options.height * 16 // 9, options.height)
+    flow, moves = options.motion == "flow", MOVES[options.moves]
     for side in options.sides:
         paths = [
-            observed(options.folder, seed, side, options.source, options.fps, size, MOVES[options.moves])
+            observed(options.folder, seed, side, options.source, options.fps, size, moves, flow)
             for seed in options.seeds
         ]
-        tell(side, errors(paths, float(options.fps)))
+        tell(side, errors(paths, float(options.fps), flow))
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def _applies(stage: Stage[Any], setting: Setting) -> bool:
 def active_inputs(
     stage: Stage[Any], manifest: Manifest, source: Source | None = None, params: Params | None = None
 ) -> tuple[str, ...]:
-    """Return the inputs a stage reads with its parameters, without modalities that are switched off.
+    """Return the inputs a stage reads with its parameters: of modalities that are on, and good enough for it.
 
     Parameters
     ----------
@@ -146,7 +146,12 @@ def active_inputs(
     """
     params = params or manifest.params(stage)
     inputs = stage.reads(_bound(stage, params, source)) if stage.reads else stage.inputs
-    return tuple(a for a in inputs if a not in stage.optional or stage.optional[a] in manifest.modalities)
+    shown = (a for a in inputs if a not in stage.optional or stage.optional[a] in manifest.modalities)
+    return tuple(
+        a
+        for a in shown
+        if a not in stage.accepts or stage.accepts[a](manifest.params(registry()[a.split(".")[0]]))
+    )
 
 
 def _bound(stage: Stage[Any], params: Params, source: Source | None) -> Params:

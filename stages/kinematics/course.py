@@ -9,7 +9,7 @@ two does not move it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,7 +78,13 @@ def runs(known: Array) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsParams) -> Course:
+def smoothed(
+    joints: Array,
+    scores: Array,
+    rate: float,
+    parameters: KinematicsParams,
+    carried: Mapping[int, Floats] | None = None,
+) -> Course:
     """Smooth the courses of joints, bridging short gaps.
 
     A joint is seen in a frame where its score reaches ``least_score``. A gap of at most ``longest_gap``
@@ -94,6 +100,9 @@ def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsPa
     rate : float
         Frames per second.
     parameters : KinematicsParams
+    carried : mapping of int to (T, 2), optional
+        Row of a joint → where the flow carries it, px (:func:`stages.kinematics.motion.carried`). Of such a
+        joint the difference to that is smoothed, over ``drift_window``.
 
     Returns
     -------
@@ -112,13 +121,16 @@ def smoothed(joints: Array, scores: Array, rate: float, parameters: KinematicsPa
     weights = np.where(seen, sure**POWER, 0.0)
     points[~seen] = np.nan
     longest = int(parameters.longest_gap * rate + 1e-9)
-    half = max(2, round(parameters.half_window * rate))
     for column in range(points.shape[1]):
         _bridge(points[:, column], seen[:, column], longest)
+        way = (carried or {}).get(column)
+        base = np.zeros_like(points[:, column]) if way is None else way
+        half = max(2, round((parameters.half_window if way is None else parameters.drift_window) * rate))
         for begin, end in runs(np.isfinite(points[:, column, 0])):
             if end - begin > 2:  # two frames have no course
-                piece = points[begin:end, column]
-                points[begin:end, column] = _fitted(piece, weights[begin:end, column], half)
+                piece = points[begin:end, column] - base[begin:end]
+                fitted = _fitted(piece, weights[begin:end, column], half)
+                points[begin:end, column] = fitted + base[begin:end]
     return Course(points, np.where(seen, sure, 0.0), float(rate))
 
 

@@ -24,6 +24,13 @@ class KinematicsParams(Params):
     half_window: float = Field(
         0.13, gt=0, le=1, description="to each side of a frame, what its joints are smoothed over, s"
     )
+    motion: Literal["flow", "joints"] = Field(
+        "flow",
+        description="what tells a wrist's quick movements: flow where there is one by irls, or joints alone",
+    )
+    drift_window: float = Field(
+        0.4, gt=0, le=2, description="with flow, to each side, what its drift is corrected over, s"
+    )
     hand: Literal["faster", "left", "right"] = Field(
         "faster", description="which hand plays: left, right, or the one whose wrist is faster in a stroke"
     )

@@ -12,10 +12,12 @@ from stages.descriptor import JOINTS
 from stages.kinematics.angles import UNITS, meaning, series
 from stages.kinematics.course import Course, smoothed
 from stages.kinematics.measures import MEASURES, described
+from stages.kinematics.motion import carried
 from stages.kinematics.params import KinematicsParams
 
 #: frames around a stroke that are smoothed with it, so that its first and last ones have neighbours
 CONTEXT = 240
+JOINTS_READ, FLOW = "descriptor.joints", "flow.flow"
 HANDS = ("", "left", "right")
 PHASE_MOMENTS = ("start", "turn", "peak", "finish")
 
@@ -26,7 +28,8 @@ def compute(blocks: Iterator[Block], params: KinematicsParams, info: VideoInfo) 
     Parameters
     ----------
     blocks : iterator of Block
-        Each holds all frames of one stroke: ``descriptor.joints`` (n, 14, 3), x, y, score.
+        Each holds all frames of one stroke: ``descriptor.joints`` (n, 14, 3), x, y, score, and as
+        far as it is read ``flow.flow`` (n or n - 1, H, W, 2).
     params : KinematicsParams
     info : VideoInfo
 
@@ -36,8 +39,11 @@ def compute(blocks: Iterator[Block], params: KinematicsParams, info: VideoInfo) 
         See the declared outputs: rows of ``frame`` are the stroke's frames, of ``sample`` the stroke.
     """
     for block in blocks:
-        rows = np.asarray(block.data["descriptor.joints"], np.float64)[:, 1:]
-        whole = smoothed(rows[..., :2], rows[..., 2], float(info.fps), params)
+        rows = np.asarray(block.data[JOINTS_READ], np.float64)[:, 1:]
+        given = rows[..., :2], rows[..., 2], float(info.fps), params
+        whole = smoothed(*given)
+        if params.motion == "flow" and FLOW in block.data:
+            whole = smoothed(*given, carried(whole, block.data[FLOW]))
         course = whole.part(block.start - block.first, block.stop - block.first)
         yield Result({**_frames(course, block.start), **_stroke(course, params, block.start)})
 
@@ -68,20 +74,27 @@ def padding(last: Arrays, times: int) -> Result:
 
 def attributes(params: KinematicsParams, info: VideoInfo) -> dict[str, Any]:
     """Names of the rows and columns, and the filter."""
+    wrists = f"; with flow, wrists carried by it and corrected over {params.drift_window:g} s"
     return {
         "joint_names": [*JOINTS],
         "hand_names": [*HANDS],
         "moment_names": [*PHASE_MOMENTS],
-        "filter": f"robust local parabolas over {params.half_window:g} s to each side",
+        "filter": f"robust local parabolas over {params.half_window:g} s to each side"
+        + (wrists if params.motion == "flow" else ""),
     }
 
 
 STAGE = Stage(
     name="kinematics",
-    version=1,
+    version=2,
     title="angles, speeds and phases of annotated strokes",
     params=KinematicsParams,
-    inputs=("descriptor.joints",),
+    inputs=(JOINTS_READ, FLOW),
+    optional={FLOW: "flow"},
+    # with `dis`, too coarse for a hand, moments are worse than without: docs/kinematics.md
+    accepts={FLOW: lambda params: params.method == "irls"},
+    reads=lambda params: (JOINTS_READ, FLOW) if params.motion == "flow" else (JOINTS_READ,),
+    unread=lambda params: () if params.motion == "flow" else ("drift_window",),
     outputs=(
         ArraySpec("frame", "int32", ("frame",), description="frame number in the video"),
         ArraySpec(

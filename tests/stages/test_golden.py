@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 import stages.foreground
 import stages.frames.rotation_and_fit
 import stages.kinematics.course
+import stages.kinematics.motion
 import stages.kinematics.phases
 import stages.people.sides
 import stages.people.tracking
@@ -286,7 +287,16 @@ def swing() -> Arrays:
     scores[20:25, 10] = 0.02
     rows = np.concatenate([joints, scores[..., None]], -1)
     pose = rows.mean(axis=1, keepdims=True)
-    return {"descriptor.joints": np.concatenate([pose, rows], axis=1).astype(np.float32)}
+    y, x = np.mgrid[:H, :W]
+    # what moves are the left hand and, more slowly, the trunk
+    hand = np.hypot(x - joints[:79, 9, 0, None, None], y - joints[:79, 9, 1, None, None]) < 6
+    trunk = np.hypot(x - 85, y - 55) < 22
+    steps = np.rint(64 * np.diff(joints[:, 9], axis=0))[:, None, None]
+    flow = np.where(hand[..., None], steps, np.where(trunk, 12, 0)[..., None])
+    return {
+        "descriptor.joints": np.concatenate([pose, rows], axis=1).astype(np.float32),
+        "flow.flow": flow.astype(np.int16),
+    }
 
 
 def trial() -> Arrays:
@@ -471,6 +481,9 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("kinematics", {"turn": 0.5}, None),
     ("kinematics", {"least_score": 0.01}, None),
     ("kinematics", {"hand": "right"}, None),
+    ("kinematics", {"motion": "joints"}, None),
+    ("kinematics", {"drift_window": 0.2}, None),
+    ("kinematics", {}, constant(stages.kinematics.motion, "SPREAD", 0.3)),
     ("kinematics", {}, constant(stages.kinematics.course, "POWER", 4)),
     ("kinematics", {}, constant(stages.kinematics.phases, "CUTOFF", 6.0)),
     ("kinematics", {}, constant(stages.kinematics.phases, "BACKSWING_SHARE", 0.4)),

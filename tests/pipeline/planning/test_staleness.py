@@ -48,7 +48,7 @@ def test_every_parameter_changes_the_keys_downstream_and_no_others(stage: str) -
     other = {
         "method": "dis", "fit": "crop", "damaged": "keep", "smoothing": "siamese", "model": "1.0",
         "fps": 60.0, "weights_sha256": "a" * 64, "stride": 8, "source": "original", "max_poses": 9,
-        "learning_rate": 0.5, "rate": "constant", "hand": "left",
+        "learning_rate": 0.5, "rate": "constant", "hand": "left", "motion": "joints",
     }  # fmt: skip
     for name, value in defaults.items():
         step = {bool: 1, float: -0.25 if name == "alpha" and stage == "roi" else 0.05, int: 2}.get(
