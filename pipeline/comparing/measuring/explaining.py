@@ -3,8 +3,8 @@
 Several joints are elsewhere whichever of them is to blame: who bends the elbow moves the wrist, whose hips
 are late moves the shoulders. So each joint's own movements are written down as courses of all parts
 (:func:`movements_of`), with what is known of the size of a fault before one looks, and the joints compete by
-how probable they make the deviation as a whole: the *evidence* of a Gaussian model with explicit basis functions [GP §2.7,
-eq. 2.30].
+how probable they make the deviation as a whole: the *evidence* of a Gaussian model with explicit basis
+functions [GP §2.7, eq. 2.30].
 
 What deviates anyway is in the same model: how the references differ, at each time and part, nearby times
 together; how they differ as a whole; that moments may be aligned wrongly, which moves every part along its
