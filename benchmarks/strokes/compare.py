@@ -80,7 +80,7 @@ def found_joints(plan: ClipPlan, seed: Sequence[int], cache: Path | None) -> tup
     for t, yuv in enumerate(render(plan, np.random.default_rng(seed))):
         if not near[t]:
             continue
-        rgb = cv2.cvtColor(np.ascontiguousarray(yuv), cv2.COLOR_YUV2RGB_I420)
+        rgb = np.asarray(cv2.cvtColor(np.ascontiguousarray(yuv), cv2.COLOR_YUV2RGB_I420), np.uint8)
         poses = net.detect(rgb, STORED)
         if len(poses):
             best = int(np.argmax(poses.scores))

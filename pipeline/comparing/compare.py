@@ -82,6 +82,7 @@ class Comparison:
                 }
                 for part, row in judged.distances.items()
             },
+            "explained_by": {joint: _number(v) for joint, v in judged.explained.items()},
             "not_compared": {part: round(share, 3) for part, share in judged.unseen.items()},
             "notes": list(self.notes),
         }

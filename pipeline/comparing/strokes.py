@@ -18,7 +18,7 @@ from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
 from pipeline.planning.request import Request
 from pipeline.reading.strokes import DescribedStroke, read_strokes
-from pipeline.run import run
+from pipeline.run import Result, run
 from store import Store
 
 STAGE = "kinematics"
@@ -97,6 +97,42 @@ class Strokes:
     code: int = 0
 
 
+@dataclass(frozen=True)
+class Made:
+    """The kinematics of a request, as read.
+
+    Attributes
+    ----------
+    found : list of (Source, Node, list of DescribedStroke)
+        Of each video that has them, in order.
+    result : Result
+        Of making what was missing.
+    failures : list of str
+        What failed, each once.
+    store : Store
+    """
+
+    found: list[tuple[Source, Node, list[DescribedStroke]]]
+    result: Result
+    failures: list[str]
+    store: Store
+
+
+def make_strokes(request: Request, console: Console) -> Made:
+    """Make the kinematics that are missing, and read all strokes, whatever the stages of the request."""
+    result = run(replace(request, stages=(STAGE,)), console)
+    overview = result.overview
+    failures = [*overview.problems, *overview.lost, *(j.reason for j in result.jobs if j.state == "failed")]
+    store = Store.open(request.store_root)
+    found = []
+    for source in overview.sources:
+        planned = next((p for p in overview.plans[source.view_id] if p.node.stage.name == STAGE), None)
+        if planned is not None and planned.state == "done":
+            samples = overview.samples.by_view.get(source.view_id, ())
+            found.append((source, planned.node, [*read_strokes(store, planned.node, samples)]))
+    return Made(found, result, list(dict.fromkeys(failures)), store)
+
+
 def described_strokes(request: Request, console: Console, mirror: bool = False) -> Strokes:
     """Make the kinematics that are missing, and read all strokes of a request.
 
@@ -121,32 +157,25 @@ def described_strokes(request: Request, console: Console, mirror: bool = False) 
             "add `annotations: [FILE]` to data_manifest.yaml",
             USAGE,
         )
-    result = run(replace(request, stages=(STAGE,)), console)
-    overview = result.overview
-    failures = [*overview.problems, *overview.lost, *(j.reason for j in result.jobs if j.state == "failed")]
-    store = Store.open(request.store_root)
-    out = Strokes([], store, list(dict.fromkeys(failures)), list(overview.warnings), result.code)
+    made = make_strokes(request, console)
+    overview = made.result.overview
+    out = Strokes([], made.store, made.failures, list(overview.warnings), made.result.code)
     short = 0
-    for source in overview.sources:
-        planned = next((p for p in overview.plans[source.view_id] if p.node.stage.name == STAGE), None)
-        if planned is None or planned.state != "done":
-            continue
-        for one in read_strokes(store, planned.node, overview.samples.by_view.get(source.view_id, ())):
+    for source, node, strokes in made.found:
+        for one in strokes:
             if len(one.course) < 2:
                 short += 1
                 continue
             described = one.as_right_hander() if mirror else one
             sample = one.sample
             name = f"{source.name}:{sample.begin}-{sample.end}"
-            out.found.append(
-                Stroke(described, source, planned.node, name, kind_of(sample.label, manifest.view))
-            )
+            out.found.append(Stroke(described, source, node, name, kind_of(sample.label, manifest.view)))
     if not out.found:
         nothing = (
             "there is no stroke to compare: no label of these videos was kept; `ttprep plan --verbose` says "
             "what became of them"
         )
-        raise UserError(failures[0] if failures else nothing, FAILED)
+        raise UserError(made.failures[0] if made.failures else nothing, FAILED)
     if short:
         out.notes.append(f"{short} strokes of a single frame are left out")
     return out

@@ -82,34 +82,25 @@ def strokes(
 
 
 def _described(request: Request) -> tuple[list[DescribedStroke], int]:
-    """Make what is missing, and read all strokes.
+    """Return all strokes, and the exit code of making what was missing.
 
     Raises
     ------
     UserError
         There is none.
     """
-    from pipeline.reading.strokes import read_strokes
-    from pipeline.run import run
-    from store import Store
+    from pipeline.comparing.strokes import make_strokes
 
     console = stderr()
-    result = run(request, console)
-    overview = result.overview
-    failures = [*overview.problems, *overview.lost, *(j.reason for j in result.jobs if j.state == "failed")]
-    store = Store.open(request.store_root)
-    found: list[DescribedStroke] = []
-    for source in overview.sources:
-        planned = next((p for p in overview.plans[source.view_id] if p.node.stage.name == STAGE), None)
-        if planned is not None and planned.state == "done":
-            found += read_strokes(store, planned.node, overview.samples.by_view.get(source.view_id, ()))
-    for line in overview.notes:
+    made = make_strokes(request, console)
+    found = [stroke for _, _, strokes in made.found for stroke in strokes]
+    for line in made.result.overview.notes:
         say(console, f"note: {line}")
     if not found:
-        raise UserError(failures[0] if failures else NONE, errors.FAILED)
-    for line in dict.fromkeys(failures):
+        raise UserError(made.failures[0] if made.failures else NONE, errors.FAILED)
+    for line in made.failures:
         say(console, f"failed: {line}")
-    return found, result.code
+    return found, made.result.code
 
 
 def _of_player(found: list[DescribedStroke], player: str) -> list[DescribedStroke]:

@@ -66,12 +66,14 @@ class Aligned:
     places : (M, 9, 2) float64
         Body lengths.
     angles : (M, S) float64
+    confidence : (M, 9) float64
     """
 
     movement: Movement
     pairs: list[tuple[int, int]]
     places: Floats
     angles: Floats
+    confidence: Floats
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ class Band:
     def align(self, movement: Movement) -> Aligned:
         """Bring a movement to the moments of the template."""
         pairs = path(movement, self.template)
-        return Aligned(movement, pairs, carried(movement.places, pairs), carried(movement.angles, pairs))
+        places, angles, confidence = (
+            carried(values, pairs) for values in (movement.places, movement.angles, movement.confidence)
+        )
+        return Aligned(movement, pairs, places, angles, np.nan_to_num(confidence))
 
 
 def make_band(references: Sequence[Movement]) -> Band:

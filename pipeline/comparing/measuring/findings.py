@@ -1,16 +1,18 @@
 """What is different about a stroke, in words, ordered by size; and one number for all of it.
 
 A difference is measured in spreads of the references (:func:`~pipeline.comparing.measuring.band.unusual`), so
-that what varies from stroke to stroke anyway counts for little. The score is the mean of the five largest of
+that what varies from stroke to stroke anyway counts for little. The score rests on the five largest of
 the body; each reference has one too, against the others, so that one sees what is usual. Joints that nobody
 saw do not count.
 
-Where an arm differs most, several of its measures do: who lifts the hand bends the elbow as well. Which joint
-comes first is decided by what explains the arm's displacement best (:func:`explained_by`).
+Where a joint is elsewhere, so are others: who lifts the hand bends the elbow as well. Which joint comes first
+is decided by what explains the whole deviation best (:mod:`pipeline.comparing.measuring.explaining`); that
+also counts for the score.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +20,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.comparing.measuring.band import ENOUGH, Aligned, Band, deviations, mean, size, unusual
+from pipeline.comparing.measuring.explaining import APART, Model, fit
 from pipeline.comparing.measuring.measures import (
     ERRORS,
-    INDEX,
     LENGTHS,
     MEASURES,
     SECONDS,
     SIDES,
     WINDOWS,
     lateness,
-    ways,
     whole,
 )
 from pipeline.comparing.measuring.movement import MOMENTS, PARTS, Movement
@@ -39,12 +40,18 @@ from stages.kinematics.phases import NAMES
 TOLD = 2.0
 #: how many of the largest differences make the score, and the size of a group of joints
 OF_SCORE, OF_GROUP = 5, 3
+#: what a spread of a joint's own measures is worth beside evidence, nats, and how many count at most
+WORTH, MOST_WORTH = 3.0, 5.0
+#: by which joints that explain nothing else (head, shoulders) stand back, nats
+UNEXPLAINED = 3.0
+#: of the root of the evidence that is added to the score
+SHARE = 0.5
 LATE = "lateness"
 GROUPS = {measure.joint: measure.group for measure in MEASURES.values()}
 #: where the trunk is elsewhere and the hands are not, arms follow with these
 FOLLOWING = {f"{side} {what}" for side in SIDES for what in ("elbow angle", "reach", "shoulder angle")}
 #: by which findings are sorted
-Place = tuple[float, bool, float]
+Place = tuple[bool, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,9 @@ class Judged:
         body lengths; NaN where it is not known.
     unseen : dict of str to float
         Part that is not compared → share of the stroke in which it was seen.
+    explained : dict of str to float
+        Joint → by how much more probable the stroke is if that joint is to blame: natural logarithm of the
+        ratio.
     """
 
     findings: tuple[Finding, ...]
@@ -105,6 +115,7 @@ class Judged:
     usual: Floats
     distances: Mapping[str, Mapping[str, tuple[float, float]]]
     unseen: Mapping[str, float]
+    explained: Mapping[str, float]
 
 
 def _values(aligned: Aligned, windows: Mapping[str, Array]) -> dict[tuple[str, str], float]:
@@ -157,36 +168,6 @@ def largest(differences: Iterable[float], count: int) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def explained_by(places: Floats, usual: Floats, spread: Floats, side: str, windows: list[Array]) -> str:
-    """Return the joint of an arm whose movement explains best how the arm deviates; empty where none does.
-
-    Each way in which a joint may move elbow and wrist (:func:`~pipeline.comparing.measuring.measures.ways`)
-    is fitted to their deviation from the shoulder, in each window; the best fit is the one that takes most
-    of its square away.
-
-    Parameters
-    ----------
-    places, usual : (M, 9, 2)
-        As :func:`~pipeline.comparing.measuring.measures.whole` gives them.
-    spread : (9,)
-        Usual deviation of each part, body lengths: deviations are divided by it.
-    side : str
-    windows : list of (M,) bool
-    """
-    arm = [INDEX[f"{side} {part}"] for part in ("shoulder", "elbow", "wrist")]
-    apart = (places - usual)[:, arm]
-    apart = np.nan_to_num((apart - apart[:, :1]) / spread[arm][:, None])
-    best: dict[str, float] = {}
-    for joint, moved in ways(np.nan_to_num(usual), side).items():
-        for way in moved:
-            for inside in windows:
-                there = way[inside] / spread[arm][:, None]
-                square = float((there**2).sum())
-                taken = float((there * apart[inside]).sum()) ** 2 / square if square > 0 else 0.0
-                best[joint] = max(best.get(joint, 0.0), taken)
-    return max(best, key=best.__getitem__) if any(best.values()) else ""
-
-
 @dataclass(frozen=True)
 class References:
     """A band with what each of its strokes measures; made once, whatever is compared with it.
@@ -200,12 +181,15 @@ class References:
         By how much the hips of each are later than those of the others, s.
     usual : (R,) float64
         Score of each against the others; empty where they are too few.
+    model : Model
+        What explains a deviation.
     """
 
     band: Band
     values: tuple[dict[tuple[str, str], float], ...]
     lates: Floats
     usual: Floats
+    model: Model
 
 
 def learn(band: Band) -> References:
@@ -219,14 +203,21 @@ def learn(band: Band) -> References:
             for a, others in zip(band.aligned, rest, strict=True)
         ]
     )
+    model = fit(band)
     usual = [
-        largest(
-            _differences(values[i], lates[i], [values[k] for k in others], lates[others]).values(), OF_SCORE
+        _score(
+            _differences(values[i], lates[i], [values[k] for k in others], lates[others]),
+            (fit(band, i) if len(everyone) <= APART else model).explain(band.aligned[i]),
         )
         for i, others in enumerate(rest)
         if band.certain
     ]
-    return References(band, values, lates, np.array(usual))
+    return References(band, values, lates, np.array(usual), model)
+
+
+def _score(differences: Mapping[tuple[str, str], float], explained: Mapping[str, float]) -> float:
+    """Return how unusual a stroke is: by its largest differences, and by what explains all of them."""
+    return largest(differences.values(), OF_SCORE) + SHARE * float(np.sqrt(max(0.0, *explained.values())))
 
 
 def judge(references: References, movement: Movement) -> Judged:
@@ -235,29 +226,35 @@ def judge(references: References, movement: Movement) -> Judged:
     aligned = band.align(movement)
     values, late = _values(aligned, band.windows), _late(aligned, band.places, band)
     differences = _differences(values, late, references.values, references.lates)
-    told = _body(references, aligned, values, differences, late) + _whole_stroke(band, movement)
+    explained = references.model.explain(aligned)
+    told = _body(references, values, differences, late, explained) + _whole_stroke(band, movement)
     least = TOLD if band.certain else 1.0
-    findings = [f for _, f in sorted(told, key=lambda pair: pair[0]) if f.spreads >= least]
-    score = largest(differences.values(), OF_SCORE) if band.certain else float("nan")
+    findings = [
+        f
+        for place, f in sorted(told, key=lambda pair: pair[0])
+        if f.spreads >= least or (not place[0] and explained.get(f.joint, 0.0) > 0)
+    ]
+    score = _score(differences, explained) if band.certain else float("nan")
     distances, unseen = _distances(band, aligned), _unseen(band, aligned)
-    return Judged(tuple(findings), score, references.usual, distances, unseen)
+    return Judged(tuple(findings), score, references.usual, distances, unseen, explained)
 
 
 def _body(
     references: References,
-    aligned: Aligned,
     values: Mapping[tuple[str, str], float],
     differences: Mapping[tuple[str, str], float],
     late: float,
+    explained: Mapping[str, float],
 ) -> list[tuple[Place, Finding]]:
     """Return the largest difference of each joint, and where it stands.
 
-    What moves as one stands together, by the mean of its three largest differences; first of an arm comes the
-    joint that explains what the arm does.
+    First comes the joint that is most likely to blame. What moves as one stands together, by the mean of its
+    three largest differences, and in it the likely one stands first.
     """
     band, out = references.band, dict[str, Finding]()
     trunk = largest((v for (name, _), v in differences.items() if _group(name) == "hips"), OF_GROUP)
     groups: dict[str, list[float]] = {}
+    of_joint: dict[str, list[float]] = {}
     for (name, window), spreads in differences.items():
         if not np.isfinite(spreads):
             continue
@@ -271,26 +268,27 @@ def _body(
             found = _finding(joint, name, window, values[name, window], own, measure.unit, spreads, band)
         follows = name in FOLLOWING and trunk >= TOLD
         groups.setdefault(group, []).extend([] if follows else [spreads])
+        of_joint.setdefault(joint, []).append(spreads)
         if joint not in out or found.spreads > out[joint].spreads:
             out[joint] = found
-    usual, places = mean(whole(band.places), 0), whole(aligned.places)
-    spread, windows = _spread(band), [band.within, *band.windows.values()]
-    first = {explained_by(places, usual, spread, side, windows) for side in SIDES}
     size_of = {group: largest(spreads, OF_GROUP) for group, spreads in groups.items()}
+    likely = {joint: _likely(joint, explained, own) for joint, own in of_joint.items()}
+    best = max(likely, key=likely.__getitem__, default="")
     return [
-        ((-size_of[GROUPS[joint]], joint not in first, -found.spreads), found) for joint, found in out.items()
+        ((joint != best, -size_of[GROUPS[joint]], -likely[joint], -found.spreads), found)
+        for joint, found in out.items()
     ]
+
+
+def _likely(joint: str, explained: Mapping[str, float], spreads: Sequence[float]) -> float:
+    """Return how likely a joint is to blame, by what it explains of the stroke and what it shows itself."""
+    if joint.endswith(" shoulder"):  # in the picture, a shoulder that turns is a hand that is elsewhere
+        return -math.inf
+    return explained.get(joint, -UNEXPLAINED) + WORTH * min(largest(spreads, OF_GROUP), MOST_WORTH)
 
 
 def _group(name: str) -> str:
     return "hips" if name == LATE else MEASURES[name].group
-
-
-def _spread(band: Band) -> Floats:
-    """Return the usual deviation of each part, (9,) body lengths, with that of measurement."""
-    places = whole(band.places)
-    squares = mean(((places - mean(places, 0)) ** 2).sum(axis=-1).reshape(-1, len(PARTS)), 0)
-    return np.asarray(np.sqrt(np.nan_to_num(squares)) + ERRORS[LENGTHS])
 
 
 def _whole_stroke(band: Band, movement: Movement) -> list[tuple[Place, Finding]]:
@@ -300,7 +298,7 @@ def _whole_stroke(band: Band, movement: Movement) -> list[tuple[Place, Finding]]
         spreads = unusual(value, own, ERRORS[unit])
         if np.isfinite(spreads):
             found = _finding("tempo", name, "stroke", value, own, unit, spreads, band)
-            out.append(((-found.spreads, False, -found.spreads), found))
+            out.append(((True, -found.spreads, 0.0, -found.spreads), found))
     return out
 
 

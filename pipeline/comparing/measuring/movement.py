@@ -28,6 +28,8 @@ PARTS: dict[str, str] = {
         for side in ("left", "right")
     },
 }
+#: rows of the joints that stand for them
+_ROWS = [INDEX[joint] for joint in PARTS.values()]
 #: columns of the hips, whose places are about the middle of the whole stroke
 HIPS = [column for column, name in enumerate(PARTS) if name.endswith("hip")]
 #: angles and lengths that are compared; speeds are not: they follow from the places
@@ -45,6 +47,8 @@ class Movement:
         of the hips themselves, about its mean over the stroke. NaN where nobody saw the joint.
     angles : (M, S) float64
         Of :data:`SERIES`, in their units; NaN where a joint was not seen.
+    confidence : (M, 9) float64
+        The parts' scores, 0 … 1; 0 where a part is bridged or unknown.
     frames : (M,) float64
         The frame of the course at each moment.
     edges : tuple of float
@@ -60,6 +64,7 @@ class Movement:
 
     places: Floats
     angles: Floats
+    confidence: Floats
     frames: Floats
     edges: tuple[float, ...]
     seconds: float
@@ -114,6 +119,7 @@ def movement(course: Course, hand: str | None = None, found: Phases | None = Non
     return Movement(
         spaced(_places(course)),
         spaced(np.stack([named[name] for name in SERIES], axis=-1)),
+        spaced(course.confidence[:, _ROWS]),
         np.linspace(0, len(course) - 1, MOMENTS),
         tuple(edge * scale for edge in edges),
         len(course) / course.rate,
@@ -123,7 +129,7 @@ def movement(course: Course, hand: str | None = None, found: Phases | None = Non
 
 
 def _places(course: Course) -> Floats:
-    places = normalised(course)[:, [INDEX[joint] for joint in PARTS.values()]]
+    places = normalised(course)[:, _ROWS]
     centre = middle(course, "hip")
     if np.isfinite(centre).any():
         about = np.nanmean(centre, axis=0)
