@@ -17,6 +17,15 @@ from pipeline.errors import UserError
 from pipeline.terminal import echo, prepare_streams
 
 PATH = click.Path(path_type=Path)
+#: of commands that first make what the store lacks
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Number of processes that make what is missing; 0: this one. Default: one per core.",
+)
+WEIGHTS = click.option(
+    "--pose-weights", type=PATH, help="Folder of PoseNet weights (manifest.json + raw files)."
+)
 
 
 class Group(click.Group):
@@ -172,11 +181,7 @@ def options(*, paths: bool = True) -> Callable[[Callable[..., Any]], Callable[..
                     shell_complete=complete_stage,
                     help="Limit to this stage and what it needs; may be repeated.",
                 ),
-                click.option(
-                    "--pose-weights",
-                    type=PATH,
-                    help="Folder of PoseNet weights (manifest.json + raw files).",
-                ),
+                WEIGHTS,
                 click.argument("paths", nargs=-1, type=PATH, metavar="[PATH]..."),
             ]
         for option in reversed(add):

@@ -10,6 +10,7 @@ from pipeline import errors
 from pipeline.cli.options import JSON, make_request, note, options, stderr, stdout, verbose
 from pipeline.terminal import echo, echo_json
 
+#: of :data:`pipeline.planning.staleness.State`, which takes long to import
 STATES = ("done", "stale", "missing", "failed", "damaged")
 #: videos with a row each; of more there is a summary, where nobody asks for their rows
 MOST_ROWS = 50

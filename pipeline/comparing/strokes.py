@@ -12,7 +12,6 @@ from rich.console import Console
 
 from pipeline.annotations import Taxonomy
 from pipeline.comparing.measuring.movement import Movement, movement
-from pipeline.discovery import view_name
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.inputs.sources import Source
 from pipeline.planning.graph import Node
@@ -24,8 +23,6 @@ from store import Store
 STAGE = "kinematics"
 #: how strokes of a kind are called
 KINDS = ("class", "player")
-#: digits of an id that tell videos apart
-_ID = 8
 _INTERVAL = re.compile(r"(?P<video>.+):(?P<begin>\d+)(?:-(?P<end>\d+))?")
 
 
@@ -258,7 +255,7 @@ def _known(wanted: Sequence[tuple[str, str]], strokes: Sequence[Stroke]) -> str:
 
 
 def _of_word(word: str, strokes: Sequence[Stroke]) -> list[Stroke]:
-    whole = [s for s in strokes if _names(word, s.source)]
+    whole = [s for s in strokes if s.source.is_called(word)]
     if whole:
         return whole
     match = _INTERVAL.fullmatch(word)
@@ -268,20 +265,8 @@ def _of_word(word: str, strokes: Sequence[Stroke]) -> list[Stroke]:
     return [
         s
         for s in strokes
-        if _names(match["video"], s.source) and s.begin == begin and (end is None or s.end == end)
+        if s.source.is_called(match["video"]) and s.begin == begin and (end is None or s.end == end)
     ]
-
-
-def _names(word: str, source: Source) -> bool:
-    """Tell whether a word names a video, as in the other commands: name, end of the path, id."""
-    path, view = source.path, source.view
-    names = {view_name(name, own) for name in (source.video, path.name, path.stem) for own in ("", view)}
-    return (
-        word in names
-        or word in (source.name, path.as_posix(), view_name(path.as_posix(), view))
-        or path.as_posix().endswith(f"/{word}")
-        or (len(word) >= _ID and source.sha256.startswith(word.lower()))
-    )
 
 
 def _some(strokes: Sequence[Stroke]) -> str:
@@ -293,7 +278,7 @@ def _hint(word: str, strokes: Sequence[Stroke]) -> str:
     names = [s.name for s in strokes]
     match = _INTERVAL.fullmatch(word)
     video = match["video"] if match else word
-    near = [s.name for s in strokes if _names(video, s.source)][:5]
+    near = [s.name for s in strokes if s.source.is_called(video)][:5]
     if not near:
         stems = {s.source.path.stem: s.name for s in reversed(strokes)}
         near = [stems[stem] for stem in difflib.get_close_matches(video, stems, 3, 0.6)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.discovery import special_kind
+from pipeline.discovery import special_kind, view_name
 from pipeline.inputs.focus import Foci
 from stages.focus import Focus
 from stages.frames.folder import pictures_of
@@ -23,6 +23,8 @@ from store.names import valid_text
 SETTLED_S = 2.0
 #: threads that hash at a time: more do not read faster from one disk
 HASHING_THREADS = 8
+#: digits of a video's id that name it, at least
+LEAST_ID = 8
 #: bytes in all from which on threads are worth the time that importing joblib takes
 PARALLEL_BYTES = 500 * 10**6
 
@@ -89,6 +91,25 @@ class Source:
     def video(self) -> str:
         """The name without that of the view."""
         return self.name.removesuffix(f" ({self.view})") if self.view else self.name
+
+    def is_called(self, word: str) -> bool:
+        """Tell whether a user's word names this video, or this view of it.
+
+        It does as its name, its path or the end of that, its file's name with suffix or without, each with
+        the view or without, as ``match.mp4 (anna)``; and as the first digits of its id.
+        """
+        place, path = self.path.as_posix(), self.path
+        names = {
+            view_name(n, own) for n in (self.video, path.name, path.stem, place) for own in ("", self.view)
+        }
+        return (
+            word == self.name
+            or word in names
+            or place.endswith(f"/{word}")
+            or view_name(place, self.view).endswith(f"/{word}")
+            or (len(word) >= LEAST_ID and self.sha256.startswith(word.lower()))
+            or path.resolve() == Path(word).resolve()
+        )
 
     @property
     def players(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.base import StageError
+from stages.downloading import downloader, put, told_in_a_line
 from stages.pose.architecture import Model, model_of, variables
 from stages.pose.pins import FOLDERS, PINS
 
@@ -24,7 +26,7 @@ ENVIRONMENT = "TTPREP_POSENET_WEIGHTS"
 #: The public storage that posenet-python, posenet-pytorch and TensorFlow.js take the checkpoints from.
 STORAGE = "https://storage.googleapis.com/tfjs-models/weights/posenet/"
 
-_CONNECT_S, _READ_S = 5.0, 30.0
+_READ_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -261,11 +263,7 @@ def fill_cache(
             "`ttprep weights --check -v` lists their names and checksums",
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            temp = folder / f".{file.name}.{os.getpid()}"
-            temp.write_bytes((source / file.name).read_bytes())
-            temp.replace(folder / file.name)
+        put(folder, {file.name: (source / file.name).read_bytes() for file in files})
     except OSError as error:
         raise _unavailable(model, f"cannot write {folder} ({error.strerror})") from error
     return read_checkpoint(folder, model)
@@ -290,28 +288,15 @@ def _sha256(path: Path) -> str | None:
 
 def _download(model: Model, pins: dict[str, str], folder: Path, storage: str) -> None:
     """Fetch what is missing; pooch writes each file whole and only with the pinned digest."""
-    import logging
-
     import pooch
-    import requests
 
-    # pooch reports each of the files and gives both digests in three lines; the error says it in one
-    pooch.get_logger().setLevel(logging.WARNING)
     store = pooch.create(
         path=folder,
         base_url=f"{storage.rstrip('/')}/{FOLDERS[model]}/",
         registry={name: f"sha256:{pin}" for name, pin in pins.items()},
     )
-    fetch = pooch.HTTPDownloader(timeout=(_CONNECT_S, _READ_S))
+    fetch = downloader(_READ_S)
     for name in pins:
-        try:
+        unavailable = partial(_unavailable, model)
+        with told_in_a_line(unavailable, store.get_url(name), storage, "file", folder):
             store.fetch(name, downloader=fetch)
-        except requests.exceptions.HTTPError as error:
-            status = error.response.status_code if error.response is not None else "an error"
-            raise _unavailable(model, f"{store.get_url(name)} answered {status}") from None
-        except requests.exceptions.RequestException as error:
-            raise _unavailable(model, f"{storage} cannot be reached ({type(error).__name__})") from None
-        except ValueError:
-            raise _unavailable(model, f"{store.get_url(name)} is not the file that was pinned") from None
-        except OSError as error:
-            raise _unavailable(model, f"cannot write {folder} ({error.strerror})") from error

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from stages.base import StageError
+from stages.downloading import downloader, put, told_in_a_line
 from stages.pose3d.params import Model
 from stages.pose3d.pins import ARCHIVE, ARCHIVE_SHA256, PINS, files_of
 
 ENVIRONMENT = "TTPREP_BLAZEPOSE_WEIGHTS"
 
-_CONNECT_S, _READ_S = 5.0, 60.0
+_READ_S = 60.0
 Pins = Mapping[str, tuple[str, str]]
 
 
@@ -156,11 +157,7 @@ def fill_cache(
         finally:
             temporary.unlink(missing_ok=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            part = folder / f".{name}.{os.getpid()}"
-            part.write_bytes(content)
-            part.replace(folder / name)
+        put(folder, contents)
     except OSError as e:
         raise _unavailable(f"cannot write {folder} ({e.strerror})") from e
     return folder
@@ -207,25 +204,12 @@ def _of_archive(path: Path, sha256: str, pins: Pins) -> dict[str, bytes]:
 
 def _download(archive: str, sha256: str, folder: Path) -> Path:
     """Fetch the archive; pooch writes it whole and only with the pinned digest."""
-    import logging
-
     import pooch
-    import requests
 
-    pooch.get_logger().setLevel(logging.WARNING)
-    fetch = pooch.HTTPDownloader(timeout=(_CONNECT_S, _READ_S)) if archive.startswith("http") else None
+    fetch = downloader(_READ_S) if archive.startswith("http") else None
     name = f".{archive.rpartition('/')[2]}.{os.getpid()}"
-    try:
+    with told_in_a_line(_unavailable, archive, archive, "archive", folder):
         return Path(pooch.retrieve(archive, f"sha256:{sha256}", name, folder, downloader=fetch))
-    except requests.exceptions.HTTPError as error:
-        status = error.response.status_code if error.response is not None else "an error"
-        raise _unavailable(f"{archive} answered {status}") from None
-    except requests.exceptions.RequestException as error:
-        raise _unavailable(f"{archive} cannot be reached ({type(error).__name__})") from None
-    except ValueError:
-        raise _unavailable(f"{archive} is not the archive that was pinned") from None
-    except OSError as error:
-        raise _unavailable(f"cannot write {folder} ({error.strerror})") from error
 
 
 def _unavailable(why: str) -> StageError:

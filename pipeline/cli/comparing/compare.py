@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, PATH, make_request, options, stderr, stdout
-from pipeline.cli.predicting.running import WEIGHTS, WORKERS
+from pipeline.cli.options import JSON, PATH, WEIGHTS, WORKERS, make_request, options, stderr, stdout
+from pipeline.cli.results.strokes import MIRROR
 from pipeline.terminal import echo_json, say
 
 if TYPE_CHECKING:
     from pipeline.comparing.compare import Comparison
-
-MIRROR = click.option(
-    "--mirror", is_flag=True, help="Mirror the strokes of left-handers, to compare them with right-handers."
-)
 
 
 @click.command()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import errors
+from pipeline.cli.machine.files import tell_files
 from pipeline.cli.machine.weights3d import pose3d
-from pipeline.cli.options import JSON, PATH, note, verbose, with_loudness
-from pipeline.terminal import echo, echo_json
+from pipeline.cli.options import JSON, PATH, with_loudness
+from pipeline.terminal import echo
 
 if TYPE_CHECKING:
     from stages.pose.architecture import Model
@@ -108,23 +109,7 @@ def _report(model: Model, folder: Path | None, *, as_json: bool) -> int:
     folder = folder or cache_folder() / FOLDERS[model]
     if not (folder / "manifest.json").is_file() and (folder / FOLDERS[model]).is_dir():
         folder = folder / FOLDERS[model]  # as posenet-python keeps them
-    files = pinned_files(model, folder)
-    lacking = [f for f in files if f.state != "there"]
-    if as_json:
-        echo_json(
-            {
-                "model": model,
-                "folder": str(folder),
-                "source": f"{STORAGE}{FOLDERS[model]}/",
-                "complete": not lacking,
-                "files": [asdict(f) for f in files],
-            }
-        )
-    else:
-        if verbose():
-            for file in files:
-                echo(f"{file.sha256}  {file.name}  {file.state}")
-        echo(f"{folder}: {len(files) - len(lacking)} of {len(files)} files are there")
-        if lacking:
-            note(f"they are published in {STORAGE}{FOLDERS[model]}/; `ttprep weights` fetches them")
-    return errors.FAILED if lacking else errors.OK
+    files = [asdict(f) for f in pinned_files(model, folder)]
+    source = f"{STORAGE}{FOLDERS[model]}/"
+    hint = f"they are published in {source}; `ttprep weights` fetches them"
+    return tell_files(files, folder, source, hint, as_json=as_json, model=model)

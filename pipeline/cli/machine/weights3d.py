@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from pipeline import errors
-from pipeline.cli.options import JSON, PATH, note, verbose
-from pipeline.terminal import echo, echo_json
+from pipeline.cli.machine.files import tell_files
+from pipeline.cli.options import JSON, PATH
 
 
 @click.command("pose3d")
@@ -37,15 +36,5 @@ def pose3d(source: Path | None, check: bool, as_json: bool) -> int:
     if not check and (source is not None or any(pinned(name) != "there" for name in PINS)):
         fill_cache(source)
     files = [{"name": name, "sha256": sha, "state": pinned(name)} for name, (_, sha) in sorted(PINS.items())]
-    there = sum(file["state"] == "there" for file in files)
-    if as_json:
-        complete = there == len(files)
-        echo_json({"folder": str(folder), "source": ARCHIVE, "complete": complete, "files": files})
-    else:
-        if verbose():
-            for file in files:
-                echo(f"{file['sha256']}  {file['name']}  {file['state']}")
-        echo(f"{folder}: {there} of {len(files)} files are there")
-        if there < len(files):
-            note(f"they are published in {ARCHIVE}; `ttprep weights pose3d` fetches them")
-    return errors.OK if there == len(files) else errors.FAILED
+    hint = f"they are published in {ARCHIVE}; `ttprep weights pose3d` fetches them"
+    return tell_files(files, folder, ARCHIVE, hint, as_json=as_json)

@@ -6,7 +6,7 @@ import fnmatch
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 
@@ -14,11 +14,9 @@ from pipeline.cli.output.status import print_remarks
 from pipeline.cli.output.table import Column, Grid
 from pipeline.discovery import nfc
 from pipeline.planning.quality.judging import Judged
+from pipeline.planning.staleness import State
 from pipeline.planning.survey import Overview
 from pipeline.terminal import say
-
-#: states in the order of the columns
-STATES = ("done", "stale", "missing", "failed", "damaged")
 
 
 def selected(
@@ -62,7 +60,7 @@ def print_summary(overview: Overview, stdout: Console, rates: Mapping[str, Mappi
             counts[planned.node.stage.name][planned.state] += 1
         receipt = plan[0].receipt
         frames += int(receipt.shapes["rgb"][0]) if receipt else 0
-    states = [s for s in STATES if any(c[s] for c in counts.values())]
+    states = [s for s in get_args(State) if any(c[s] for c in counts.values())]
     grid = Grid(Column("stage"), *(Column(s, "number") for s in states))
     for stage in overview.names:
         grid.add(stage, *(str(counts[stage][s] or "") for s in states))

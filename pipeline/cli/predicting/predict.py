@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import JSON, PATH, make_request, next_step, options, quoted, stderr, stdout
-from pipeline.cli.predicting.running import BATCH, DEVICE, WEIGHTS, WORKERS
+from pipeline.cli.options import (
+    JSON,
+    PATH,
+    WEIGHTS,
+    WORKERS,
+    make_request,
+    next_step,
+    options,
+    quoted,
+    stderr,
+    stdout,
+)
+from pipeline.cli.predicting.running import BATCH, DEVICE
 from pipeline.terminal import echo_json, say
 
 if TYPE_CHECKING:

@@ -10,16 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.discovery import view_name
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.inputs.sources import Source
 from pipeline.planning.request import Request
 from pipeline.planning.staleness import Planned
 from pipeline.planning.survey import Overview, survey
 from store import Store
-
-#: digits of an id that tell videos apart
-_ID = 8
 
 
 def survey_of(request: Request, words: Sequence[str], store: Store, console: Console) -> Overview:
@@ -77,17 +73,7 @@ def _named(word: str, sources: Sequence[Source]) -> list[Source]:
     UserError
         None does, or several do.
     """
-    found = [
-        s
-        for s in sources
-        if word == s.name
-        or word
-        in (view_name(name, own) for name in (s.video, s.path.name, s.path.stem) for own in ("", s.view))
-        or s.path.as_posix().endswith(f"/{word}")
-        or view_name(s.path.as_posix(), s.view).endswith(f"/{word}")
-        or s.path.resolve() == Path(word).resolve()
-        or (len(word) >= _ID and s.sha256.startswith(word.lower()))
-    ]
+    found = [s for s in sources if s.is_called(word)]
     if len({s.sha256 for s in found}) == 1:
         return found
     if found:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, PATH, make_request, next_step, note, options, stderr
+from pipeline.cli.options import JSON, PATH, WEIGHTS, WORKERS, make_request, next_step, note, options, stderr
 from pipeline.errors import USAGE, UserError
 from pipeline.terminal import echo, echo_json
 
@@ -36,10 +36,8 @@ if TYPE_CHECKING:
     "-o", "--output", type=PATH, metavar="FILE.png",
     help="The picture; default: VIDEO.focus.png, in this folder.",
 )  # fmt: skip
-@click.option(
-    "--workers", type=click.IntRange(0), help="Number of processes; 0: this one. Default: one per core."
-)
-@click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights (manifest.json + raw files).")
+@WORKERS
+@WEIGHTS
 @JSON
 def focus(
     video: str, store_root: Path | None, manifest: Path | None, choose: int | None, players: tuple[str, ...],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline import errors
-from pipeline.cli.options import JSON, PATH, make_request, note, options, stderr
+from pipeline.cli.options import JSON, PATH, WEIGHTS, WORKERS, make_request, note, options, stderr
 from pipeline.errors import UserError
 from pipeline.terminal import echo, echo_json, say
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pipeline.planning.request import Request
     from pipeline.reading.strokes import DescribedStroke
 
-#: the stage that is read
-STAGE = "kinematics"
+MIRROR = click.option(
+    "--mirror", is_flag=True, help="Mirror the strokes of left-handers, to compare them with right-handers."
+)
 NONE = (
     "there is no stroke to describe: no annotation is of these videos; `ttprep annotations` lists what "
     "the files hold"
@@ -30,14 +31,9 @@ NONE = (
 @click.argument("videos", nargs=-1, type=PATH, metavar="[VIDEO]...")
 @click.option("-o", "--output", type=PATH, help="CSV file to write; default: stdout.")
 @click.option("--player", metavar="NAME", help="Only strokes of this player.")
-@click.option(
-    "--mirror", is_flag=True, help="Mirror the strokes of left-handers, to compare them with right-handers."
-)
-@click.option(
-    "--workers", type=click.IntRange(0),
-    help="Number of processes that make what is missing; 0: this one. Default: one per core.",
-)  # fmt: skip
-@click.option("--pose-weights", type=PATH, help="Folder of PoseNet weights (manifest.json + raw files).")
+@MIRROR
+@WORKERS
+@WEIGHTS
 @options(paths=False)
 @JSON
 def strokes(
@@ -55,7 +51,7 @@ def strokes(
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UserError(f"{output}: the strokes are written as CSV; choose the suffix .csv", errors.USAGE)
-    request = make_request(store_root, manifest, videos, (STAGE,), pose_weights, where=Where(workers))
+    request = make_request(store_root, manifest, videos, (), pose_weights, where=Where(workers))
     if not request.manifest.annotations and not any(s.labels for s in request.manifest.sources):
         raise UserError(
             "strokes are described where annotations say that they are, and the manifest lists none; "

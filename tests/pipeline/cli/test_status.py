@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import main
-from pipeline.cli.status import MOST_ROWS
+from pipeline.cli.status import MOST_ROWS, STATES
 from pipeline.errors import OK, USAGE
+from pipeline.planning.staleness import State
 
 N = MOST_ROWS + 10
 
@@ -35,6 +37,10 @@ def status(folder: Path, *words: str) -> str:
     )
     assert done.exit_code == OK, done.output
     return done.stdout
+
+
+def test_every_state_can_be_asked_for() -> None:
+    assert get_args(State) == STATES
 
 
 def test_many_videos_are_counted_by_stage(folder: Path) -> None:
