@@ -30,6 +30,8 @@ LEAST_MEMORY = 360_000_000
 #: how long another machine's files may take to be seen, s
 VISIBLE_WITHIN = 5.0
 _MISSING = "missing"
+#: distributions that decide bytes of single stages, beside those that every file names
+_MORE = ("scipy", "scikit-image", "ai-edge-litert")
 #: what to do about what a machine does not see
 SHARE = "use a folder that all machines share under one path"
 
@@ -149,7 +151,7 @@ def engine_digest() -> str:
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that decide the bytes of results, by distribution."""
     found = {}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *_MORE):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -192,7 +194,7 @@ def refusal(here: Expected, memory: int | None, threads: int) -> str:
 def _other_code(here: Expected) -> str:
     own = library_versions()
     for name, version in here.libraries.items():
-        if own.get(name, _MISSING) != version:
+        if version not in (_MISSING, own.get(name, _MISSING)):
             return (
                 f"has {name} {own.get(name, _MISSING)}, {here.host} has {version}; "
                 "install the same versions there, and start it again"

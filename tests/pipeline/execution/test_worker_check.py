@@ -80,6 +80,15 @@ def test_an_engine_that_computes_something_else(here: Expected) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["scipy", "scikit-image"])
+def test_a_library_of_single_stages_counts_too(here: Expected, name: str) -> None:
+    assert f"{name} {here.libraries[name]}" in refusal(
+        replace(here, libraries={**here.libraries, name: "0.1"}), PLENTY, 1
+    )
+    # what the client lacks is of no stage that it asks for
+    assert not refusal(replace(here, libraries={**here.libraries, name: "missing"}), PLENTY, 1)
+
+
 def test_a_library_of_another_version(here: Expected) -> None:
     other = replace(here, libraries={**here.libraries, "numpy": "0.1"})
     why = refusal(other, PLENTY, 1)
