@@ -103,3 +103,11 @@ def test_durations_add_up_over_parameters() -> None:
         "3 passed",
     ]
     assert slow_list.totals(lines) == {"tests/a/test_b.py::test_c": 3.5}
+
+
+def test_tests_of_training_are_skipped_without_torch() -> None:
+    """The README's test command installs none, and a module that cannot be imported fails it."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        found = re.search(r"^(?:import|from) torch\b", text, re.MULTILINE)
+        assert found is None or 'importorskip("torch"' in text[: found.start()], path

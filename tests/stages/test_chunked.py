@@ -28,6 +28,7 @@ from stages.contract import (
 )
 from stages.registry import registry
 from tests.conftest import scene
+from tests.stages.pose3d.blazepose import networks
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -87,6 +88,8 @@ def stage(request: pytest.FixtureRequest) -> Stage[Any]:
     found = registry()[request.param]
     if found.name == "pose":
         request.getfixturevalue("pose_weights")
+    if found.name == "pose3d":
+        networks()
     return found
 
 

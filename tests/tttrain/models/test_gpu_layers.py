@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("torch", reason="tttrain needs the extra `train`")
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
