@@ -149,10 +149,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
 
 
+_COSTS = frozenset(("rows", "core_s", "wall_s", "peak_mb", "finished", "samples_kept"))
+
+
 def _is_run(value: Any) -> bool:
     """What a run cost: numbers, the host's name, and whatever else a later version adds."""
-    numbers = ("rows", "core_s", "wall_s", "peak_mb", "finished", "samples_kept")
-    return _is_object(value) and all(_is_number(value.get(name, 0)) for name in numbers)
+    return _is_object(value) and all(_is_number(value[name]) for name in _COSTS & value.keys())
 
 
 def _is_parts(value: Any) -> bool:
@@ -161,9 +163,9 @@ def _is_parts(value: Any) -> bool:
         _is_object(value)
         and _is_object(value.get("params", {}))
         and _is_object(inputs := value.get("inputs", {}))
-        and all(_is_text(key) for key in inputs.values())
+        and set(map(type, inputs.values())) <= {str}
         and isinstance(arrays := value.get("arrays", []), list)
-        and all(_is_text(name) for name in arrays)
+        and set(map(type, arrays)) <= {str}
         and isinstance(samples := value.get("samples", []), list)
         and all(isinstance(s, list) and len(s) == 2 and _are_ints(s, -_LARGEST_INT) for s in samples)
     )
@@ -171,7 +173,7 @@ def _is_parts(value: Any) -> bool:
 
 def _is_shapes(value: Any) -> bool:
     return _is_object(value) and all(
-        isinstance(shape, list) and 1 <= len(shape) <= 32 and _are_ints(shape, 0) for shape in value.values()
+        isinstance(s, list) and 1 <= len(s) <= 32 and _are_ints(s, 0) for s in value.values()
     )
 
 

@@ -127,8 +127,11 @@ class Store:
 
     def note_path(self, source: Path) -> Path:
         """Return the place of the note about a source file or folder: named by its resolved path."""
-        place = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:24]
-        return self.root / names.SOURCES / f"{place}.json"
+        return self._note_path(source.resolve())
+
+    def _note_path(self, resolved: Path) -> Path:
+        name = hashlib.sha256(os.fsencode(resolved)).hexdigest()[:24]
+        return self.root / names.SOURCES / f"{name}.json"
 
     def splits_path(self, rule: Mapping[str, Any]) -> Path:
         """Return the place of the table of splits of a rule: named by the rule's JSON text."""
@@ -179,10 +182,11 @@ class Store:
 
         A damaged one is remarked on; the source is then hashed again.
         """
-        path = self.note_path(source)
+        place = source.resolve()
+        path = self._note_path(place)
         try:
             note = self.note(path, "source")
-            if note is not None and note["path"] != str(source.resolve()):
+            if note is not None and note["path"] != str(place):
                 raise DamagedError(f"{path}: is the note about {note['path']!r}, not {source}", path)
         except DamagedError as e:
             self.remarks.append(f"{e}; {source.name} is hashed again")

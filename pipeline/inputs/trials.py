@@ -226,7 +226,8 @@ def attach(sources: Iterable[Source], found: Found) -> tuple[list[Source], list[
         links = [link for p in (Path(source.name), *source.also) for link in found.links.get(p, ())]
         source = replace(source, also=(*source.also, *links))
         places = [Path(source.name), *source.also]  # as the user would write them
-        members = [(p, found.members[_resolved(p)]) for p in places if _resolved(p) in found.members]
+        resolved = [(p, _resolved(p)) for p in places] if found.members else []
+        members = [(p, found.members[r]) for p, r in resolved if r in found.members]
         if not members:
             told.append(source)
             continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,14 +25,13 @@ def with_entries(manifest: Manifest, sources: Iterable[Source]) -> tuple[list[So
     notes : list of str
         Videos of the same content that have different focuses.
     """
-    entries = {on_disk(manifest.resolve(e.path)).resolve(): e for e in manifest.videos}
+    entries = {str(on_disk(manifest.resolve(e.path)).resolve()): e for e in manifest.videos}
     told, notes = [], []
     for source in sources:
         source = replace(source, foci=manifest.focus)
         said: dict[Foci, Path] = {}
         for path in (source.path, *source.also) if entries else ():
-            place = path.resolve()
-            entry = next((entries[p] for p in (place, *place.parents) if p in entries), None)
+            entry = next((entries[p] for p in _upwards(os.path.realpath(path)) if p in entries), None)
             if entry is not None:
                 said[entry.foci(manifest.focus)] = path
                 source = replace(
@@ -48,6 +48,16 @@ def with_entries(manifest: Manifest, sources: Iterable[Source]) -> tuple[list[So
             )
         told.append(source)
     return told, notes
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Yield a path and all folders above it; as text, for there are ten thousand videos."""
+    while True:
+        yield path
+        above = os.path.dirname(path)
+        if above == path:
+            return
+        path = above
 
 
 def views_of(sources: Iterable[Source]) -> tuple[list[Source], list[str]]:
