@@ -130,8 +130,7 @@ class Store:
         return self._note_path(source.resolve())
 
     def _note_path(self, resolved: Path) -> Path:
-        name = hashlib.sha256(os.fsencode(resolved)).hexdigest()[:24]
-        return self.root / names.SOURCES / f"{name}.json"
+        return self.root / names.SOURCES / f"{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:24]}.json"
 
     def splits_path(self, rule: Mapping[str, Any]) -> Path:
         """Return the place of the table of splits of a rule: named by the rule's JSON text."""
@@ -186,7 +185,7 @@ class Store:
         path = self._note_path(place)
         try:
             note = self.note(path, "source")
-            if note is not None and note["path"] != str(place):
+            if note and note["path"] != str(place):
                 raise DamagedError(f"{path}: is the note about {note['path']!r}, not {source}", path)
         except DamagedError as e:
             self.remarks.append(f"{e}; {source.name} is hashed again")
@@ -199,8 +198,7 @@ class Store:
         """Yield the notes on source files: ``path``, ``sha256``, and what shows that they are unchanged."""
         for path in sorted((self.root / names.SOURCES).glob("*.json")):
             with contextlib.suppress(DamagedError, OSError):
-                if (note := self.note(path, "source")) is not None:
-                    yield note
+                yield from filter(None, [self.note(path, "source")])
 
     # -- state ------------------------------------------------------------------------------
 
@@ -283,8 +281,7 @@ class Store:
 
     def voucher(self, slot: Slot) -> Receipt:
         """Return what vouches for a result's file; DamagedError where nothing does."""
-        path = self.beside(slot, ".json")
-        receipt = Receipt.read(path, unsigned=self.unsigned)
+        receipt = Receipt.read(self.beside(slot, ".json"), unsigned=self.unsigned)
         if receipt is None or receipt.key != slot.key:
             raise DamagedError(f"{self.path(slot)}: has no receipt", self.path(slot))
         return receipt
