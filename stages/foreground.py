@@ -90,13 +90,26 @@ def _first(
 ) -> Iterator[Result]:
     frames = np.concatenate(waiting)
     seen = frames[1:needed][::-1]
-    median = np.partition(frames[:needed], len(seen) // 2, axis=0)[len(seen) // 2]
+    median = _ranked(frames[:needed], len(seen) // 2)
     for frame in (median, *seen) if len(seen) else ():
         model.apply(frame, learningRate=params.learning_rate)
     masks = _masks(model, frames, params, kernel)
     if not len(seen):
         masks[0] = 0  # a model that knows nothing marks black pixels
     yield Result({"mask": masks})
+
+
+def _ranked(frames: Array, rank: int) -> Array:
+    """Return the value of each pixel that has this rank in time: as `np.partition`, several times as fast.
+
+    The bits of the value are found one by one, from the highest: a bit is set where no more than `rank` of
+    the pixel's values are below it.
+    """
+    found, count = np.zeros(frames.shape[1:], np.uint8), np.min_scalar_type(len(frames))
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+        tried = found | np.uint8(bit)
+        found = np.where((frames < tried).sum(axis=0, dtype=count) <= rank, tried, found)
+    return found
 
 
 def _masks(model: Any, rgb: Array, params: ForegroundParams, kernel: Array) -> Array:

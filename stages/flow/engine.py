@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -164,9 +165,25 @@ class IrlsFlow:
 _DEFAULTS = IrlsParams()
 
 
-def _engine(pixels: Pixels, params: IrlsParams | None) -> IrlsFlow:
+#: pixels: the engine of a larger picture is not kept for the next pair (this is 40 MB)
+_KEPT_PIXELS = 100_000
+_kept = threading.local()
+
+
+def _engine(pixels: Pixels, params: IrlsParams) -> IrlsFlow:
+    """Return an engine for single pairs; this thread's last one again where it fits.
+
+    Its memory is what a pair of pictures spends a third of its time on.
+    """
     height, width, channels = pixels.shape
-    return IrlsFlow(height, width, channels, params)
+    wanted = (height, width, channels, params, chosen_variant())
+    if getattr(_kept, "wanted", None) == wanted:
+        engine: IrlsFlow = _kept.engine
+        return engine
+    engine = IrlsFlow(height, width, channels, params)
+    if height * width <= _KEPT_PIXELS:
+        _kept.wanted, _kept.engine = wanted, engine
+    return engine
 
 
 def irls_flow(
@@ -241,7 +258,8 @@ def irls_flow_video(
         name = f"frame {index}"
         if engine is None:
             pixels = _pixels(frame, name)
-            engine = _engine(pixels, params)
+            height, width, channels = pixels.shape
+            engine = IrlsFlow(height, width, channels, params)
             engine.push(pixels, name)
             continue
         engine.push(frame, name)

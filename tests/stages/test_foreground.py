@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from stages.base import Block, SourceFile, VideoInfo
 from stages.contract import run_whole
-from stages.foreground import STAGE, ForegroundParams
+from stages.foreground import STAGE, ForegroundParams, _ranked
 from stages.frames import STAGE as FRAMES
 from stages.frames import FramesParams
 from tests.conftest import scene
@@ -74,6 +74,14 @@ def by_hand(
         found = np.asarray(model.apply(frame, None, rate) == 255, np.uint8)
         out.append(cv2.dilate(found, cv2.getStructuringElement(cv2.MORPH_RECT, (dilate, dilate))))
     return np.stack(out)
+
+
+@pytest.mark.parametrize("n", [1, 2, 61, 255, 300])
+def test_the_first_picture_a_model_sees_is_the_median(n: int) -> None:
+    for high in (2, 256):
+        frames = np.random.default_rng(n).integers(0, high, (n, 7, 5, 3)).astype(np.uint8)
+        for rank in {0, n // 2, n - 1}:
+            assert np.array_equal(_ranked(frames, rank), np.partition(frames, rank, axis=0)[rank])
 
 
 @pytest.mark.parametrize(("fps", "frames"), [(240, 120), (120, 60), (30, 60), (10, 60)])

@@ -211,6 +211,21 @@ def test_one_engine_is_not_for_two_threads_at_a_time() -> None:
     assert np.array_equal(engine.flow(), irls_flow(*frames))
 
 
+def test_a_pair_knows_nothing_of_the_pairs_before_it() -> None:
+    # the memory of one pair serves the next
+    pictures = [texture(60, 80, seed) for seed in range(3)]
+    grey = [picture[..., 0] for picture in pictures]
+    for a, b in ((0, 1), (2, 0), (1, 1), (0, 1)):
+        for pair, channels in ((pictures, 3), (grey, 1)):
+            first, second = np.atleast_3d(pair[a]), np.atleast_3d(pair[b])
+            for params in (IrlsParams(), IrlsParams(n_outer=2)):
+                fresh = IrlsFlow(60, 80, channels, params)
+                fresh.push(first)
+                fresh.push(second)
+                given = params.model_dump(include=set(IrlsParams.model_fields))
+                assert irls_flow(pair[a], pair[b], **given).tobytes() == fresh.flow().tobytes()
+
+
 def test_the_callers_floating_point_mode_survives() -> None:
     tiny = np.array([1e-42], np.float32)
     irls_flow(GOOD, GOOD)
