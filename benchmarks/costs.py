@@ -1,16 +1,18 @@
 """What the whole pipeline costs, stage by stage, beside today's practice on the same clips.
 
-    python benchmarks/costs.py CLIP... [--peer DIR] [--pose-weights DIR]
+    python benchmarks/costs.py CLIP... [--peer DIR] [--pose-peer DIR] [--pose-weights DIR]
 
 Ours: `ttprep run` with one worker into a temporary store; core seconds, peak memory and bytes come from
-the receipts. Today's practice, in the same run and on one core: OpenCV decoding and INTER_AREA, a PNG a
+the receipts. Today's practice, in the same run and on one core: OpenCV decoding and INTER_AREA, a PNG per
 frame, MOG2, and flow by *pyflow* (only with ``--peer``: the folder of a pyflow that you have built), a
-float32 npy a pair. A peer that is not given is left empty, never made up.
+float32 npy per pair; with ``--pose-peer`` also the joints by *posenet-pytorch* (the folder of its source), from
+the PNGs, with the same weights, net size and number of poses. A peer that is not given is left empty.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -52,7 +54,35 @@ def ours(clip: Path, folder: Path, weights: Path | None) -> tuple[int, dict[str,
     return frames, costs
 
 
-def practice(clip: Path, folder: Path, peer: Any) -> dict[str, dict[str, float]]:
+def pose_practice(pictures: list[Path], source: Path, weights: Path, folder: Path) -> dict[str, float]:
+    """Today's way to joints, one core: core seconds for all pictures, from every fourth, and bytes."""
+    sys.path.insert(0, str(source))
+    import posenet
+    import torch
+    from posenet.converter.tfjs2pytorch import load_variables
+
+    torch.set_num_threads(1)
+    net = posenet.MobileNetV1(75, output_stride=16)
+    net.load_state_dict(load_variables(weights.name, str(weights.parent)))
+    out, taken = {"core_s": 0.0, "bytes": 0.0}, pictures[::4]
+    start = time.process_time()
+    for path in taken:
+        with torch.no_grad():
+            given, _, scale = posenet.read_imgfile(str(path), scale_factor=1.6, output_stride=16)
+            maps = [m.squeeze(0) for m in net(torch.Tensor(given))]
+            found = posenet.decode_multiple_poses(
+                *maps, output_stride=16, max_pose_detections=10, min_pose_score=0.25
+            )
+        np.savez(folder / f"{path.stem}.npz", *found[:2], found[2] * scale)
+    many = len(pictures) / len(taken)
+    out["core_s"] = (time.process_time() - start) * many
+    out["bytes"] = sum(p.stat().st_size for p in folder.glob("*.npz")) * many
+    return out
+
+
+def practice(
+    clip: Path, folder: Path, peer: Any, pose: tuple[Path, Path] | None
+) -> dict[str, dict[str, float]]:
     """The loose scripts' way, one core: core seconds and bytes."""
     cv2.setNumThreads(1)
     out: dict[str, dict[str, float]] = defaultdict(lambda: {"core_s": 0.0, "bytes": 0.0})
@@ -81,18 +111,26 @@ def practice(clip: Path, folder: Path, peer: Any) -> dict[str, dict[str, float]]
         scale = (len(frames) - 1) / len(pairs)
         out["flow"]["core_s"] = (time.process_time() - start) * scale
         out["flow"]["bytes"] = sum(p.stat().st_size for p in folder.glob("flow*.npy")) * scale
+    if pose is not None:
+        (folder / "pose").mkdir()
+        out["pose"] = pose_practice(sorted(folder.glob("*.png")), *pose, folder / "pose")
     return out
 
 
 def main() -> None:
-    """Measure and print a Markdown table a clip."""
+    """Measure and print a Markdown table per clip."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--peer", type=Path, help="folder of a built pyflow")
+    parser.add_argument("--pose-peer", type=Path, help="source folder of posenet-pytorch")
     parser.add_argument("--pose-weights", type=Path)
     args = parser.parse_args()
+    pose = None
+    if args.pose_peer and args.pose_weights:
+        pose = args.pose_peer.absolute(), args.pose_weights.absolute()
+    print(f"load before: {os.getloadavg()[0]:.1f}")
     peer = None
     if args.peer:
         sys.path.insert(0, str(args.peer))
@@ -101,7 +139,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             frames, costs = ours(clip, Path(name), args.pose_weights)
             (Path(name) / "practice").mkdir()
-            theirs = practice(clip, Path(name) / "practice", peer)
+            theirs = practice(clip, Path(name) / "practice", peer, pose)
         print(f"\n**{clip.name}**, {frames} frames\n")
         print("| stage | core-s / 1000 | bytes / frame | peak MB | today's core-s / 1000 | bytes / frame |")
         print("|---|---|---|---|---|---|")
@@ -126,6 +164,7 @@ def main() -> None:
             f"| **all** | {ours_total} | {total['their_core_s'] / frames * 1000:.1f} "
             f"| {total['their_bytes'] / frames:.0f} |"
         )
+        print(f"\ntoday's core time is {total['their_core_s'] / total['core_s']:.1f} x ours")
 
 
 if __name__ == "__main__":
