@@ -5,7 +5,7 @@
 Ours: `ttprep run` with one worker into a temporary store; core seconds, peak memory and bytes come from
 the receipts. Today's practice, in the same run and on one core: OpenCV decoding and INTER_AREA, a PNG per
 frame, MOG2, and flow by *pyflow* (only with ``--peer``: the folder of a pyflow that you have built), a
-float32 npy per pair; with ``--pose-peer`` also the joints by *posenet-pytorch* (the folder of its source), from
+float32 npy per pair; with ``--pose-peer`` also joints by *posenet-pytorch* (the folder of its source), from
 the PNGs, with the same weights, net size and number of poses. A peer that is not given is left empty.
 """
 

@@ -130,12 +130,13 @@ def test_replaced_files_and_lost_answers(
     shutil.rmtree(folder / "shared")
 
 
-def test_the_contract_of_the_store_holds_on_it(folder: Path, shim: Path) -> None:
+@pytest.mark.parametrize("disk", [SLOW, UNSTEADY], ids=["slow", "unsteady"])
+def test_the_contract_of_the_store_holds_on_it(folder: Path, shim: Path, disk: Disk) -> None:
     place = folder / "shared"
     place.mkdir()
     environment = {
-        **os.environ, "LD_PRELOAD": str(shim), "SHARED_DISK_ROOT": str(place), **SLOW,
-        "SHARED_DISK_RENAME": "3", "HDF5_USE_FILE_LOCKING": "FALSE",  # the tests open files themselves
+        **os.environ, "LD_PRELOAD": str(shim), "SHARED_DISK_ROOT": str(place), **disk,
+        "HDF5_USE_FILE_LOCKING": "FALSE",  # the tests open files themselves
     }  # fmt: skip
     words = ["pytest", "-q", "-n", "0", "--basetemp", str(place / "tests"), "tests/store/test_store.py"]
     done = subprocess.run(

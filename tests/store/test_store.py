@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import socket
@@ -34,7 +35,7 @@ from store.feature import FeatureWriter
 from store.gc import garbage, leftovers, remove
 from store.layout import decode, encode
 from store.verify import verify
-from tests.store.results import COLUMN, put, rows
+from tests.store.results import COLUMN, content, put, rows
 
 CODECS = ["zstd", "bitshuffle-zstd", "bitshuffle-lz4", "raw"]
 
@@ -83,7 +84,7 @@ def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path: Path) -> None:
         for part in np.split(whole, cuts):
             writer.append({"x": part})
         writer.close()
-        files.append((tmp_path / f"{i}.h5").read_bytes())
+        files.append(content(tmp_path / f"{i}.h5"))
     assert files[0] == files[1] == files[2]
 
 
@@ -101,7 +102,7 @@ def test_copied_chunks_equal_written_ones(tmp_path: Path) -> None:
     direct = FeatureWriter(tmp_path / "direct.h5", (COLUMN,), {"key": "k"})
     direct.append({"x": whole})
     direct.close()
-    assert (tmp_path / "joined.h5").read_bytes() == (tmp_path / "direct.h5").read_bytes()
+    assert content(tmp_path / "joined.h5") == content(tmp_path / "direct.h5")
 
 
 def test_copy_refuses_rows_off_the_chunk_grid(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_plain_h5py_reads_an_unencoded_file(tmp_path: Path) -> None:
     writer = FeatureWriter(tmp_path / "f.h5", (column,), {"fps": 120.0, "parts": {"a": 1}})
     writer.append({"x": rows(20)})
     writer.close()
-    with h5py.File(tmp_path / "f.h5") as f:
+    with h5py.File(io.BytesIO(content(tmp_path / "f.h5"))) as f:
         assert np.array_equal(f["x"][:], rows(20))
         assert f["x"].fletcher32
         assert f["x"].attrs["units"] == "px"
@@ -165,7 +166,7 @@ def test_one_flipped_byte_is_named_and_the_file_no_longer_counts(
     put(store, slot, rows(100))
     path = store.path(slot)
     stat = path.stat()
-    data = bytearray(path.read_bytes())
+    data = bytearray(content(path))
     data[int(len(data) * place)] ^= 1
     path.write_bytes(data)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # even where the time stamp gives nothing away
@@ -293,7 +294,7 @@ class _Fault:
 def test_any_failing_write_rename_or_fsync_leaves_old_or_new(store: Store, slot: Slot) -> None:
     names = ("pwrite", "ftruncate", "fsync", "replace", "open")
     put(store, slot, rows(60))
-    old = store.path(slot).read_bytes()
+    old = content(store.path(slot))
     failed = 0
     for k in range(1, 200):
         with pytest.MonkeyPatch.context() as patch:
@@ -306,7 +307,7 @@ def test_any_failing_write_rename_or_fsync_leaves_old_or_new(store: Store, slot:
         failed += 1
         receipt = store.receipt(slot)
         if receipt is not None:  # counts as done only if its bytes are those of one of the two
-            assert store.path(slot).read_bytes() in (old, _new(store, slot))
+            assert content(store.path(slot)) in (old, _new(store, slot))
         assert not list(store.root.rglob(f"*{TEMP_MARK}*"))
         put(store, slot, rows(60))
         assert store.receipt(slot) is not None
@@ -316,11 +317,11 @@ def test_any_failing_write_rename_or_fsync_leaves_old_or_new(store: Store, slot:
 def _new(store: Store, slot: Slot) -> bytes:
     twin = Slot("ff" * 32, slot.stage, slot.key)
     put(store, twin, rows(60, seed=1))
-    return store.path(twin).read_bytes()
+    return content(store.path(twin))
 
 
 def test_write_bytes_replaces_whole(tmp_path: Path) -> None:
     write_bytes(tmp_path / "a", b"old")
     write_bytes(tmp_path / "a", b"new")
-    assert (tmp_path / "a").read_bytes() == b"new"
+    assert content(tmp_path / "a") == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
