@@ -149,12 +149,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
 
 
-_COSTS = frozenset(("rows", "core_s", "wall_s", "peak_mb", "finished", "samples_kept"))
+_COSTS = ("rows", "core_s", "wall_s", "peak_mb", "finished", "samples_kept")
 
 
 def _is_run(value: Any) -> bool:
     """What a run cost: numbers, the host's name, and whatever else a later version adds."""
-    return _is_object(value) and all(_is_number(value[name]) for name in _COSTS & value.keys())
+    return _is_object(value) and all(_is_number(value[name]) for name in _COSTS if name in value)
 
 
 def _is_parts(value: Any) -> bool:
@@ -172,9 +172,12 @@ def _is_parts(value: Any) -> bool:
 
 
 def _is_shapes(value: Any) -> bool:
-    return _is_object(value) and all(
-        isinstance(s, list) and 1 <= len(s) <= 32 and _are_ints(s, 0) for s in value.values()
-    )
+    if not isinstance(value, dict):
+        return False
+    for shape in value.values():  # no generator: a plan checks thousands
+        if not (isinstance(shape, list) and 1 <= len(shape) <= 32 and _are_ints(shape, 0)):
+            return False
+    return True
 
 
 def _is_header(value: Any) -> bool:

@@ -87,7 +87,9 @@ class Receipt:
         value = read_note(path, "receipt", unsigned=unsigned)
         if value is None:
             return None
-        receipt = cls(**{name: item for name, item in value.items() if name in _FIELDS})
+        if not value.keys() <= _FIELDS:  # a later version says more
+            value = {name: item for name, item in value.items() if name in _FIELDS}
+        receipt = cls(**value)
         # the stage and the key become parts of paths: what they say must be what the file's name says
         if path.name != f"{result_stem(receipt.stage, receipt.key)}.json":
             raise DamagedError(f"{shown(path)}: is the receipt of another result", path)
