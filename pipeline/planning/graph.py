@@ -20,6 +20,8 @@ from stages.base import Params, Setting, Stage, upstream_of
 from stages.registry import registry
 from store import Slot
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class Node:
@@ -36,6 +38,8 @@ class Node:
         The ``stage.array`` inputs really read (modalities switched off are not among them).
     samples : tuple of (int, int)
         Begin and end of the samples to cut; for the cuboids alone.
+    values : mapping, optional
+        ``stage.key_values(params)``, where they are known already.
     """
 
     source: Source
@@ -44,10 +48,11 @@ class Node:
     inputs: Mapping[str, Node]
     arrays: tuple[str, ...]
     samples: tuple[tuple[int, int], ...] = ()
+    values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        text = json.dumps(self.parts(), sort_keys=True, separators=(",", ":"))
+        text = _CANONICAL.encode(self.parts())
         object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest())
 
     def parts(self) -> dict[str, Any]:
@@ -56,7 +61,7 @@ class Node:
             "stage": self.stage.name,
             "version": self.stage.version,
             "source": self.source.sha256,
-            "params": self.stage.key_values(self.params),
+            "params": self.stage.key_values(self.params) if self.values is None else dict(self.values),
             "inputs": {name: node.key for name, node in self.inputs.items()},
             "arrays": list(self.arrays),
         }
@@ -169,6 +174,90 @@ def _maker(stage: str, source: Source, nodes: Mapping[str, Node]) -> Node:
     return nodes[stage]
 
 
+@dataclass(frozen=True)
+class _Recipe:
+    """What the nodes of a stage have in common, whatever the video."""
+
+    stage: Stage[Any]
+    params: Params
+    arrays: tuple[str, ...]
+    upstream: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+class Recipes:
+    """Build the nodes of many videos; what does not depend on the video is found out once.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    stages : iterable of str
+        Requested stages; none: all that the manifest switches on.
+    derived : mapping of str to Params
+        Stage → its parameters where something outside the manifest decides some of them.
+    """
+
+    def __init__(
+        self, manifest: Manifest, stages: Iterable[str], derived: Mapping[str, Params] | None = None
+    ) -> None:
+        self._manifest, self._stages, self._derived = manifest, tuple(stages), derived or {}
+        self._wanted: dict[tuple[Any, ...], list[str]] = {}
+        self._known: dict[tuple[Any, ...], list[_Recipe]] = {}
+
+    def wanted(self, source: Source) -> list[str]:
+        """Return the stages that a source needs, inputs first; see :func:`wanted_stages`."""
+        if source.focus is not None:  # its own, most often
+            return wanted_stages(self._manifest, self._stages, source)
+        kind = _kind(source)
+        if kind not in self._wanted:
+            self._wanted[kind] = wanted_stages(self._manifest, self._stages, source)
+        return self._wanted[kind]
+
+    def build(
+        self, source: Source, names: Iterable[str], samples: tuple[tuple[int, int], ...] = ()
+    ) -> dict[str, Node]:
+        """Return the nodes of one video by stage, inputs first; see :func:`build`."""
+        names = tuple(name for name in names if samples or not registry()[name].sampling)
+        if source.focus is not None:
+            return _nodes(source, self._recipes(source, names), samples)
+        kind = (*_kind(source), names)
+        if kind not in self._known:
+            self._known[kind] = self._recipes(source, names)
+        return _nodes(source, self._known[kind], samples)
+
+    def _recipes(self, source: Source, names: Iterable[str]) -> list[_Recipe]:
+        found = []
+        for name in names:
+            stage = registry()[name]
+            params = stage.typed(self._derived.get(name) or self._manifest.params(stage))
+            arrays = active_inputs(stage, self._manifest, source, params)
+            settled = stage.settled(_bound(stage, params, source))
+            found.append(_Recipe(stage, settled, arrays, upstream_of(arrays), stage.key_values(settled)))
+        return found
+
+
+def _kind(source: Source) -> tuple[Any, ...]:
+    """Return what the stages and their parameters depend on, of a source without a focus."""
+    return source.fps, source.sample, source.joints is not None
+
+
+def _nodes(
+    source: Source, recipes: Iterable[_Recipe], samples: tuple[tuple[int, int], ...]
+) -> dict[str, Node]:
+    nodes: dict[str, Node] = {}
+    for r in recipes:
+        nodes[r.stage.name] = Node(
+            source,
+            r.stage,
+            r.params,
+            {u: _maker(u, source, nodes) for u in r.upstream},
+            r.arrays,
+            samples if r.stage.sampling else (),
+            r.values,
+        )
+    return nodes
+
+
 def build(
     source: Source,
     manifest: Manifest,
@@ -189,19 +278,4 @@ def build(
     samples : tuple of (int, int)
         Samples of this video; without any, no stage that cuts samples has a node.
     """
-    nodes: dict[str, Node] = {}
-    for name in names:
-        stage = registry()[name]
-        if stage.sampling and not samples:
-            continue
-        params = stage.typed((derived or {}).get(name) or manifest.params(stage))
-        arrays = active_inputs(stage, manifest, source, params)
-        nodes[name] = Node(
-            source,
-            stage,
-            stage.settled(_bound(stage, params, source)),
-            {u: _maker(u, source, nodes) for u in upstream_of(arrays)},
-            arrays,
-            samples if stage.sampling else (),
-        )
-    return nodes
+    return Recipes(manifest, (), derived).build(source, names, samples)

@@ -19,7 +19,7 @@ from pipeline.inputs.sources import Source, identify
 from pipeline.inputs.trials import Found, attach, find
 from pipeline.inputs.views import views_of, with_entries
 from pipeline.planning.derived_parameters import derive
-from pipeline.planning.graph import Node, build, wanted_stages
+from pipeline.planning.graph import Node, Recipes, wanted_stages
 from pipeline.planning.request import Request
 from pipeline.planning.samples import SampleTable, intervals
 from pipeline.planning.staleness import Planned, plan_nodes
@@ -141,7 +141,8 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
     notes += list(dict.fromkeys(store.remarks)) if store else []
     videos = [s for s in sources if not s.problem]
     usable, unplayed = views_of(videos)
-    wanted = {s.view_id: wanted_stages(manifest, request.stages, s) for s in usable}
+    recipes = Recipes(manifest, request.stages)
+    wanted = {s.view_id: recipes.wanted(s) for s in usable}
     if wanted:  # what none of them needs is no column of a table
         names = _of_any(wanted.values())
     overview = Overview(
@@ -158,10 +159,8 @@ def survey(request: Request, store: Store | None, console: Console) -> Overview:
         if not _same_file(also, s.path)
     ]
     overview.derived = derive(manifest, names, request.pose_weights, download=False)
-    nodes = {}
-    for source in usable:
-        plain = [n for n in wanted[source.view_id] if not registry()[n].sampling]
-        nodes[source.view_id] = [*build(source, manifest, plain, overview.params).values()]
+    recipes = Recipes(manifest, request.stages, overview.params)
+    nodes = {s.view_id: [*recipes.build(s, wanted[s.view_id]).values()] for s in usable}
     overview.plans = _planned(nodes, store)
     _plan_samples(request, store, overview)
     return overview
@@ -265,13 +264,11 @@ def _plan_samples(request: Request, store: Store | None, overview: Overview) -> 
     overview.lost = tuple(f"annotations: {line}" for line in overview.samples.lost)
     by_view: Mapping[str, Any] = overview.samples.by_view
     overview.sources += overview.samples.hinted
+    recipes = Recipes(request.manifest, request.stages, overview.params)
     nodes = {}
     for source in overview.sources:
-        wanted = wanted_stages(request.manifest, request.stages, source)
+        wanted = recipes.wanted(source)
         overview.names = _of_any((overview.names, wanted))
-        nodes[source.view_id] = [
-            *build(
-                source, request.manifest, wanted, overview.params, intervals(by_view.get(source.view_id, ()))
-            ).values()
-        ]
+        cut_here = intervals(by_view.get(source.view_id, ()))
+        nodes[source.view_id] = [*recipes.build(source, wanted, cut_here).values()]
     overview.plans = _planned(nodes, store)
