@@ -112,10 +112,13 @@ def stage_costs(overview: Overview, store: Store | None) -> list[StageCost]:
     for planned in overview.results:
         if planned.state != "done":
             todo[planned.node.stage.name].append(planned)
+    if not todo:
+        return []
     rates = row_costs(overview, store, set(todo))
     lengths = {
         plan[0].node.source.sha256: video_length(plan[0].node.source, plan[0].receipt)
         for plan in overview.plans.values()
+        if any(planned.state != "done" for planned in plan)
     }
     costs = []
     for name in [n for n in overview.names if n in todo]:
