@@ -103,7 +103,8 @@ def _run(
         for problem in overview.problems:
             say(console, problem, "failed", "red")
         jobs = _execute(request, store, overview, console, executor, progress) if overview.to_do() else []
-        _sweep(store)  # what workers left that died on the way
+        if jobs:
+            _sweep(store)  # what workers left that died on the way
         try:
             dataset = _dataset(request, store, overview, jobs)
         except DamagedError:  # marked, so it is made anew

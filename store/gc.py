@@ -91,7 +91,7 @@ def part_folders(store: Store) -> Iterator[Path]:
     """Yield the folders of parts; none is a link or reached through one."""
     for video in store.videos():
         folder = store.folder(video)
-        if not os.path.lexists(folder / PARTS):
+        if not os.path.lexists(f"{folder}/{PARTS}"):
             continue
         if not folder.is_symlink() and (entry := look(folder / PARTS, store.root)) is not None and entry.name:
             yield entry.path
