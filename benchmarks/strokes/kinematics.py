@@ -12,6 +12,7 @@ functions, without a filter.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from stages.foreground import STAGE as FOREGROUND
 from stages.frames.stage import STAGE as FRAMES
 from stages.kinematics.angles import faster_hand, series
 from stages.kinematics.course import INDEX, Course, smoothed
+from stages.kinematics.hand import certainty, hands
 from stages.kinematics.motion import carried
 from stages.kinematics.params import KinematicsParams
 from stages.kinematics.phases import phases
@@ -117,22 +119,28 @@ def errors(paths: list[Path], rate: float, flow: bool) -> dict:
     """Errors of strokes against the renderer's joints: series, peak speeds, moments, which hand."""
     parameters = KinematicsParams()
     out: dict = {"series": {name: [] for name in SHOWN}, "moments": [], "moves": [], "hand": [], "peak": []}
+    out["certainty"] = []
     for path in paths:
         with np.load(path) as data:
             given = data["joints"], data["scores"], rate, parameters
             seen = smoothed(*given)
             truth = Course(data["truth"].astype(float), np.ones(data["truth"].shape[:2]), rate)
             strokes = list(zip(data["begin"], data["end"], data["move"], strict=True))
+        pixels = None
         if flow:
             with np.load(flow_file(path)) as data:
-                seen = smoothed(*given, carried(seen, data["flow"]))
+                pixels = data["flow"]
+            seen = smoothed(*given, carried(seen, pixels))
+        moving = hands(*given, pixels)
         for begin, end, move in strokes:
             got, true = seen.part(begin, end), truth.part(begin, end)
             a, b = series(got), series(true)
             for name in SHOWN:
                 own = name if name in a else f"{name}_right"
                 out["series"][name].append(np.abs(a[own] - b[own]))
-            found, real = (phases(c, "right", parameters) for c in (got, true))
+            hand = moving.part(begin, end)
+            found, real = (phases(c, "right", parameters) for c in (hand, true))
+            out["certainty"].append(certainty(hand, "right", found))
             out["moments"].append([(getattr(found, m) - getattr(real, m)) / rate for m in MOMENTS])
             out["moves"].append(str(move))
             out["hand"].append(faster_hand(got) == "right")
@@ -155,6 +163,11 @@ def tell(name: str, found: dict) -> None:
         each = ", ".join(f"{m} {v:.0%}" for m, v in zip(MOMENTS, close.mean(axis=0), strict=True))
         print(f"{name} moments within 3 frames, {text} ({which.sum()}): {close.mean():.0%} ({each});"
               f" median {1000 * np.median(away[which]):.0f} ms")  # fmt: skip
+    sure = np.array(found["certainty"])
+    for low, high in itertools.pairwise((0, 0.4, 0.6, 0.8, 1.01)):
+        which = (sure >= low) & (sure < high)
+        right = f"{(away[which] <= CLOSE + 1e-9).mean():.0%} of them within 3 frames" if which.any() else ""
+        print(f"{name} certainty {low:.1f} ...: {which.sum()} moments, {right}")
     middle, most = np.median(found["peak"]), np.percentile(np.abs(found["peak"]), 90)
     print(f"{name} hand found: {np.mean(found['hand']):.0%}")
     print(f"{name} largest wrist speed off by {middle:+.0%} (median), {most:.0%} (90 %)")
@@ -202,12 +215,20 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     size = (options.height * 16 // 9, options.height)
     flow, moves = options.motion == "flow", MOVES[options.moves]
+    total: dict = {"series": {}}
     for side in options.sides:
         paths = [
             observed(options.folder, seed, side, options.source, options.fps, size, moves, flow)
             for seed in options.seeds
         ]
-        tell(side, errors(paths, float(options.fps), flow))
+        found = errors(paths, float(options.fps), flow)
+        tell(side, found)
+        for name, values in found["series"].items():
+            total["series"].setdefault(name, []).extend(values)
+        for name in ("moments", "moves", "hand", "peak", "certainty"):
+            total.setdefault(name, []).extend(found[name])
+    if len(options.sides) > 1:
+        tell("all sides", total)
 
 
 if __name__ == "__main__":
