@@ -85,7 +85,8 @@ def test_the_stage_stores_the_certainty_and_leaves_the_hidden_wrist_unknown() ->
     rows = np.concatenate([joints, scores[..., None]], -1)
     rows = np.concatenate([rows.mean(axis=1, keepdims=True), rows], axis=1).astype(np.float32)
     blocks = iter([Block(0, 180, 0, {JOINTS_READ: rows})])
-    out = next(iter(STAGE.compute(blocks, STAGE.params(hand="right"), VideoInfo(180, Fraction(120), 320, 180))))
+    info = VideoInfo(180, Fraction(120), 320, 180)
+    out = next(iter(STAGE.compute(blocks, STAGE.params(hand="right"), info)))
     assert np.isnan(out["joints"][75:100, WRIST]).all()
     assert away(Phases(*out["moments"][0]), phases(arm(), "right")).max() <= 3
     assert out["moments_certainty"].shape == (1, 4)
