@@ -8,6 +8,8 @@ stored nowhere, and what rests on it is less certain (:func:`certainty`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stages.base import Array
@@ -25,6 +27,9 @@ SURE = 0.5
 REACH = 1.5
 #: how often the hand is looked for in the flow: the second time where the first one found it
 LOOKS = 2
+#: the drift is corrected over two windows, the second so many times as long, and the mean is taken: what jumps
+#: of the network do to the course depends on the window, the swing does not; tuned on demo clips
+WIDER = 1.5
 #: s to each side of a moment, whose frames say how far it is seen
 NEAR = 0.1
 #: what a frame counts that shows the elbow alone
@@ -64,7 +69,9 @@ def hands(
     for _ in range(LOOKS):
         ways = {row: way((1 - unsure[row]) * steps(course, row, flow) + help_[row]) for row, _ in arms}
         course = smoothed(*given, ways)
-    return course
+    wider = wide.model_copy(update={"drift_window": WIDER * wide.drift_window})
+    again = smoothed(joints, scores, rate, wider, ways)
+    return replace(course, joints=(course.joints + again.joints) / 2)
 
 
 def certainty(course: Course, hand: str, found: Phases) -> Floats:

@@ -284,7 +284,7 @@ def test_phases_are_near_the_renderers_own_postures(move: str, seed: int) -> Non
     assert 0 <= found.start <= found.turn <= found.peak <= found.finish < n
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_phases_ascend_whatever_was_seen(seed: int) -> None:
     rng = np.random.default_rng(seed)
