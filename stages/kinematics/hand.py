@@ -27,8 +27,8 @@ SURE = 0.5
 REACH = 1.5
 #: how often the hand is looked for in the flow: the second time where the first one found it
 LOOKS = 2
-#: the drift is corrected over two windows, the second so many times as long, and the mean is taken: what jumps
-#: of the network do to the course depends on the window, the swing does not; tuned on demo clips
+#: the drift is corrected over two windows, the second so many times as long, and the mean is taken: what the
+#: jumps of the network do to the course depends on the window, the swing does not; tuned on demo clips
 WIDER = 1.5
 #: s to each side of a moment, whose frames say how far it is seen
 NEAR = 0.1
