@@ -12,10 +12,12 @@ functions, without a filter.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from stages.base import Block, SourceFile, VideoInfo
 from stages.flow.stage import STAGE as FLOW
@@ -23,6 +25,7 @@ from stages.foreground import STAGE as FOREGROUND
 from stages.frames.stage import STAGE as FRAMES
 from stages.kinematics.angles import faster_hand, series
 from stages.kinematics.course import INDEX, Course, smoothed
+from stages.kinematics.hand import certainty, hands
 from stages.kinematics.motion import carried
 from stages.kinematics.params import KinematicsParams
 from stages.kinematics.phases import phases
@@ -111,30 +114,43 @@ MOMENTS = ("start", "turn", "peak", "finish")
 SHORT = ("Push", "Block")
 #: what phases are to be found within, s: 3 frames at 120 frames/s
 CLOSE = 3 / 120
+#: what moments are to be found within of the postures that the renderer drew, s
+POSTURE = 0.1
+#: s; noise is smoothed by a Gaussian of this standard deviation in :func:`wandering`
+WANDER = 10 / 120
 
 
 def errors(paths: list[Path], rate: float, flow: bool) -> dict:
     """Errors of strokes against the renderer's joints: series, peak speeds, moments, which hand."""
     parameters = KinematicsParams()
     out: dict = {"series": {name: [] for name in SHOWN}, "moments": [], "moves": [], "hand": [], "peak": []}
+    out |= {"certainty": [], "postures": []}
     for path in paths:
         with np.load(path) as data:
             given = data["joints"], data["scores"], rate, parameters
             seen = smoothed(*given)
             truth = Course(data["truth"].astype(float), np.ones(data["truth"].shape[:2]), rate)
             strokes = list(zip(data["begin"], data["end"], data["move"], strict=True))
+            postures = np.stack([data[name] for name in ("back", "contact", "follow")], -1)
+        pixels = None
         if flow:
             with np.load(flow_file(path)) as data:
-                seen = smoothed(*given, carried(seen, data["flow"]))
-        for begin, end, move in strokes:
+                pixels = data["flow"]
+            seen = smoothed(*given, carried(seen, pixels))
+        moving = hands(*given, pixels)
+        for (begin, end, move), drawn in zip(strokes, postures, strict=True):
             got, true = seen.part(begin, end), truth.part(begin, end)
             a, b = series(got), series(true)
             for name in SHOWN:
                 own = name if name in a else f"{name}_right"
                 out["series"][name].append(np.abs(a[own] - b[own]))
-            found, real = (phases(c, "right", parameters) for c in (got, true))
+            hand = moving.part(begin, end)
+            found, real = (phases(c, "right", parameters) for c in (hand, true))
+            out["certainty"].append(certainty(hand, "right", found))
             out["moments"].append([(getattr(found, m) - getattr(real, m)) / rate for m in MOMENTS])
             out["moves"].append(str(move))
+            turns = np.array([[getattr(c, m) for m in MOMENTS[1:]] for c in (found, real)])
+            out["postures"].append((turns - (drawn - begin)) / rate)
             out["hand"].append(faster_hand(got) == "right")
             top = [np.nanmax(c["wrist_speed_right"]) for c in (a, b)]
             out["peak"].append(top[0] / top[1] - 1)
@@ -155,6 +171,14 @@ def tell(name: str, found: dict) -> None:
         each = ", ".join(f"{m} {v:.0%}" for m, v in zip(MOMENTS, close.mean(axis=0), strict=True))
         print(f"{name} moments within 3 frames, {text} ({which.sum()}): {close.mean():.0%} ({each});"
               f" median {1000 * np.median(away[which]):.0f} ms")  # fmt: skip
+    near = np.abs(found["postures"]) <= POSTURE + 1e-9
+    for text, share in zip(("found", "true joints in the picture"), near.mean(axis=(0, 2)), strict=True):
+        print(f"{name} within {POSTURE:g} s of the drawn turn, contact and end, {text}: {share:.0%}")
+    sure = np.array(found["certainty"])
+    for low, high in itertools.pairwise((0, 0.4, 0.6, 0.8, 1.01)):
+        which = (sure >= low) & (sure < high)
+        right = f"{(away[which] <= CLOSE + 1e-9).mean():.0%} of them within 3 frames" if which.any() else ""
+        print(f"{name} certainty {low:.1f} ...: {which.sum()} moments, {right}")
     middle, most = np.median(found["peak"]), np.percentile(np.abs(found["peak"]), 90)
     print(f"{name} hand found: {np.mean(found['hand']):.0%}")
     print(f"{name} largest wrist speed off by {middle:+.0%} (median), {most:.0%} (90 %)")
@@ -184,6 +208,38 @@ def planes(seeds: range) -> None:
             print(f"{side} {name}: picture and space differ by {middle:.1f}, 90 % {most:.1f}")
 
 
+def wandering(seeds: range) -> None:
+    """Print how many moments stay within 3 frames when the true joints wander slowly by some pixels."""
+    rng, rate = np.random.default_rng(1), 120.0
+    total: dict[float, list] = {}
+    for side, facing in SIDES.items():
+        for size in (1.0, 2.0, 3.0):
+            kept = []
+            for seed in seeds:
+                plan = plan_clip(seed=seed, strokes=list(MOTIONS), size=(320, 180), facing=facing)
+                noise = rng.normal(size=(len(plan.joints) + 200, 13, 2))
+                noise = gaussian_filter1d(noise, WANDER * rate, axis=0)[100:-100]
+                sure = np.ones(plan.joints.shape[:2])
+                courses = [Course(plan.joints + n, sure, rate) for n in (0, size * noise / noise.std())]
+                for s in plan.strokes:
+                    true, found = (phases(c.part(s.begin, s.end), "right") for c in courses)
+                    away = [abs(getattr(true, m) - getattr(found, m)) for m in MOMENTS]
+                    swing = not any(word in s.move for word in SHORT)
+                    kept.append((swing, np.mean(np.array(away) / rate <= CLOSE + 1e-9)))
+            total.setdefault(size, []).extend(kept)
+            tell_kept(side, size, kept)
+    for size, kept in total.items():
+        tell_kept("all sides", size, kept)
+
+
+def tell_kept(name: str, size: float, kept: list[tuple[bool, float]]) -> None:
+    """Print a row of what :func:`wandering` finds."""
+    shares = [np.mean([v for swing, v in kept if swing in which]) for which in ((0, 1), (1,), (0,))]
+    print(
+        f"{name}, {size:g} px: {shares[0]:.0%}, without push and block {shares[1]:.0%}, these {shares[2]:.0%}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -195,19 +251,31 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--moves", default="all", choices=MOVES)
     parser.add_argument("--planes", action="store_true", help="what the picture does not show")
+    parser.add_argument("--wander", action="store_true", help="true joints that wander: the most to expect")
     options = parser.parse_args()
+    if options.wander:
+        wandering(range(400, 404))
+        return
     if options.planes:
         planes(range(3))
         return
     options.folder.mkdir(parents=True, exist_ok=True)
     size = (options.height * 16 // 9, options.height)
     flow, moves = options.motion == "flow", MOVES[options.moves]
+    total: dict = {"series": {}}
     for side in options.sides:
         paths = [
             observed(options.folder, seed, side, options.source, options.fps, size, moves, flow)
             for seed in options.seeds
         ]
-        tell(side, errors(paths, float(options.fps), flow))
+        found = errors(paths, float(options.fps), flow)
+        tell(side, found)
+        for name, values in found["series"].items():
+            total["series"].setdefault(name, []).extend(values)
+        for name in ("moments", "moves", "hand", "peak", "certainty", "postures"):
+            total.setdefault(name, []).extend(found[name])
+    if len(options.sides) > 1:
+        tell("all sides", total)
 
 
 if __name__ == "__main__":

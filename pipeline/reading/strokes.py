@@ -99,6 +99,7 @@ class DescribedStroke:
             return self
         course = mirrored(self.course, self.width)
         told = measures(course, "right", self.phases)
+        told["phases_certainty"] = self.measures["phases_certainty"]
         return replace(self, course=course, measures=told, mirrored=True)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stages.kinematics.angles import DEGREES, LENGTHS, SIDES, SPEED, UNITS, faster_hand, path_length, series
 from stages.kinematics.course import INDEX, Course, Floats, body_length
+from stages.kinematics.hand import certainty
 from stages.kinematics.params import KinematicsParams
 from stages.kinematics.phases import NAMES, Phases, phases
 
@@ -35,6 +38,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "path_length": (LENGTHS, "way of the playing wrist in the picture"),
     "arm_confidence": ("1", "mean score of shoulder, elbow and wrist of the playing arm, 0 where not seen"),
     "arm_seen": ("1", "share of frames in which all three are seen"),
+    "phases_certainty": ("1", "how surely the phases are found, the mean over the four moments: see there"),
 }  # fmt: skip
 
 
@@ -45,6 +49,8 @@ def playing_hand(course: Course, parameters: KinematicsParams) -> str:
 
 def measures(course: Course, hand: str, found: Phases) -> dict[str, float]:
     """Return every measure of :data:`MEASURES` of one stroke by name; NaN where it is unknown.
+
+    ``phases_certainty`` stays so: it rests on another course.
 
     Parameters
     ----------
@@ -87,8 +93,44 @@ def _fastest(speed: Floats, begin: int, end: int) -> int | None:
     return begin + int(np.nanargmax(part)) if np.isfinite(part).any() else None
 
 
-def described(course: Course, parameters: KinematicsParams) -> tuple[str, Phases, dict[str, float]]:
-    """Return which hand plays a stroke, its phases and its measures."""
+@dataclass(frozen=True)
+class Description:
+    """What is said of one stroke.
+
+    Attributes
+    ----------
+    hand : str
+        Which plays: ``left``, ``right``, or empty where that is unknown.
+    phases : Phases
+    certainty : (4,) float64
+        Of each moment, by :func:`stages.kinematics.hand.certainty`; 0 where it is unknown.
+    measures : dict of str to float
+        By the names of :data:`MEASURES`.
+    """
+
+    hand: str
+    phases: Phases
+    certainty: Floats
+    measures: dict[str, float]
+
+
+def described(course: Course, parameters: KinematicsParams, moving: Course | None = None) -> Description:
+    """Describe a stroke.
+
+    Parameters
+    ----------
+    course : Course
+        Of the stroke.
+    parameters : KinematicsParams
+    moving : Course, optional
+        Of the same frames, in which phases are looked for (:func:`stages.kinematics.hand.hands`); default:
+        ``course``.
+    """
+    moving = course if moving is None else moving
     hand = playing_hand(course, parameters)
-    found = phases(course, hand, parameters)
-    return hand, found, measures(course, hand, found)
+    found = phases(moving, hand, parameters)
+    sure = certainty(moving, hand, found)
+    told = measures(course, hand, found)
+    if found.known:
+        told["phases_certainty"] = float(sure.mean())
+    return Description(hand, found, sure, told)

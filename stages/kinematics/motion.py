@@ -38,18 +38,43 @@ def carried(course: Course, flow: Array) -> dict[int, Floats]:
         Row of the joint → px from where it was in frame 0. Empty where no frame shows how large the player
         is. Where no pixel at the wrist moves, or nobody knows where it is, it moves as the course does.
     """
-    spread = SPREAD * body_length(course)
-    if not spread > 0:
+    if not body_length(course) > 0:
         return {}
-    out = {}
-    for row in (INDEX[f"{side}_wrist"] for side in SIDES):
-        points = course.joints[:, row]
-        steps = np.nan_to_num(np.diff(points, axis=0))
-        for t, middle in enumerate((points[:-1] + points[1:]) / 2):
-            if np.isfinite(middle).all():
-                found = moved(flow[t], middle, spread)
-                steps[t] = steps[t] if found is None else found
-        out[row] = np.concatenate([np.zeros((min(len(points), 1), 2)), np.cumsum(steps, axis=0)])
+    rows = [INDEX[f"{side}_wrist"] for side in SIDES]
+    return {row: way(steps(course, row, flow)) for row in rows}
+
+
+def way(steps: Floats) -> Floats:
+    """Return where (T - 1, 2) steps lead from 0, (T, 2)."""
+    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+
+
+def steps(course: Course, row: int, flow: Array | None) -> Floats:
+    """Return how a joint moves from each frame to the next, by the flow where pixels move around it.
+
+    Parameters
+    ----------
+    course : Course
+        Of one frame or more, that shows how large the player is.
+    row : int
+        Of the joint.
+    flow : (T - 1 or more, H, W, 2) int16 or None
+        As :func:`carried` takes it; None: the joint moves as the course does.
+
+    Returns
+    -------
+    (T - 1, 2) float64
+        px; 0 where neither says anything.
+    """
+    points = course.joints[:, row]
+    out = np.nan_to_num(np.diff(points, axis=0))
+    if flow is None:
+        return out
+    spread = SPREAD * body_length(course)
+    for t, middle in enumerate((points[:-1] + points[1:]) / 2):
+        if np.isfinite(middle).all():
+            found = moved(flow[t], middle, spread)
+            out[t] = out[t] if found is None else found
     return out
 
 

@@ -29,7 +29,10 @@ class KinematicsParams(Params):
         description="what tells a wrist's quick movements: flow where there is one by irls, or joints alone",
     )
     drift_window: float = Field(
-        0.4, gt=0, le=2, description="with flow, to each side, what its drift is corrected over, s"
+        0.4,
+        gt=0,
+        le=2,
+        description="with flow, and for phases: to each side, what the drift is corrected over, s",
     )
     hand: Literal["faster", "left", "right"] = Field(
         "faster", description="which hand plays: left, right, or the one whose wrist is faster in a stroke"

@@ -4,13 +4,15 @@ The course of the wrist is first smoothed once more: strokes last about a second
 some cycles a second is error. The filter is a Butterworth low-pass run forwards and backwards, which shifts
 nothing in time [Winter §3.4.4.2].
 
-The fastest part of a stroke, beyond half of its largest speed, gives the direction of the swing. What counts
-is the velocity along it: the forward swing begins at the *turn*, where that was last no more than a small
-share of the largest speed, and the follow-through goes on until it has fallen to that share again, the
-*finish*. The *peak* between them is the centre of gravity of the squared speed, which noise moves less than
-the maximum itself; it stands for the contact with the ball, which joints do not show. The backswing is the
-movement before the turn; it *starts* when a tenth of its way is done, for an arm sets off so slowly that
-nobody can say when.
+An annotated stroke has its swing in the middle; at its ends the hand leaves the ready position and comes
+back, which in the picture may be as fast. So the swing is looked for by the speed times half a sine over the
+stroke. Its fastest part, beyond half of its largest speed, gives its direction. What counts is the velocity
+along it: the forward swing begins at the *turn*, where that was last no more than a small share of the
+largest speed, and the follow-through goes on until it has fallen to that share again, the *finish*. The
+*peak* is the centre of gravity of the squared speed of the fastest part, which noise moves less than the
+maximum itself, and an unsure turn or finish hardly; it stands for the contact with the ball, which joints do
+not show. The backswing is the movement before the turn; it *starts* when a tenth of its way is done, for an
+arm sets off so slowly that nobody can say when.
 """
 
 from __future__ import annotations
@@ -100,22 +102,28 @@ def phases(course: Course, hand: str, parameters: KinematicsParams | None = None
         return Phases()
     share = (parameters or KinematicsParams()).turn
     flow = _velocity(course.joint(f"{hand}_wrist"), course.rate)
-    pace = np.linalg.norm(flow, axis=-1)
-    known = np.isfinite(pace)
-    if not known.any() or np.nanmax(pace) < LEAST_SPEED:
+    speed = np.linalg.norm(flow, axis=-1)
+    known = np.isfinite(speed)
+    if not known.any() or np.nanmax(speed) < LEAST_SPEED:
         return Phases()
-    fastest = int(np.nanargmax(pace))
+    inner = np.sin(np.pi * (np.arange(len(speed)) + 0.5) / len(speed))
+    fastest = int(np.nanargmax(speed * inner))
     first, end = next((b, e) for b, e in runs(known) if b <= fastest < e)
-    limit = FASTEST_SHARE * pace[fastest]
-    low = _before(pace, fastest, first - 1, limit) + 1
-    high = _after(pace, fastest, end, limit)
+    limit = FASTEST_SHARE * speed[fastest]
+    low = _before(speed, fastest, first - 1, limit) + 1
+    high = _after(speed, fastest, end, limit)
     way = flow[low:high].sum(axis=0)
-    along = flow @ (way / np.linalg.norm(way)) if way.any() else pace
-    turn = _before(along, fastest, first, share * pace[fastest])
-    finish = min(_after(along, fastest, end, share * pace[fastest]), end - 1)
-    swing = np.arange(turn, finish + 1)
-    peak = round(float(np.average(swing, weights=pace[swing] ** 2)))
-    return Phases(_start(pace, turn, first), turn, peak, finish)
+    along = flow @ (way / np.linalg.norm(way)) if way.any() else speed
+    turn = _before(along, fastest, first, share * speed[fastest])
+    finish = min(_after(along, fastest, end, share * speed[fastest]), end - 1)
+    swing = np.arange(max(low, turn), min(high, finish + 1))
+    peak = round(float(np.average(swing, weights=speed[swing] ** 2)))
+    return Phases(_start(speed, turn, first), turn, peak, finish)
+
+
+def pace(course: Course, hand: str) -> Floats:
+    """Return the speed of a wrist smoothed as for its phases, px/s; (T,), NaN where it is unknown."""
+    return np.asarray(np.linalg.norm(_velocity(course.joint(f"{hand}_wrist"), course.rate), axis=-1))
 
 
 def _velocity(points: Floats, rate: float) -> Floats:
@@ -146,9 +154,9 @@ def _after(values: Floats, at: int, end: int, limit: float) -> int:
     return at + int(low[0]) if len(low) else end
 
 
-def _start(pace: Floats, turn: int, first: int) -> int:
+def _start(speed: Floats, turn: int, first: int) -> int:
     """Return where the backswing that ends at ``turn`` begins."""
     if turn <= first:
         return first
-    done = np.cumsum(pace[first:turn])
+    done = np.cumsum(speed[first:turn])
     return first + int(np.searchsorted(done, BACKSWING_SHARE * done[-1]))

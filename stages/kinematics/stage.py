@@ -11,6 +11,7 @@ from stages.base import Array, Arrays, ArraySpec, Block, Result, Sampling, Span,
 from stages.descriptor import JOINTS
 from stages.kinematics.angles import UNITS, meaning, series
 from stages.kinematics.course import Course, smoothed
+from stages.kinematics.hand import hands
 from stages.kinematics.measures import MEASURES, described
 from stages.kinematics.motion import carried
 from stages.kinematics.params import KinematicsParams
@@ -41,11 +42,13 @@ def compute(blocks: Iterator[Block], params: KinematicsParams, info: VideoInfo) 
     for block in blocks:
         rows = np.asarray(block.data[JOINTS_READ], np.float64)[:, 1:]
         given = rows[..., :2], rows[..., 2], float(info.fps), params
+        flow = block.data.get(FLOW) if params.motion == "flow" else None
         whole = smoothed(*given)
-        if params.motion == "flow" and FLOW in block.data:
-            whole = smoothed(*given, carried(whole, block.data[FLOW]))
-        course = whole.part(block.start - block.first, block.stop - block.first)
-        yield Result({**_frames(course, block.start), **_stroke(course, params, block.start)})
+        if flow is not None:
+            whole = smoothed(*given, carried(whole, flow))
+        own = block.start - block.first, block.stop - block.first
+        course, moving = whole.part(*own), hands(*given, flow).part(*own)
+        yield Result({**_frames(course, block.start), **_stroke(course, moving, params, block.start)})
 
 
 def _frames(course: Course, first: int) -> dict[str, Array]:
@@ -57,14 +60,15 @@ def _frames(course: Course, first: int) -> dict[str, Array]:
     return out | {name: values.astype(np.float32) for name, values in series(course).items()}
 
 
-def _stroke(course: Course, params: KinematicsParams, first: int) -> dict[str, Array]:
-    hand, found, values = described(course, params)
-    moments = [getattr(found, name) for name in PHASE_MOMENTS]
+def _stroke(course: Course, moving: Course, params: KinematicsParams, first: int) -> dict[str, Array]:
+    told = described(course, params, moving)
+    moments = [getattr(told.phases, name) for name in PHASE_MOMENTS]
     out: dict[str, Array] = {
-        "hand": np.array([HANDS.index(hand)], np.uint8),
+        "hand": np.array([HANDS.index(told.hand)], np.uint8),
         "moments": np.array([[m + first if m >= 0 else -1 for m in moments]], np.int32),
+        "moments_certainty": told.certainty[None].astype(np.float32),
     }
-    return out | {name: np.array([value], np.float32) for name, value in values.items()}
+    return out | {name: np.array([value], np.float32) for name, value in told.measures.items()}
 
 
 def padding(last: Arrays, times: int) -> Result:
@@ -74,8 +78,10 @@ def padding(last: Arrays, times: int) -> Result:
 
 def attributes(params: KinematicsParams, info: VideoInfo) -> dict[str, Any]:
     """Names of the rows and columns, and the filter."""
-    wrists = f"; with flow, wrists carried by it and corrected over {params.drift_window:g} s"
+    window = f"{params.drift_window:g} s"
+    wrists = f"; with flow, wrists carried by it and corrected over {window}"
     return {
+        "phases_from": f"wrists, by their elbows where hardly seen, corrected over {window}",
         "joint_names": [*JOINTS],
         "hand_names": [*HANDS],
         "moment_names": [*PHASE_MOMENTS],
@@ -86,7 +92,7 @@ def attributes(params: KinematicsParams, info: VideoInfo) -> dict[str, Any]:
 
 STAGE = Stage(
     name="kinematics",
-    version=2,
+    version=3,
     title="angles, speeds and phases of annotated strokes",
     params=KinematicsParams,
     inputs=(JOINTS_READ, FLOW),
@@ -94,7 +100,6 @@ STAGE = Stage(
     # with `dis`, too coarse for a hand, moments are worse than without: docs/kinematics.md
     accepts={FLOW: lambda params: params.method == "irls"},
     reads=lambda params: (JOINTS_READ, FLOW) if params.motion == "flow" else (JOINTS_READ,),
-    unread=lambda params: () if params.motion == "flow" else ("drift_window",),
     outputs=(
         ArraySpec("frame", "int32", ("frame",), description="frame number in the video"),
         ArraySpec(
@@ -111,6 +116,10 @@ STAGE = Stage(
             "moments", "int32", ("sample", "moment"),
             description="frames in the video: backswing begins, turn, wrist fastest, follow-through ends; "
             "-1: unknown",
+        ),
+        ArraySpec(
+            "moments_certainty", "float32", ("sample", "moment"),
+            description="how surely each is found, 0 ... 1: the wrist is seen there, and the swing is fast",
         ),
         *(
             ArraySpec(name, "float32", ("sample",), unit, description=text, unknown=True)

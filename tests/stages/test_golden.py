@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 import stages.foreground
 import stages.frames.rotation_and_fit
 import stages.kinematics.course
+import stages.kinematics.hand
 import stages.kinematics.motion
 import stages.kinematics.phases
 import stages.people.sides
@@ -485,6 +486,8 @@ CHANGES: list[tuple[str, dict[str, Any], Patch | None]] = [
     ("kinematics", {"drift_window": 0.2}, None),
     ("kinematics", {}, constant(stages.kinematics.motion, "SPREAD", 0.3)),
     ("kinematics", {}, constant(stages.kinematics.course, "POWER", 4)),
+    ("kinematics", {}, constant(stages.kinematics.hand, "REACH", 6.0)),
+    ("kinematics", {}, constant(stages.kinematics.hand, "CLEAR_SPEED", 90.0)),
     ("kinematics", {}, constant(stages.kinematics.phases, "CUTOFF", 6.0)),
     ("kinematics", {}, constant(stages.kinematics.phases, "BACKSWING_SHARE", 0.4)),
     ("pose", {"min_pose_score": 0.9}, None),

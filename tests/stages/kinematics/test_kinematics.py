@@ -25,6 +25,7 @@ from stages.kinematics.course import (
     runs,
     smoothed,
 )
+from stages.kinematics.hand import hands
 from stages.kinematics.measures import MEASURES, described, measures
 from stages.kinematics.params import KinematicsParams
 from stages.kinematics.phases import Phases, phases
@@ -137,9 +138,10 @@ def test_who_was_never_seen_is_never_invented() -> None:
     joints[:], scores[:] = 77.0, 0.0  # the descriptor's row of a frame without a pose
     out = smoothed(joints, scores, 120.0, PARAMS)
     assert np.isnan(out.joints).all()
-    hand, found, told = described(out, PARAMS)
-    assert (hand, found) == ("", Phases())
-    assert all(np.isnan(v) for name, v in told.items())
+    told = described(out, PARAMS)
+    assert (told.hand, told.phases) == ("", Phases())
+    assert all(np.isnan(v) for v in told.measures.values())
+    assert not told.certainty.any()
     assert all(np.isnan(v).all() for v in series(out).values())
 
 
@@ -282,7 +284,7 @@ def test_phases_are_near_the_renderers_own_postures(move: str, seed: int) -> Non
     assert 0 <= found.start <= found.turn <= found.peak <= found.finish < n
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_phases_ascend_whatever_was_seen(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -290,10 +292,12 @@ def test_phases_ascend_whatever_was_seen(seed: int) -> None:
     joints += rng.normal(0, rng.uniform(0, 8), joints.shape)
     scores[rng.random(scores.shape) < rng.uniform(0, 0.95)] = 0
     course = smoothed(joints, scores, float(rng.choice([12, 25, 120])), PARAMS)
-    hand, found, told = described(course, PARAMS)
-    assert set(told) == set(MEASURES)
+    told = described(course, PARAMS, hands(joints, scores, course.rate, PARAMS))
+    found = told.phases
+    assert set(told.measures) == set(MEASURES)
+    assert ((told.certainty >= 0) & (told.certainty <= 1)).all()
     if found.known:
-        assert hand in ("left", "right")
+        assert told.hand in ("left", "right")
         assert 0 <= found.start <= found.turn <= found.peak <= found.finish < len(course)
 
 
@@ -302,9 +306,12 @@ def test_phases_ascend_whatever_was_seen(seed: int) -> None:
 
 def test_measures_of_the_known_swing() -> None:
     course = swinging(hand="left")
-    hand, found, told = described(course, PARAMS)
-    assert hand == "left"
-    assert told == pytest.approx(measures(course, "left", found), nan_ok=True)
+    description = described(course, PARAMS)
+    found, told = description.phases, dict(description.measures)
+    assert description.hand == "left"
+    assert told["phases_certainty"] == pytest.approx(1)
+    unknown = {"phases_certainty": np.nan}
+    assert told | unknown == pytest.approx(measures(course, "left", found), nan_ok=True)
     length = body_length(course)
     assert told["body_length"] == pytest.approx(length)
     assert told["path_length"] == pytest.approx(75 / length, rel=0.01)
@@ -312,7 +319,7 @@ def test_measures_of_the_known_swing() -> None:
     assert told["arm_confidence"] == pytest.approx(0.9)
     assert told["arm_seen"] == 1
     assert told["forward_swing"] == pytest.approx((found.peak - found.turn) / 120)
-    assert described(course, KinematicsParams(hand="right"))[0] == "right"
+    assert described(course, KinematicsParams(hand="right")).hand == "right"
 
 
 def test_every_series_and_measure_says_what_it_is() -> None:

@@ -189,13 +189,6 @@ def test_flow_is_read_only_where_it_is_asked_for() -> None:
     assert STAGE.reads(KinematicsParams(motion="joints")) == (JOINTS_READ,)
 
 
-def test_a_window_that_is_not_used_does_not_make_another_result() -> None:
-    joints = [STAGE.key_values(KinematicsParams(motion="joints", drift_window=w)) for w in (0.2, 0.4)]
-    assert joints[0] == joints[1]
-    flow = [STAGE.key_values(KinematicsParams(drift_window=w)) for w in (0.2, 0.4)]
-    assert flow[0] != flow[1]
-
-
 class TestContract(StageContract):
     """What holds for every stage, with flow."""
 
