@@ -4,9 +4,10 @@
     60 cases from 20 sets of one class, player and camera each: 12 references, 4 more unchanged strokes and
     one with a changed elbow, one with late hips, one with a hand held elsewhere. Counted: changed strokes
     above all four unchanged ones, and the changed joint named first. From the renderer's joints, or with
-    ``--pose`` from those that PoseNet finds in the rendered pictures (weights: $TTPREP_POSENET_WEIGHTS), as
-    with ``pose: {source: original}``; ``--cache FOLDER`` keeps them.
-``compare.py labels``
+    ``--pose`` from the whole chain: videos (``--fps``, ``--height``), stored frames, flow, PoseNet on the
+    videos' own pictures (weights: $TTPREP_POSENET_WEIGHTS), kinematics. ``--motion joints`` leaves the flow
+    out of the latter. ``--cache FOLDER`` keeps joints and flow: a set is three minutes of one core.
+``compare.py labels [--pose]``
     5 % of the labels of demo sets are swapped; counted: how many come to the top of the list.
 ``compare.py store PROJECT``
     The strokes of a folder with manifest and store by their distances: nearest other-group neighbour and
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,14 +28,21 @@ from typing import Any
 
 import cv2
 import numpy as np
+from kinematics import flow_near, near_strokes
 
 from pipeline.comparing.measuring.band import make_band
 from pipeline.comparing.measuring.findings import Judged, judge, learn
 from pipeline.comparing.measuring.movement import Movement, movement
 from pipeline.comparing.measuring.outliers import apart, find_unlike
-from stages.kinematics.course import smoothed
+from stages.base import Block, SourceFile, VideoInfo
+from stages.frames.stage import STAGE as FRAMES
+from stages.kinematics.course import runs, smoothed
+from stages.kinematics.motion import carried
 from stages.kinematics.params import KinematicsParams
+from stages.kinematics.stage import CONTEXT
+from stages.pose.stage import STAGE as POSE
 from ttdemo import DEFAULT_CLASSES, MOTIONS, Change, plan_clip
+from ttdemo.render.video import encode
 from ttdemo.strokes.scene import render
 from ttdemo.world.script import ClipPlan
 
@@ -45,16 +54,25 @@ CLASSES = (
     "Defensive Backhand Backspin",
 )
 REFERENCES, UNCHANGED = 12, 4
-FPS, SIZE, AROUND = 30, (640, 360), 6
+#: s around strokes in which joints and flow are made, neighbours for the filter at both ends
+AROUND = 0.2
 #: of the stored frame, in which joints are measured
 STORED = (320, 180)
 NAMED = {"elbow": "right elbow", "hip": "hips", "hand": "right wrist"}
 
 
-def movements(plan: ClipPlan, joints: Any, scores: Any) -> list[Movement]:
-    """Return the movements of a clip's strokes."""
-    course = smoothed(joints, scores, float(plan.fps), KinematicsParams())
-    return [movement(course.part(s.begin, s.end)) for s in plan.strokes]
+def movements(plan: ClipPlan, joints: Any, scores: Any, flow: Any = None) -> list[Movement]:
+    """Return the movements of a clip's strokes, each smoothed as the stage ``kinematics`` does."""
+    out, parameters = [], KinematicsParams()
+    for s in plan.strokes:
+        first = max(s.begin - CONTEXT, 0)
+        here = slice(first, s.end + CONTEXT)
+        given = joints[here], scores[here], float(plan.fps), parameters
+        course = smoothed(*given)
+        if flow is not None:
+            course = smoothed(*given, carried(course, flow[here]))
+        out.append(movement(course.part(s.begin - first, s.end - first)))
+    return out
 
 
 def true_joints(plan: ClipPlan) -> tuple[Any, Any]:
@@ -64,31 +82,46 @@ def true_joints(plan: ClipPlan) -> tuple[Any, Any]:
     return joints, np.ones(joints.shape[:2])
 
 
-def found_joints(plan: ClipPlan, seed: Sequence[int], cache: Path | None) -> tuple[Any, Any]:
-    """Render a clip and let PoseNet find the joints of the best person of each frame of a stroke."""
-    kept = cache / f"{'-'.join(map(str, seed))}-{plan.n_frames}.npz" if cache else None
+def found_joints(plan: ClipPlan, seed: Sequence[int], cache: Path | None) -> tuple[Any, Any, Any]:
+    """Render and encode a clip; return what the stages store of it near strokes: joints, scores and flow.
+
+    Joints are those of the best person of each frame.
+    """
+    name = f"{'-'.join(map(str, seed))}-{float(plan.fps):g}-{plan.camera.height}.npz"
+    kept = cache / name if cache else None
     if kept is not None and kept.is_file():
         with np.load(kept) as file:
-            return file["joints"], file["scores"]
-    from stages.pose.detector import PoseNet
-
-    net = PoseNet.load()
-    joints, scores = np.zeros((plan.n_frames, 13, 2)), np.zeros((plan.n_frames, 13))
-    near = np.zeros(plan.n_frames, bool)  # neighbours for the filter at both ends
-    for s in plan.strokes:
-        near[max(s.begin - AROUND, 0) : s.end + AROUND] = True
-    for t, yuv in enumerate(render(plan, np.random.default_rng(seed))):
-        if not near[t]:
-            continue
-        rgb = np.asarray(cv2.cvtColor(np.ascontiguousarray(yuv), cv2.COLOR_YUV2RGB_I420), np.uint8)
-        poses = net.detect(rgb, STORED)
-        if len(poses):
-            best = int(np.argmax(poses.scores))
-            joints[t], scores[t] = poses.keypoints[best, :13], poses.keypoint_scores[best, :13]
+            return file["joints"], file["scores"], file["flow"]
+    n, strokes = plan.n_frames, [(s.begin, s.end) for s in plan.strokes]
+    info = VideoInfo(n, plan.fps, *STORED)
+    with tempfile.TemporaryDirectory() as place:
+        video = Path(place) / "clip.mp4"
+        size = plan.camera.width, plan.camera.height
+        encode(video, render(plan, np.random.default_rng((*seed, 1))), fps=plan.fps, size=size)
+        source = SourceFile(video)
+        parts = list(FRAMES.compute(iter([Block(0, 50, 0, {}, source)]), FRAMES.params(), VideoInfo()))
+        rgb, times = (np.concatenate([part[name] for part in parts]) for name in ("rgb", "time"))
+        flow = flow_near(rgb, strokes, info, AROUND)
+        near = [*runs(near_strokes(n, strokes, info, AROUND))]
+        blocks = (Block(a, b, a, {"frames.time": times[a:b]}, source) for a, b in near)
+        found = list(POSE.compute(blocks, POSE.params(source="original"), info))
+    joints, scores = np.zeros((n, 13, 2), np.float32), np.zeros((n, 13), np.float32)
+    for (a, b), part in zip(near, found, strict=True):
+        each, best = np.arange(b - a), part["pose_scores"].argmax(axis=1)
+        joints[a:b] = part["keypoints"][each, best, :13]
+        scores[a:b] = part["keypoint_scores"][each, best, :13] * (part["n_poses"] > 0)[:, None]
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, joints=joints, scores=scores)
-    return joints, scores
+        np.savez_compressed(kept, joints=joints, scores=scores, flow=flow)
+    return joints, scores, flow
+
+
+def movements_of(plan: ClipPlan, seed: Sequence[int], options: argparse.Namespace) -> list[Movement]:
+    """Return the movements of a clip's strokes, from the renderer's joints or as the chain finds them."""
+    if not options.pose:
+        return movements(plan, *true_joints(plan))
+    joints, scores, flow = found_joints(plan, seed, options.cache)
+    return movements(plan, joints, scores, flow if options.motion == "flow" else None)
 
 
 def sets(options: argparse.Namespace) -> Iterator[tuple[str, list[Movement]]]:
@@ -102,11 +135,10 @@ def sets(options: argparse.Namespace) -> Iterator[tuple[str, list[Movement]]]:
         same = REFERENCES + UNCHANGED
         seed = (options.seed, number)
         plan = plan_clip(
-            seed=seed, strokes=[move] * (same + 3), fps=Fraction(FPS), size=SIZE, gap=(0.15, 0.3),
-            changes=[Change()] * same + [*faults],
+            seed=seed, strokes=[move] * (same + 3), fps=options.fps, size=options.size,
+            gap=(0.15, 0.3), changes=[Change()] * same + [*faults],
         )  # fmt: skip
-        joints = found_joints(plan, (*seed, 1), options.cache) if options.pose else true_joints(plan)
-        yield move, movements(plan, *joints)
+        yield move, movements_of(plan, seed, options)
 
 
 def first_joint(judged: Judged) -> str:
@@ -140,13 +172,8 @@ def labels(options: argparse.Namespace) -> None:
         every, true = [], []
         for clip in range(clips):
             dealt = [classes[(clip * strokes + i) % len(classes)] for i in range(strokes)]
-            plan = plan_clip(seed=(options.seed, clip), strokes=dealt, fps=Fraction(FPS), size=SIZE)
-            joints = (
-                found_joints(plan, (options.seed, clip, 2), options.cache)
-                if options.pose
-                else true_joints(plan)
-            )
-            every += movements(plan, *joints)
+            plan = plan_clip(seed=(options.seed, clip), strokes=dealt, fps=options.fps, size=options.size)
+            every += movements_of(plan, (options.seed, clip, 2), options)
             true += dealt
         start = time.process_time()
         distances = apart(every)
@@ -219,6 +246,9 @@ def main() -> None:
     parser.add_argument("what", choices=["faults", "labels", "store"])
     parser.add_argument("project", nargs="?", type=Path, default=Path("."))
     parser.add_argument("--pose", action="store_true")
+    parser.add_argument("--motion", choices=["flow", "joints"], default="flow")
+    parser.add_argument("--fps", type=Fraction, default=Fraction(60))
+    parser.add_argument("--height", type=int, default=720)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--sets", type=int, default=20)
     parser.add_argument("--elbow", type=float, default=45.0)
@@ -228,6 +258,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
+    options.size = options.height * 16 // 9, options.height
     cv2.setNumThreads(1)
     {"faults": faults, "labels": labels, "store": store}[options.what](options)
 

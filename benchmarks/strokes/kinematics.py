@@ -89,22 +89,29 @@ def flow_file(path: Path) -> Path:
     return path.with_suffix(".flow.npz")
 
 
-def flow_near(rgb: np.ndarray, strokes: list[tuple[int, int]], info: VideoInfo) -> np.ndarray:
-    """Return the flow of all pairs as it is stored; 0 further than a tenth of a second from strokes."""
+def flow_near(
+    rgb: np.ndarray, strokes: list[tuple[int, int]], info: VideoInfo, around: float = 0.1
+) -> np.ndarray:
+    """Return the flow of all pairs as it is stored; 0 further than ``around`` seconds from strokes."""
     n, step = len(rgb), 50
     runs = [(at, min(at + step, n)) for at in range(0, n, step)]
     whole = (Block(a, b, a, {"frames.rgb": rgb[a:b]}) for a, b in runs)
     mask = np.concatenate([part["mask"] for part in FOREGROUND.compute(whole, FOREGROUND.params(), info)])
-    near, margin = np.zeros(n, bool), round(float(info.fps) / 10)
-    for begin, end in strokes:
-        near[max(0, begin - margin) : end + margin] = True
-    mask[~near] = 0  # the flow of a pair without foreground is not computed
+    mask[~near_strokes(n, strokes, info, around)] = 0  # the flow of a pair without foreground is not computed
     pairs = (
         Block(a, min(b, n - 1), a, {"frames.rgb": rgb[a : b + 1], "foreground.mask": mask[a : b + 1]})
         for a, b in runs
         if a < n - 1
     )
     return np.concatenate([part["flow"] for part in FLOW.compute(pairs, FLOW.params(), info)])
+
+
+def near_strokes(n: int, strokes: list[tuple[int, int]], info: VideoInfo, around: float) -> np.ndarray:
+    """Return which of n frames are not further than some seconds from a stroke, (n,) bool."""
+    near, margin = np.zeros(n, bool), round(around * float(info.fps))
+    for begin, end in strokes:
+        near[max(0, begin - margin) : end + margin] = True
+    return near
 
 
 #: what a table has a row for

@@ -46,8 +46,8 @@ MOST = 3.0
 #: size of a fault before one looks: of a wrist on its line to the shoulder, an elbow across it, a hand's
 #: height and side (body lengths), of late hips (moments)
 ALONG, ACROSS, HEIGHT, SIDE, LATE = 0.2, 0.1, 0.3, 0.1, 6.0
-#: by which the arm without racket is less likely to be meant, nats
-OTHER_ARM = 1.0
+#: by which the arm without racket is less likely to be meant, nats: 20 to 1
+OTHER_ARM = 3.0
 #: moments in which a fault comes and goes
 EDGE = 4.0
 #: references up to which each is held against a model of the others alone

@@ -87,3 +87,13 @@ def test_one_or_two_references_do(band: Band, count: int) -> None:
     few = make_band(band.references[:count])
     told = fit(few).explain(few.align(band.references[5]))
     assert all(np.isfinite(v) for v in told.values())
+
+
+def test_the_arm_without_racket_is_blamed_at_longer_odds(band: Band, model: Model) -> None:
+    """The same wandering of a wrist says less of the free arm: it must be 20 times as probable."""
+    one = moved(band, np.zeros((MOMENTS, 9, 2)))
+    as_left, as_right = (replace(model, hand=hand).explain(one) for hand in ("left", "right"))
+    for joint in ("elbow", "wrist"):
+        assert as_left[f"left {joint}"] - as_right[f"left {joint}"] == pytest.approx(np.log(20), abs=0.01)
+        assert as_right[f"right {joint}"] - as_left[f"right {joint}"] == pytest.approx(np.log(20), abs=0.01)
+    assert as_left["hips"] == as_right["hips"]
