@@ -248,3 +248,17 @@ def split_name(name: str) -> tuple[str, str]:
     """Split ``match.mp4 (anna)`` into video and view; a name without such an end has no view."""
     head, bracket, view = name.removesuffix(")").rpartition(" (")
     return (head, view) if bracket and name.endswith(")") else (name, "")
+
+
+def real_path(path: Path, folders: dict[str, str]) -> str:
+    """Return ``os.path.realpath(path)``, with the real paths of folders remembered in ``folders``.
+
+    Ten thousand videos lie in a few folders.
+    """
+    folder, name = os.path.split(path)
+    if name in ("", ".", ".."):
+        return os.path.realpath(path)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    whole = os.path.join(folders[folder], name)
+    return os.path.realpath(whole) if os.path.islink(whole) else whole

@@ -282,7 +282,7 @@ def write_json(path: Path, value: Any, within: Path | None = None) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"), within)
 
 
-def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
+def read_regular(path: Path | str, most: int, *, follow: bool) -> bytes | None:
     """Return up to ``most`` bytes of a regular file, None where there is none.
 
     Parameters
@@ -300,7 +300,7 @@ def read_regular(path: Path, most: int, *, follow: bool) -> bytes | None:
     return not_stale(_read_regular, path, most, follow)
 
 
-def _read_regular(path: Path, most: int, follow: bool) -> bytes | None:
+def _read_regular(path: Path | str, most: int, follow: bool) -> bytes | None:
     # without O_NONBLOCK a pipe in the file's place would hold us for ever
     flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:

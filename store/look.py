@@ -11,7 +11,6 @@ import os
 from collections import defaultdict
 from collections.abc import Collection
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from store.errors import DamagedError
@@ -93,7 +92,7 @@ class Look:
         """Return what a receipt says, None where it is damaged or gone."""
         if stem not in self._read:
             try:
-                path = Path(f"{self._folder}/{stem}.json")
+                path = f"{self._folder}/{stem}.json"
                 self._read[stem] = Receipt.read(path, unsigned=self._store.unsigned)
             except DamagedError:
                 self._read[stem] = None

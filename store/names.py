@@ -139,6 +139,6 @@ def valid_text(text: str) -> str:
     return text
 
 
-def shown(path: PurePath) -> str:
+def shown(path: PurePath | str) -> str:
     """Return a path that any terminal can print; see :func:`valid_text`."""
     return valid_text(str(path))

@@ -47,12 +47,12 @@ def signed(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, CHECKSUM: checksum(content)}
 
 
-def read_note(path: Path, kind: str, *, unsigned: bool) -> dict[str, Any] | None:
+def read_note(path: Path | str, kind: str, *, unsigned: bool) -> dict[str, Any] | None:
     """Return the content of a note, None where there is none.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
     kind : str
         As in :data:`store.names.Kind`.
     unsigned : bool
@@ -77,7 +77,7 @@ def read_note(path: Path, kind: str, *, unsigned: bool) -> dict[str, Any] | None
     try:
         value = parse_note(data, kind, unsigned=unsigned)
     except DamagedError as e:
-        raise DamagedError(f"{shown(path)}: {e}", path) from e
+        raise DamagedError(f"{shown(path)}: {e}", Path(path)) from e
     if len(_sound) < _MOST_KNOWN:
         _sound.add(known)
     return value

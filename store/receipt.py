@@ -9,6 +9,7 @@ byte by byte.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Receipt:
         return {name: value for name, value in asdict(self).items() if name != "header" or value}
 
     @classmethod
-    def read(cls, path: Path, *, unsigned: bool) -> Receipt | None:
+    def read(cls, path: Path | str, *, unsigned: bool) -> Receipt | None:
         """Return the receipt at ``path``, None where there is none; see :func:`store.notes.read_note`.
 
         Raises
@@ -91,8 +92,8 @@ class Receipt:
             value = {name: item for name, item in value.items() if name in _FIELDS}
         receipt = cls(**value)
         # the stage and the key become parts of paths: what they say must be what the file's name says
-        if path.name != f"{result_stem(receipt.stage, receipt.key)}.json":
-            raise DamagedError(f"{shown(path)}: is the receipt of another result", path)
+        if os.path.basename(path) != f"{result_stem(receipt.stage, receipt.key)}.json":
+            raise DamagedError(f"{shown(path)}: is the receipt of another result", Path(path))
         return receipt
 
     @property

@@ -176,12 +176,12 @@ class Store:
         """
         return read_note(path, kind, unsigned=self.unsigned)
 
-    def source_note(self, source: Path) -> dict[str, Any] | None:
+    def source_note(self, source: Path, resolved: Path | None = None) -> dict[str, Any] | None:
         """Return the note about a source file or folder, None where there is none to be believed.
 
         A damaged one is remarked on; the source is then hashed again.
         """
-        place = source.resolve()
+        place = resolved or source.resolve()
         path = self._note_path(place)
         try:
             note = self.note(path, "source")

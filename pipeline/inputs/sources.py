@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.discovery import special_kind, view_name
+from pipeline.discovery import real_path, special_kind, view_name
 from pipeline.inputs.focus import Foci
 from stages.focus import Focus
 from stages.frames.folder import pictures_of
@@ -144,7 +144,8 @@ def identify(
         Unreadable and empty files come with ``problem``.
     """
     items = [_Item(path, (joints or {}).get(path)) for path in paths]
-    contents = [_noted(item, store) for item in items]
+    folders: dict[str, str] = {}
+    contents = [_noted(item, store, folders) for item in items]
     new = [n for n, content in enumerate(contents) if content is None]
     lock = threading.Lock()
 
@@ -216,7 +217,7 @@ def _bytes(item: _Item) -> int:
         return 0
 
 
-def _noted(item: _Item, store: Store | None) -> _Content | None:
+def _noted(item: _Item, store: Store | None, folders: dict[str, str]) -> _Content | None:
     """Return what a path holds as far as it is known without reading it, problems included."""
     try:
         stat = item.path.stat()
@@ -224,13 +225,13 @@ def _noted(item: _Item, store: Store | None) -> _Content | None:
         if problem:
             return _Content(problem=problem)
         if item.path.is_dir():
-            digest = _folder_noted(item, store)
+            digest = _folder_noted(item, store, folders)
         else:
             with item.path.open("rb"):
                 pass
             if stat.st_size == 0:
                 return _Content(problem="the file is empty (0 bytes); copy or record it again")
-            digest = _file_noted(item, stat, store)
+            digest = _file_noted(item, stat, store, folders)
     except OSError as e:
         return _unreadable(item, e)
     return _Content(digest, size=stat.st_size) if digest else None
@@ -289,8 +290,8 @@ def _parts(folder: Path, joints: Path | None) -> list[tuple[str, Path]]:
     return [*parts, (f"/joints{joints.suffix.lower()}", joints)] if joints else parts
 
 
-def _folder_noted(item: _Item, store: Store | None) -> str:
-    note = _read_note(item.path, store)
+def _folder_noted(item: _Item, store: Store | None, folders: dict[str, str]) -> str:
+    note = _read_note(item.path, store, folders)
     return str(note["sha256"]) if note and note.get("signature") == _signature(item)[0] else ""
 
 
@@ -310,8 +311,8 @@ def _signature(item: _Item) -> tuple[str, float]:
     return hashlib.sha256(text.encode()).hexdigest(), max((s.st_mtime for _, s in stats), default=0.0)
 
 
-def _file_noted(item: _Item, stat: os.stat_result, store: Store | None) -> str:
-    note = _read_note(item.path, store)
+def _file_noted(item: _Item, stat: os.stat_result, store: Store | None, folders: dict[str, str]) -> str:
+    note = _read_note(item.path, store, folders)
     unchanged = note and (note.get("size"), note.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns)
     return str(note["sha256"]) if note and unchanged else ""
 
@@ -325,8 +326,8 @@ def _file_digest(item: _Item, stat: os.stat_result, store: Store | None) -> str:
     return digest
 
 
-def _read_note(path: Path, store: Store | None) -> dict[str, Any] | None:
-    return store.source_note(path) if store else None
+def _read_note(path: Path, store: Store | None, folders: dict[str, str]) -> dict[str, Any] | None:
+    return store.source_note(path, Path(real_path(path, folders))) if store else None
 
 
 def _write_note(path: Path, store: Store | None, content: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from pipeline.annotations import Taxonomy, VideoFacts, canonical
 from pipeline.annotations.records import Issue, Sample, sample_id
 from pipeline.annotations.waterfall import Step
-from pipeline.discovery import Search, find_videos, nfc, on_disk
+from pipeline.discovery import Search, find_videos, nfc, on_disk, real_path
 from pipeline.errors import USAGE, UserError
 from pipeline.inputs.focus import Foci
 from pipeline.inputs.labels import Label, read_labels
@@ -104,6 +104,7 @@ def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
                 members.setdefault(resolved, (path, root / path.relative_to(home)))
                 found.members.setdefault(resolved, member)
     seen: dict[Path, Path] = {}
+    folders: dict[str, str] = {}
     for shown, place in places:
         mine = 0
         for resolved, (path, inside) in members.items():
@@ -118,7 +119,7 @@ def find(manifest: Manifest, paths: Sequence[Path], store_root: Path) -> Found:
         found.problems += videos.problems
         found.notes += videos.notes
         for video in videos.files:
-            first = seen.setdefault(_resolved(video), video)
+            first = seen.setdefault(Path(real_path(video, folders)), video)
             if first != video:
                 found.links.setdefault(first, []).append(video)
     found.paths = list(seen.values())

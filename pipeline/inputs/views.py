@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.annotations.parsing.focus import name_of
-from pipeline.discovery import on_disk, view_name
+from pipeline.discovery import on_disk, real_path, view_name
 from pipeline.inputs.focus import Foci
 from pipeline.inputs.manifest import Manifest
 from pipeline.inputs.sources import Source
@@ -27,11 +27,12 @@ def with_entries(manifest: Manifest, sources: Iterable[Source]) -> tuple[list[So
     """
     entries = {str(on_disk(manifest.resolve(e.path)).resolve()): e for e in manifest.videos}
     told, notes = [], []
+    folders: dict[str, str] = {}
     for source in sources:
         source = replace(source, foci=manifest.focus)
         said: dict[Foci, Path] = {}
         for path in (source.path, *source.also) if entries else ():
-            entry = next((entries[p] for p in _upwards(os.path.realpath(path)) if p in entries), None)
+            entry = next((entries[p] for p in _upwards(real_path(path, folders)) if p in entries), None)
             if entry is not None:
                 said[entry.foci(manifest.focus)] = path
                 source = replace(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.discovery import VIDEO_SUFFIXES, Search, find_videos, on_disk
+from pipeline.discovery import VIDEO_SUFFIXES, Search, find_videos, on_disk, real_path
 
 
 def files(folder: Path, *names: str) -> None:
@@ -138,3 +138,22 @@ def test_any_tree_is_searched_to_its_end_and_no_folder_twice(
         and name.endswith(".mp4")
     }
     assert plain <= set(find_videos([root], root / "store").files)
+
+
+def test_real_paths_are_those_of_the_operating_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "v.mp4").touch()
+    (tmp_path / "link").symlink_to("a/b")
+    (tmp_path / "a" / "v.mp4").symlink_to("b/v.mp4")
+    (tmp_path / "circle").symlink_to("circle")
+    folders: dict[str, str] = {}
+    places = [
+        "a/b/v.mp4", "link/v.mp4", "link/../v.mp4", "a/v.mp4", "./a/b", "a/b/..", "circle", "circle/v.mp4",
+        "none", ".",
+    ]  # fmt: skip
+    for _ in range(2):
+        for place in (*map(Path, places), *(tmp_path / p for p in places)):
+            assert real_path(place, folders) == os.path.realpath(place)
