@@ -38,7 +38,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "path_length": (LENGTHS, "way of the playing wrist in the picture"),
     "arm_confidence": ("1", "mean score of shoulder, elbow and wrist of the playing arm, 0 where not seen"),
     "arm_seen": ("1", "share of frames in which all three are seen"),
-    "phases_certainty": ("1", "how surely the phases are found, the mean over the four moments: see there"),
+    "phases_certainty": ("1", "how surely the phases are found, mean over the four moments"),
 }  # fmt: skip
 
 
