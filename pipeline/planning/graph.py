@@ -24,6 +24,17 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
+class _Recipe:
+    """What the nodes of a stage have in common, whatever the video."""
+
+    stage: Stage[Any]
+    params: Params
+    arrays: tuple[str, ...]
+    upstream: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Node:
     """One stage of one video, with its key.
 
@@ -38,8 +49,8 @@ class Node:
         The ``stage.array`` inputs really read (modalities switched off are not among them).
     samples : tuple of (int, int)
         Begin and end of the samples to cut; for the cuboids alone.
-    values : mapping, optional
-        ``stage.key_values(params)``, where they are known already.
+    recipe : _Recipe, optional
+        Where stage and parameters are its own, the JSON values of these are taken from it.
     """
 
     source: Source
@@ -48,7 +59,7 @@ class Node:
     inputs: Mapping[str, Node]
     arrays: tuple[str, ...]
     samples: tuple[tuple[int, int], ...] = ()
-    values: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    recipe: _Recipe | None = field(default=None, repr=False, compare=False)
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,13 +72,19 @@ class Node:
             "stage": self.stage.name,
             "version": self.stage.version,
             "source": self.source.sha256,
-            "params": self.stage.key_values(self.params) if self.values is None else dict(self.values),
+            "params": self._key_values(),
             "inputs": {name: node.key for name, node in self.inputs.items()},
             "arrays": list(self.arrays),
         }
         if self.stage.sampling:
             parts["samples"] = [list(s) for s in self.samples]
         return parts
+
+    def _key_values(self) -> dict[str, Any]:
+        known = self.recipe
+        if known is not None and known.params is self.params and known.stage is self.stage:
+            return dict(known.values)
+        return self.stage.key_values(self.params)  # also of a node with other parameters, made from this one
 
     @property
     def focused(self) -> bool:
@@ -174,17 +191,6 @@ def _maker(stage: str, source: Source, nodes: Mapping[str, Node]) -> Node:
     return nodes[stage]
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """What the nodes of a stage have in common, whatever the video."""
-
-    stage: Stage[Any]
-    params: Params
-    arrays: tuple[str, ...]
-    upstream: tuple[str, ...]
-    values: Mapping[str, Any]
-
-
 class Recipes:
     """Build the nodes of many videos; what does not depend on the video is found out once.
 
@@ -253,7 +259,7 @@ def _nodes(
             {u: _maker(u, source, nodes) for u in r.upstream},
             r.arrays,
             samples if r.stage.sampling else (),
-            r.values,
+            r,
         )
     return nodes
 

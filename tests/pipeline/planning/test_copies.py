@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,19 @@ def test_many_are_compared_as_few_are(seed: int, monkeypatch: pytest.MonkeyPatch
     assert [v for _, v in many.values()] == pytest.approx([v for _, v in few.values()], abs=1e-5)
 
 
-def test_a_low_limit_is_not_left_to_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_low_limit_compares_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Projections of unlike moments correlate that much, and each pair would be looked at again by itself."""
     given = recordings(20, 7)
     contents = {name: name for name in given}
-    few = copies.find_copies(given, contents, 0.3)
+    unit, sizes = copies._unit, []
+
+    def noted(moments: Sequence[Moment]) -> NDArray[np.float32]:
+        sizes.append(len(moments))
+        return unit(moments)
+
     monkeypatch.setattr(copies, "MANY", 0)
-    assert copies.find_copies(given, contents, 0.3) == few
+    monkeypatch.setattr(copies, "_unit", noted)
+    found = [copies.find_copies(given, contents, limit) for limit in (LIMIT, 0.3)]
+    assert 2 in sizes[:-1]
+    assert sizes[-1] == 60
+    assert found[0].keys() <= found[1].keys()

@@ -154,6 +154,16 @@ def test_new_content_under_an_old_name_is_a_new_video(tmp_path: Path) -> None:
     assert len(stage_files(tmp_path / "store")) == 2
 
 
+def test_a_node_made_from_another_has_the_key_of_its_own_parameters() -> None:
+    from dataclasses import replace
+
+    node, other = (
+        build(SOURCE, Manifest(stages={"frames": {"width": width}}), ["frames"])["frames"]
+        for width in (320, 160)
+    )
+    assert replace(node, params=other.params).key == other.key != node.key
+
+
 def test_a_raised_version_is_a_reason(tmp_path: Path) -> None:
     from dataclasses import replace
 
