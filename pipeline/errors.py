@@ -25,3 +25,29 @@ class UserError(Exception):
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+def interruption(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the ^C that an error came of, if one did: a library that it cuts short may raise its own error.
+
+    Examples
+    --------
+    >>> try:
+    ...     try:
+    ...         raise KeyboardInterrupt
+    ...     finally:
+    ...         raise RuntimeError("unexpected pos")
+    ... except RuntimeError as error:
+    ...     interruption(error)
+    KeyboardInterrupt()
+    """
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return one
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            todo += [one.__cause__, one.__context__]
+    return None

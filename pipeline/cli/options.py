@@ -31,6 +31,16 @@ WEIGHTS = click.option(
 class Group(click.Group):
     """A group of commands that turns every expected error into one line and its exit code."""
 
+    def _interruptible(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; whatever a library makes of ^C, it stays ^C."""
+        try:
+            return super().main(*args, **kwargs)
+        except Exception as error:
+            found = errors.interruption(error)
+            if found is None:
+                raise
+            raise found from None
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command and exit with its code."""
         from stages.base import StageError
@@ -40,7 +50,7 @@ class Group(click.Group):
         prepare_streams()
         code: Any = errors.OK
         try:
-            code = super().main(*args, **kwargs)
+            code = self._interruptible(*args, **kwargs)
         except click.exceptions.Exit as e:
             code = e.exit_code
         except click.ClickException as e:

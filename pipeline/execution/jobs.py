@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import interruption
 from pipeline.execution.cuboid_files import make_samples
 from pipeline.execution.feature_files import Progress, join, make, make_part, peak_memory_mb
 from pipeline.planning.graph import Node
@@ -122,6 +123,9 @@ def run_job(job: Job, *upstream: JobResult, progress: Progress = lambda stage, r
         else:
             rows, attrs = make(store, job.node, progress)
     except Exception as e:
+        cut = interruption(e)
+        if cut is not None:  # a library's own error for it would be noted as a failure of this video
+            raise cut from None
         if _done_meanwhile(job):
             return JobResult(job.label, video, name, "done", view=view)
         reason = explain(e, job)

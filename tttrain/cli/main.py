@@ -102,7 +102,3 @@ def main() -> None:
 COMMANDS = (fit, compare, crossvalidate, evaluate, robustness, detect, models, attention, features)
 for command in COMMANDS:
     main.add_command(with_quiet(command))
-
-
-if __name__ == "__main__":
-    main()
