@@ -20,7 +20,7 @@ from tests.support.command_line import COMMAND, debris, stage_files, write_clip
 
 SOURCE = ROOT / "tests" / "support" / "shared_disk.c"
 #: 100 take two and a half minutes; ``TTPREP_KILLS=100`` asks for them
-KILLS = int(os.environ.get("TTPREP_KILLS", "40"))
+KILLS = int(os.environ.get("TTPREP_KILLS", "30"))
 #: ms until other processes see a file
 LATE = 120
 Disk = Mapping[str, str]
