@@ -98,6 +98,11 @@ def studio(
     return json.dumps([{"data": {"video": video, **(data or {})}, "annotations": [{"result": result}]}])
 
 
+def studio_min() -> str:
+    value = {"ranges": [{"start": 11, "end": 70}], "timelinelabels": [STROKE]}
+    return json.dumps([{"video": "clip.mp4", "strokes": [value], "player": ["anna", "ben"]}])
+
+
 XML = f'<video><action begin="10" end="70" move="{STROKE}"/></video>'
 SECONDS = {"csv": {"unit": "seconds"}}
 CASES = {
@@ -118,6 +123,13 @@ CASES = {
         {"a.csv": CSV, "e.xml": ""},
         Says("the file is empty; export it again, or remove it"),
         lambda *_: Path("labels/e.xml").unlink(),
+    ),
+    "players in Label Studio's JSON-MIN": Reading(
+        {"a.json": studio_min()},
+        Says("JSON-MIN does not say which {} is whose; not used: export JSON instead"),
+        labels("a.json", studio(11, 70)),
+        {"label_studio": {"frame_rate": 60}},
+        refused=False,
     ),
     "an unknown video, added": Reading(
         {"a.csv": CSV.replace("clip", "new")},

@@ -188,10 +188,15 @@ def _minimal(entry: Node, out: Recorder) -> None:
         return
     annotator = _annotator(entry.get("annotator"))
     positions = Positions(out, video, entry)
-    for member in entry.members:
-        for item in member.node.items:
-            if _is_value(item):
-                _value(item, positions, annotator, out)
+    values = [item for member in entry.members for item in member.node.items if _is_value(item)]
+    answers, player = entry.get(PLAYER), ""
+    if answers is not None and len(values) == 1 and isinstance(answers.scalar, str):
+        player = answers.scalar
+    elif answers is not None:
+        message = f"JSON-MIN does not say which {PLAYER} is whose; not used: export JSON instead"
+        out.issue(answers.line, "unsupported", message)
+    for value in values:
+        _value(value, positions, annotator, out, player)
 
 
 def _video(task: Node, data: Node | None, out: Recorder) -> str | None:

@@ -523,6 +523,20 @@ def test_label_studio_bare_forms() -> None:
         assert spans(read(json.dumps(form), "game.json")) == [(2, 5, "Moving")]
 
 
+def test_label_studio_min_loses_who_plays_which_stroke() -> None:
+    def read_min(*begins: int, player: object) -> FileContent:
+        strokes = [{"ranges": [{"start": b, "end": b + 4}], "timelinelabels": ["Moving"]} for b in begins]
+        return read(json.dumps({"video": "game.mp4", "strokes": strokes, "player": player}), "game.json")
+
+    content = read_min(1, player="anna")
+    assert [a.player for a in content.annotations] == ["anna"]
+    assert not content.issues
+    for answers in ("anna", ["anna", "ben"], [{"choices": ["anna"]}]):
+        content = read_min(1, 11, player=answers)
+        assert [a.player for a in content.annotations] == ["", ""]
+        assert [i.kind for i in content.issues] == ["unsupported"]
+
+
 def test_label_studio_oddities() -> None:
     value = {"ranges": [{"start": 3, "end": 5}], "timelinelabels": ["A", "B"]}
     task = {

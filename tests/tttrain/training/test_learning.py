@@ -44,7 +44,7 @@ def _variants() -> Iterator[Any]:
 SMALL = InputShape((16, 16), 8)
 
 
-#: steps with three attention blocks, and with fewer or of I3D: what spikes does so in the first ten, and 200 of
+#: steps with three attention blocks, and with fewer or of I3D: what spikes does so in the first ten. 200 of
 #: all take minutes; ``TTPREP_STEPS=200`` asks for them
 STEPS, FEWER = (int(os.environ.get("TTPREP_STEPS", n)) for n in (60, 20))
 
