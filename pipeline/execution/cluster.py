@@ -22,7 +22,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pipeline.errors import FAILED, USAGE, UserError
@@ -182,18 +184,19 @@ def _on_this_machine(where: Where, root: Path, environment: Mapping[str, str]) -
             )
         )
         with _uninterrupted():
-            cluster = LocalCluster(
-                n_workers=where.workers or cores(),
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                security=Security.temporary(),
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                memory_limit=0,
-                silence_logs=logging.CRITICAL,
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=where.workers or cores(),
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    security=Security.temporary(),
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
             )
-        stack.enter_context(cluster)
         # what else the process computes with Dask stays where it was
         client = stack.enter_context(Client(cluster, set_as_default=False))
         _wait_for_workers(client, where)
@@ -275,18 +278,26 @@ def private_folder() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let processes started meanwhile ignore ^C for good (an ignored signal stays so across exec).
+    """Hold ^C back until the end of the block; threads and processes started in it never hear it.
 
-    A terminal sends ^C to the whole group: the workers must not die under our hands but be closed.
+    A terminal sends ^C to the whole group: the workers must not die under our hands but be closed. A signal
+    that is blocked stays so in whatever is started.
     """
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # its start would unblock the signal
+    heard: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda _, frame: heard.append(frame))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, before)
+        if heard:
+            before(signal.SIGINT, heard[0])
 
 
 @contextlib.contextmanager

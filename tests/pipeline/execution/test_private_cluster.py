@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +113,43 @@ def test_the_private_scratch_folder_is_kept_for_the_next_run(
     with cluster.private_folder() as first, cluster.private_folder() as second:
         assert first == second
         assert mode(first) == 0o700
+
+
+def test_an_interrupt_while_the_workers_start_ends_the_run_and_not_them(tmp_path: Path) -> None:
+    workers: list[psutil.Process] = []
+    real = signal.getsignal(signal.SIGINT)
+
+    def started() -> list[psutil.Process]:
+        children = psutil.Process().children(recursive=True)
+        return [p for p in children if "spawn_main" in " ".join(p.cmdline())]
+
+    def interrupt() -> None:
+        while not (found := started()):
+            time.sleep(0.01)
+        for process in (psutil.Process(), *found):  # as a terminal does
+            process.send_signal(signal.SIGINT)
+        workers.extend(found)
+
+    terminal = threading.Thread(target=interrupt)
+    terminal.start()
+    root = Store.create(tmp_path / "s").root
+    with pytest.raises(KeyboardInterrupt), cluster.connect(Where(1), root, {}):
+        pytest.fail("the interrupt was not heard")
+    terminal.join()
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=30)[1]
+    assert signal.getsignal(signal.SIGINT) is real
+
+
+def test_what_is_started_meanwhile_never_hears_an_interrupt() -> None:
+    itself = "import signal; signal.raise_signal(signal.SIGINT); print('goes on')"
+    said = []
+
+    def start() -> None:
+        with cluster._uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            said.append(subprocess.check_output([sys.executable, "-c", itself], text=True))
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert said == ["goes on\n"]
