@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -27,12 +29,16 @@ main()
 """
 
 
-def started(code: str) -> subprocess.Popen[str]:
+def started(code: str, group: bool = False) -> subprocess.Popen[str]:
     """A Python that hears ^C as in a terminal; tests in the background inherit an ignored one."""
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=group,
         )
     finally:
         signal.signal(signal.SIGINT, heard)
@@ -111,3 +117,26 @@ def test_what_a_library_makes_of_it_is_no_failure_of_the_video(
     shown = CliRunner().invoke(main, ["status", "a.mp4"])
     assert "failed" not in shown.output
     assert CliRunner().invoke(main, words).exit_code == 0
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.1, 1.5])
+def test_processes_that_render_end_without_a_word(moment: float) -> None:
+    code = """\
+import time
+from ttdemo.processes import render_all
+try:
+    print("here", flush=True)
+    list(render_all(time.sleep, [60, 60], 2))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with started(code, group=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        parent = psutil.Process(process.pid)
+        while len(parent.children()) < 3:  # the tracker of what they share, and two that render
+            time.sleep(0.01)
+        time.sleep(moment)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, err = process.communicate(timeout=60)
+    assert (out, err) == ("interrupted\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -33,12 +34,24 @@ def render_all(
         return
     # spawned, not forked: the caller may hold HDF5 files and threads that a fork would corrupt
     with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_begin
     ) as pool:
-        futures = {pool.submit(render, job): number for number, job in enumerate(jobs)}
+        # blocked in what is started until it says how it ends: it would print where ^C met its imports
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            futures = {pool.submit(render, job): number for number, job in enumerate(jobs)}
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _begin() -> None:
+    """Let ^C, which a terminal sends to all processes, end this one without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    cv2.setNumThreads(1)

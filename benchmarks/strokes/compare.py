@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import tempfile
 import time
@@ -87,7 +88,8 @@ def found_joints(plan: ClipPlan, seed: Sequence[int], cache: Path | None) -> tup
 
     Joints are those of the best person of each frame.
     """
-    name = f"{'-'.join(map(str, seed))}-{float(plan.fps):g}-{plan.camera.height}.npz"
+    drawn = hashlib.sha256(repr((plan.n_frames, plan.strokes)).encode()).hexdigest()[:8]
+    name = f"{'-'.join(map(str, seed))}-{float(plan.fps):g}-{plan.camera.height}-{drawn}.npz"
     kept = cache / name if cache else None
     if kept is not None and kept.is_file():
         with np.load(kept) as file:
