@@ -30,8 +30,13 @@ static inline void warp_row(const irls_assembly *as, int i, int features)
     float *out[IRLS_MAX_FEATURES], *row = as->warped + IRLS_PAD, *narrow = ring_row(as, as->narrow, i, 5);
     for (int c = 0; c < features; c++)
         out[c] = row + (size_t)c * lv->stride;
-    for (int j = 0; j < lv->w; j += LANES)
+    /* each row of each channel is a new, short stream that the hardware would fetch too late */
+    const float *ahead = as->image + at + (i + 4 < lv->h ? 4 * lv->stride : 0);
+    for (int j = 0; j < lv->w; j += LANES) {
+        for (int c = 0; c < features; c++)
+            __builtin_prefetch(ahead + (size_t)c * lv->plane + j);
         warp_block(lv, as->reference + at, as->image, as->u + at, as->v + at, i, j, features, out);
+    }
     for (int c = 0; c < features; c++)
         replicate(out[c], lv->w, 2);
     for (int c = 0; c < features; c++)
@@ -54,7 +59,9 @@ static inline void blend_row(const irls_assembly *as, int i, int features)
             const size_t x = at + (size_t)j;
             V two = smooth5(v_load(in[0] + x), v_load(in[1] + x), v_load(in[2] + x), v_load(in[3] + x),
                             v_load(in[4] + x));
-            V one = v_load(first + (size_t)c * lv->plane + j);
+            const float *p = first + (size_t)c * lv->plane + j;
+            __builtin_prefetch(p + 2 * lv->stride);
+            V one = v_load(p);
             v_store(blend + x, v_fma(v_set(.4f), one, v_set(.6f) * two));
             v_store(dt + x, two - one);
         }

@@ -17,12 +17,12 @@ enum { PHI, B1, B2, A12, INV1, INV2 };
 
 static inline float *coef_at(const irls_level *lv, int d, int band)
 {
-    return lv->coef + ((size_t)(d + 1) * lv->diagonal_blocks + (size_t)(band + 1)) * COEF_BLOCK;
+    return lv->coef + ((size_t)(d + 2) * lv->diagonal_blocks + (size_t)(band + 1)) * COEF_BLOCK;
 }
 
 static inline float *inc_at(const irls_level *lv, int d, int band)
 {
-    return lv->inc + ((size_t)(d + 1) * lv->diagonal_blocks + (size_t)(band + 1)) * INC_BLOCK;
+    return lv->inc + ((size_t)(d + 2) * lv->diagonal_blocks + (size_t)(band + 1)) * INC_BLOCK;
 }
 
 /* Skew a band of LANES rows into `coef` and clear its increments. rows: [array][row][stride], with at
@@ -146,27 +146,22 @@ static inline void sweep_pair(const irls_level *lv, const float *c, float *inc, 
 }
 
 /* Sweep s may do diagonal d as soon as sweep s-1 has done d+1. So a run of a few diagonals is taken through
- * many sweeps, each two diagonals behind the one before: what one sweep has loaded is still in the first
- * level of the cache for the next, and all that the sweeps need together in the second. Where diagonals are
- * short, runs are short and sweeps few, so that more of the work at hand is independent. */
+ * many sweeps, each one diagonal behind the one before: all but one of the run's diagonals are still in the
+ * first level of the cache from the last sweep, and all that the sweeps need together stays in the second.
+ * A run that starts at diagonal -1, outside of the picture, keeps the pairs whole. */
 static void sor(const irls_level *lv, int sweeps)
 {
     const int bytes = (int)(lv->diagonal_blocks * (COEF_BLOCK + INC_BLOCK) * sizeof(float));
     int run = 28672 / bytes & ~1, fused;
-    if (run >= 8) {
-        run = 2;
-        fused = 24576 / bytes < 8 ? 24576 / bytes : 8;
-    } else {
-        run = run < 2 ? 2 : run;
-        fused = (524288 / bytes - run) / 2;
-        fused = fused < 2 ? 2 : fused;
-    }
+    run = run < 2 ? 2 : run > 8 ? 8 : run;
+    fused = 524288 / bytes - run;
+    fused = fused < 2 ? 2 : fused;
     for (; sweeps > 0; sweeps -= fused) {
         const int now = sweeps < fused ? sweeps : fused;
-        for (int front = 0; front < lv->diagonals + 2 * (now - 1); front += run)
+        for (int front = 0; front < lv->diagonals + now - 1; front += run)
             for (int s = 0; s < now; s++) {
-                int d = front - 2 * s, end = d + run < lv->diagonals ? d + run : lv->diagonals;
-                for (d = d < 0 ? 0 : d; d < end; d += 2) {
+                int d = front - s, end = d + run < lv->diagonals ? d + run : lv->diagonals;
+                for (d = d < 0 ? -(d & 1) : d; d < end; d += 2) {
                     const int top = d < lv->w ? 0 : d - lv->w + 1, bottom = d + 1 < lv->h ? d + 1 : lv->h - 1;
                     sweep_pair(lv, coef_at(lv, d, top / LANES), inc_at(lv, d, top / LANES),
                                bottom / LANES - top / LANES + 1);

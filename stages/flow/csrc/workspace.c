@@ -131,10 +131,10 @@ static int axes(irls_workspace *ws)
     return 0;
 }
 
-/* Diagonals from -1 on; bands are written in whole vectors, and sweeps look three diagonals ahead. */
+/* Diagonals from -2 on; bands are written in whole vectors, and sweeps look three diagonals ahead. */
 static size_t stored_diagonals(const irls_level *lv, int lanes)
 {
-    return (size_t)(1 + lanes * (lv->bands - 1) + round_up(lv->w + lanes - 1, lanes) + 4);
+    return (size_t)(2 + lanes * (lv->bands - 1) + round_up(lv->w + lanes - 1, lanes) + 4);
 }
 
 static int planes(irls_workspace *ws)
