@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -119,9 +120,15 @@ def test_an_interrupt_while_the_workers_start_ends_the_run_and_not_them(tmp_path
     workers: list[psutil.Process] = []
     real = signal.getsignal(signal.SIGINT)
 
+    before = psutil.Process().children(recursive=True)  # of earlier tests
+
     def started() -> list[psutil.Process]:
-        children = psutil.Process().children(recursive=True)
-        return [p for p in children if "spawn_main" in " ".join(p.cmdline())]
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it ended meanwhile
+                if process not in before and "spawn_main" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     def interrupt() -> None:
         while not (found := started()):
