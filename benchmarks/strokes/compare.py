@@ -88,7 +88,7 @@ def found_joints(plan: ClipPlan, seed: Sequence[int], cache: Path | None) -> tup
 
     Joints are those of the best person of each frame.
     """
-    drawn = hashlib.sha256(repr((plan.n_frames, plan.strokes)).encode()).hexdigest()[:8]
+    drawn = hashlib.sha256(plan.points.tobytes()).hexdigest()[:8]  # strokes and their changes
     name = f"{'-'.join(map(str, seed))}-{float(plan.fps):g}-{plan.camera.height}-{drawn}.npz"
     kept = cache / name if cache else None
     if kept is not None and kept.is_file():
